@@ -1,0 +1,19 @@
+//! Sealpass: sessions without a store, and endings that last.
+//!
+//! The whole session is sealed into one cookie. Any replica that has the key ring tells from the cookie alone who is
+//! calling; a small set of facts tells which sessions are over.
+//!
+//! With default features this is the service behind the `sealpass` command. With `default-features = false` it is the
+//! pure core, to embed in a program of your own: no HTTP, no files, no async runtime, no clock of its own. Start at
+//! [`sessions::Sessions`]. The pages of [`manual`] say how things work and why.
+
+pub mod claims;
+pub mod clock;
+pub mod entropy;
+pub mod keyring;
+pub mod manual;
+pub mod revocation;
+pub mod seal;
+pub mod secret;
+pub mod sessions;
+pub mod token;

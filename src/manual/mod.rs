@@ -1,0 +1,16 @@
+//! The manual, as pages of this documentation. What is here is prose; its Rust examples run as tests.
+
+#[doc = include_str!("format.md")]
+pub mod format {}
+
+#[doc = include_str!("threats.md")]
+pub mod threats {}
+
+#[doc = include_str!("architecture.md")]
+pub mod architecture {}
+
+#[doc = include_str!("operations.md")]
+pub mod operations {}
+
+#[doc = include_str!("decisions.md")]
+pub mod decisions {}

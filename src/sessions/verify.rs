@@ -1,0 +1,196 @@
+//! Who is it? From a cookie's values to a judged session.
+
+use super::{Realm, Sessions};
+use crate::claims::{Claims, Tag};
+use crate::clock::Timestamp;
+use crate::keyring::Keys;
+use crate::revocation::{Ending, SEALED_AHEAD};
+use crate::token::{Scratch, Unopenable, open};
+
+/// Most cookies of one name in a request; with more, none counts.
+pub const MAX_CANDIDATES: usize = 4;
+
+/// A session that is good at this moment.
+#[derive(Debug)]
+pub struct Session<'s> {
+    /// What it says.
+    pub claims: Claims<'s>,
+    /// Whether a renewed token is due.
+    pub renewal_due: bool,
+}
+
+/// Why nobody is recognised. For logs and metrics; a client learns none of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No cookie of ours.
+    #[error("no session cookie")]
+    Missing,
+    /// More cookies of one name than anybody has by accident.
+    #[error("more than {MAX_CANDIDATES} cookies of this name")]
+    TooMany,
+    /// No token of ours.
+    #[error(transparent)]
+    Unopenable(#[from] Unopenable),
+    /// Not renewed within its idle limit.
+    #[error("idle for longer than its limit")]
+    ExpiredIdle,
+    /// Older than any session may get.
+    #[error("past its absolute expiry")]
+    ExpiredAbsolute,
+    /// Sealed further in the future than clocks may differ.
+    #[error("sealed in the future: the clocks of the replicas disagree")]
+    SealedAhead,
+    /// Ended, cut off or outdated.
+    #[error("ended or outdated")]
+    Ended(Ending),
+    /// Several cookies, of more than one subject.
+    #[error("cookies of more than one subject")]
+    SubjectsDiffer,
+}
+
+impl Refusal {
+    /// A short, stable name for metrics and logs.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::TooMany => "too_many",
+            Self::Unopenable(Unopenable::Malformed) => "malformed",
+            Self::Unopenable(Unopenable::UnknownVersion) => "unknown_version",
+            Self::Unopenable(Unopenable::UnknownKey) => "unknown_key",
+            Self::Unopenable(Unopenable::BadTag) => "bad_tag",
+            Self::Unopenable(Unopenable::BadPayload) => "bad_payload",
+            Self::ExpiredIdle => "expired_idle",
+            Self::ExpiredAbsolute => "expired_absolute",
+            Self::SealedAhead => "clock",
+            Self::Ended(Ending::Denied) => "ended",
+            Self::Ended(Ending::CutOff) => "cut_off",
+            Self::Ended(Ending::Superseded) => "superseded",
+            Self::SubjectsDiffer => "subjects_differ",
+        }
+    }
+
+    /// Every code there is, so that metrics can begin at zero.
+    pub const CODES: [&'static str; 14] = [
+        "missing",
+        "too_many",
+        "malformed",
+        "unknown_version",
+        "unknown_key",
+        "bad_tag",
+        "bad_payload",
+        "expired_idle",
+        "expired_absolute",
+        "clock",
+        "ended",
+        "cut_off",
+        "superseded",
+        "subjects_differ",
+    ];
+}
+
+impl Sessions {
+    /// Judges the `candidates`: the values of all cookies with the realm's name, as they came.
+    ///
+    /// With several (a browser never has them; an attacker who plants cookies does): expired and unreadable ones do not
+    /// count, all others have to be one subject's, none of them ended, and the newest gives the claims.
+    ///
+    /// # Errors
+    /// [`Refusal`], and nothing a client should hear of it.
+    pub fn verify<'s>(
+        &self,
+        realm: &Realm,
+        candidates: &[&[u8]],
+        scratch: &'s mut Scratch,
+    ) -> Result<Session<'s>, Refusal> {
+        let (keys, now) = (self.keys.load(), self.now());
+        let value = match candidates {
+            [] => return Err(Refusal::Missing),
+            [one] => one,
+            several if several.len() > MAX_CANDIDATES => return Err(Refusal::TooMany),
+            several => self.newest(&keys, realm, several, now, scratch)?,
+        };
+        let claims = self.judge(&keys, realm, value, now, scratch)?;
+        let renewal_due = slot(&claims, now) > slot(&claims, claims.sealed);
+        Ok(Session { claims, renewal_due })
+    }
+
+    /// The one of several values that counts.
+    fn newest<'c>(
+        &self,
+        keys: &Keys,
+        realm: &Realm,
+        candidates: &[&'c [u8]],
+        now: Timestamp,
+        scratch: &mut Scratch,
+    ) -> Result<&'c [u8], Refusal> {
+        let mut best: Option<(Rank, &'c [u8])> = None;
+        let mut passed_over = Refusal::Missing;
+        for value in candidates {
+            match self.judge(keys, realm, value, now, scratch) {
+                Ok(claims) => {
+                    let rank = Rank::of(&claims);
+                    match &best {
+                        Some((known, _)) if known.subject != rank.subject => return Err(Refusal::SubjectsDiffer),
+                        Some((known, _)) if known.newness >= rank.newness => {}
+                        _ => best = Some((rank, value)),
+                    }
+                }
+                Err(refusal @ Refusal::Ended(Ending::Denied | Ending::CutOff)) => return Err(refusal),
+                Err(refusal) => passed_over = refusal,
+            }
+        }
+        best.map(|(_, value)| value).ok_or(passed_over)
+    }
+
+    /// One value: authentic, in time, not ended.
+    fn judge<'s>(
+        &self,
+        keys: &Keys,
+        realm: &Realm,
+        value: &[u8],
+        now: Timestamp,
+        scratch: &'s mut Scratch,
+    ) -> Result<Claims<'s>, Refusal> {
+        let claims = open(keys, realm.session(), value, scratch)?;
+        if claims.sealed > now.plus(SEALED_AHEAD) {
+            return Err(Refusal::SealedAhead);
+        }
+        if now >= claims.expires {
+            return Err(Refusal::ExpiredAbsolute);
+        }
+        if now >= claims.sealed.plus(claims.idle) {
+            return Err(Refusal::ExpiredIdle);
+        }
+        match self.ending(&claims, now) {
+            Some(ending) => Err(Refusal::Ended(ending)),
+            None => Ok(claims),
+        }
+    }
+
+    /// What the facts say: one look-up for the session and one for each tag.
+    pub(super) fn ending(&self, claims: &Claims<'_>, now: Timestamp) -> Option<Ending> {
+        let own = self.facts.session(claims.sid).and_then(|facts| facts.judge(claims, now));
+        own.or_else(|| claims.tags.iter().find_map(|tag| self.facts.tag(tag)?.judge(claims)))
+    }
+}
+
+/// What several tokens are compared by.
+struct Rank {
+    subject: Option<Tag>,
+    newness: (Timestamp, Timestamp, Timestamp),
+}
+
+impl Rank {
+    fn of(claims: &Claims<'_>) -> Self {
+        Self { subject: claims.tags.iter().next(), newness: (claims.started, claims.claims_at, claims.sealed) }
+    }
+}
+
+/// Which slot of a session `at` lies in. A slot is a sixth of the idle limit; the session's id shifts where slots begin,
+/// so that sessions of one moment do not renew in one moment.
+fn slot(claims: &Claims<'_>, at: Timestamp) -> u64 {
+    let width = u64::try_from(claims.idle.as_millis() / 6).unwrap_or(u64::MAX).max(1);
+    let shift = u64::from_be_bytes(std::array::from_fn(|i| claims.sid.0[i])) % width;
+    (at.as_millis() + shift) / width
+}

@@ -1,0 +1,61 @@
+//! A token as text: one spelling only, everything else refused before any cryptography.
+
+use base64::Engine as _;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::{BLOCK, HEADER_LEN, MAX_BYTES, NONCE_LEN, OVERHEAD, TAG_LEN, Unopenable, VERSION};
+use crate::keyring::Kid;
+
+/// Most characters of a token.
+pub const MAX_CHARS: usize = 3_800;
+
+/// A token that nobody has authenticated: what it says may be an attacker's word.
+pub struct UnopenedToken<'s> {
+    pub(super) header: &'s [u8; HEADER_LEN],
+    pub(super) nonce: &'s [u8; NONCE_LEN],
+    pub(super) sealed: &'s mut [u8],
+}
+
+impl<'s> UnopenedToken<'s> {
+    /// Takes `text` apart into `room`.
+    pub(super) fn parse(text: &[u8], room: &'s mut [u8; MAX_BYTES]) -> Result<Self, Unopenable> {
+        // 1. Lengths first: an attacker's megabyte costs one comparison.
+        if text.len() > MAX_CHARS || text.len() < MIN_CHARS || text.len() % 4 == 1 {
+            return Err(Unopenable::Malformed);
+        }
+        // 2. Alphabet, no padding, no trailing bits: else one token had several spellings, and whoever compares
+        //    tokens as text (a cache, a deny list in a proxy) could be passed by.
+        let len = BASE64URL.decode_slice(text, room).map_err(|_| Unopenable::Malformed)?;
+        // 3. The parts.
+        let (header, rest) = room[..len].split_first_chunk_mut().ok_or(Unopenable::Malformed)?;
+        let (nonce, sealed) = rest.split_first_chunk_mut().ok_or(Unopenable::Malformed)?;
+        if header[0] != VERSION {
+            return Err(Unopenable::UnknownVersion);
+        }
+        if sealed.len() < BLOCK + TAG_LEN || !(sealed.len() - TAG_LEN).is_multiple_of(BLOCK) {
+            return Err(Unopenable::Malformed);
+        }
+        Ok(Self { header, nonce, sealed })
+    }
+
+    /// The key that it claims to be sealed under.
+    pub fn untrusted_kid(&self) -> Kid {
+        Kid([self.header[1], self.header[2], self.header[3], self.header[4]])
+    }
+}
+
+/// The text of a sealed token.
+pub(super) fn encode(raw: &[u8]) -> String {
+    BASE64URL.encode(raw)
+}
+
+const MIN_CHARS: usize = ((OVERHEAD + BLOCK) * 4).div_ceil(3);
+
+const BASE64URL: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(false),
+);
