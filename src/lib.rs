@@ -17,3 +17,8 @@ pub mod seal;
 pub mod secret;
 pub mod sessions;
 pub mod token;
+
+#[cfg(feature = "server")]
+pub mod config;
+#[cfg(feature = "server")]
+pub mod store;

@@ -1,0 +1,121 @@
+//! Facts in a moka cache: lock-free reads, and each fact kept for as long as it matters.
+//!
+//! There is no capacity bound on purpose. With one, moka's admission filter turns away the *newest* entries when the
+//! cache is full, and a logout would be lost a moment after it was seen to work.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use moka::Expiry;
+use moka::sync::Cache;
+
+use crate::claims::{SessionId, Tag};
+use crate::clock::{Clock, Timestamp};
+use crate::revocation::{Fact, FactStore, Recorded, SessionFacts, StoreError, TagFacts};
+
+/// The fact store of a running service.
+pub struct CachedFacts {
+    sessions: Cache<SessionId, SessionFacts>,
+    tags: Cache<Tag, TagFacts>,
+}
+
+impl CachedFacts {
+    /// An empty store that expires facts by `clock`.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            sessions: Cache::builder().expire_after(UntilTheirTime(Arc::clone(&clock))).build(),
+            tags: Cache::builder().expire_after(UntilTheirTime(clock)).build(),
+        }
+    }
+
+    /// Drops what has expired. A cache without traffic does not do so by itself: call this now and then.
+    pub fn maintain(&self) {
+        self.sessions.run_pending_tasks();
+        self.tags.run_pending_tasks();
+    }
+
+    /// How many facts are held; exact after [`CachedFacts::maintain`].
+    pub fn len(&self) -> u64 {
+        self.sessions.entry_count() + self.tags.entry_count()
+    }
+
+    /// Whether none is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl FactStore for CachedFacts {
+    fn session(&self, sid: SessionId) -> Option<SessionFacts> {
+        self.sessions.get(&sid)
+    }
+
+    fn tag(&self, tag: Tag) -> Option<TagFacts> {
+        self.tags.get(&tag)
+    }
+
+    fn record(&self, fact: Fact, _now: Timestamp) -> Result<Recorded, StoreError> {
+        let mut before = None;
+        Ok(match fact {
+            Fact::Deny { sid, .. } | Fact::Superseded { sid, .. } => {
+                let entry = self.sessions.entry(sid).and_upsert_with(|known| {
+                    before = known.map(moka::Entry::into_value);
+                    before.unwrap_or_default().with(&fact)
+                });
+                let after = entry.into_value();
+                after.recorded(before)
+            }
+            Fact::Cutoff { tag, .. } => {
+                let mut before = None;
+                let entry = self.tags.entry(tag).and_upsert_with(|known| {
+                    before = known.map(moka::Entry::into_value);
+                    before.unwrap_or_default().with(&fact)
+                });
+                let after = entry.into_value();
+                after.recorded(before)
+            }
+        })
+    }
+}
+
+impl std::fmt::Debug for CachedFacts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CachedFacts").field("facts", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// Facts expire at their own `until`, and an update that moves it later counts: moka's default for updates would keep
+/// the first expiry.
+struct UntilTheirTime(Arc<dyn Clock>);
+
+impl UntilTheirTime {
+    fn left(&self, until: Timestamp) -> Duration {
+        until.since(self.0.now())
+    }
+}
+
+impl Expiry<SessionId, SessionFacts> for UntilTheirTime {
+    fn expire_after_create(&self, _: &SessionId, facts: &SessionFacts, _: Instant) -> Option<Duration> {
+        Some(self.left(facts.until))
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &SessionId,
+        facts: &SessionFacts,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(self.left(facts.until))
+    }
+}
+
+impl Expiry<Tag, TagFacts> for UntilTheirTime {
+    fn expire_after_create(&self, _: &Tag, facts: &TagFacts, _: Instant) -> Option<Duration> {
+        Some(self.left(facts.until))
+    }
+
+    fn expire_after_update(&self, _: &Tag, facts: &TagFacts, _: Instant, _: Option<Duration>) -> Option<Duration> {
+        Some(self.left(facts.until))
+    }
+}

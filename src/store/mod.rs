@@ -1,0 +1,12 @@
+//! What outlives a request: facts in the cache, the ring and other private files on disk.
+//!
+//! The ports these adapters serve are in the core ([`crate::revocation::FactStore`]); what the bytes of a ring file mean
+//! is in [`crate::keyring::file`].
+
+mod facts;
+mod private_file;
+mod ring_dir;
+
+pub use facts::CachedFacts;
+pub use private_file::{PrivateFileError, create_private, read_private, replace_private};
+pub use ring_dir::{RingDir, RingDirError, read_cluster_secret};
