@@ -1,0 +1,12 @@
+//! Configuration: one TOML file, the environment over it, flags over both; checked whole before a port is bound.
+//!
+//! [`Settings`] is what is written down, [`Site`] what it means: realms and policies that can't contradict themselves.
+
+mod settings;
+mod site;
+
+pub use settings::{
+    Access, CookieSettings, DEFAULT_FILE, Listener, LogFormat, LogSettings, PolicySettings, Preset, RealmSettings,
+    SameSite, Settings, SettingsError,
+};
+pub use site::{CookieShape, Policy, RealmSite, Site, SiteError};

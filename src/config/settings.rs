@@ -1,0 +1,368 @@
+//! What is written down. Unknown keys are refused, so that a typing error is not a silent default.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use config::{Config, Environment, File, FileFormat};
+use serde::{Deserialize, Deserializer, de};
+
+use crate::claims::RealmName;
+
+/// The commented configuration that `sealpass check --print-default` prints. All of it is what holds without a file.
+pub const DEFAULT_FILE: &str = include_str!("default.toml");
+
+/// The whole configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Directory of the ring.
+    pub keys: PathBuf,
+    /// The cluster secret; by default `cluster.secret` in `keys`.
+    pub cluster_secret: Option<PathBuf>,
+    /// For proxies and browsers.
+    pub public: Listener,
+    /// For applications and operators.
+    pub control: Listener,
+    /// Credentials of the control listener.
+    pub credentials: Option<PathBuf>,
+    /// What is logged, and how.
+    pub log: LogSettings,
+    /// Families of sessions, by name.
+    pub realm: BTreeMap<String, RealmSettings>,
+    /// What routes demand, by name.
+    pub policy: BTreeMap<String, PolicySettings>,
+}
+
+/// A socket that is listened on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Worker threads; 0 for one a core.
+    #[serde(default)]
+    pub workers: usize,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSettings {
+    /// As `tracing` filters: `info`, `debug`, `sealpass=trace`.
+    pub level: String,
+    /// For people or for programs.
+    pub format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A family of sessions.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RealmSettings {
+    /// Its cookie.
+    pub cookie: CookieSettings,
+    /// How long a session lives unless it is used.
+    #[serde(deserialize_with = "duration")]
+    pub idle: Duration,
+    /// How long it lives at most.
+    #[serde(deserialize_with = "duration")]
+    pub absolute: Duration,
+    /// As `idle`, for sessions that outlive the browser.
+    #[serde(deserialize_with = "duration")]
+    pub persistent_idle: Duration,
+    /// As `absolute`, for sessions that outlive the browser.
+    #[serde(deserialize_with = "duration")]
+    pub persistent_absolute: Duration,
+    /// Where a token may come from.
+    #[serde(deserialize_with = "list")]
+    pub accept: Vec<Access>,
+    /// Origins from which browsers may post to `/renew` and `/logout`, besides the very origin they are served from.
+    #[serde(deserialize_with = "list")]
+    pub public_origins: Vec<String>,
+    /// What `/logout` asks the browser to clear (the Clear-Site-Data header).
+    #[serde(deserialize_with = "list")]
+    pub clear_site_data: Vec<String>,
+}
+
+/// Where a token may come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// The cookie.
+    Cookie,
+    /// An `Authorization: Bearer` header (RFC 6750), for clients without a cookie jar.
+    Bearer,
+}
+
+/// A cookie, as RFC 6265bis has it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CookieSettings {
+    /// Its name.
+    pub name: String,
+    /// For sub-domains; needs a name with `__Secure-`.
+    pub domain: Option<String>,
+    /// Where it is sent.
+    pub path: String,
+    /// Whether it is sent over TLS only.
+    pub secure: bool,
+    /// Whether other sites' requests carry it.
+    pub same_site: SameSite,
+}
+
+/// The `SameSite` attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SameSite {
+    /// Never with other sites' requests.
+    Strict,
+    /// With top-level navigation.
+    Lax,
+    /// With all.
+    None,
+}
+
+/// What a route demands. An empty one demands a session of the default realm, and nothing else.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicySettings {
+    /// Which family of sessions.
+    pub realm: String,
+    /// Let everybody pass, and say in headers who it is.
+    pub optional: bool,
+    /// Let anonymous sessions pass.
+    pub anonymous: bool,
+    /// Any one of these roles.
+    #[serde(deserialize_with = "list")]
+    pub role: Vec<String>,
+    /// How long ago the user may have authenticated.
+    #[serde(deserialize_with = "optional_duration")]
+    pub max_age: Option<Duration>,
+    /// All of these authentication methods.
+    #[serde(deserialize_with = "list")]
+    pub amr: Vec<String>,
+    /// At least this assurance level.
+    pub aal: u8,
+    /// Only claims that are not stale.
+    pub fresh: bool,
+    /// Let claims pass that are stale.
+    pub stale_roles: bool,
+    /// Which identity headers are sent.
+    #[serde(deserialize_with = "list")]
+    pub headers: Vec<Preset>,
+}
+
+/// A family of identity headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// `X-Session-…`
+    Sealpass,
+    /// `X-Auth-Request-…`, as oauth2-proxy names them.
+    XAuthRequest,
+    /// `Remote-…`, as Authelia and many applications name them.
+    Remote,
+    /// `X-Authgear-…`, as Authgear's resolver names them.
+    Authgear,
+}
+
+/// The configuration can't be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The file is not there or can't be read.
+    #[error("{}: {error}; give the configuration's path with --config", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A key or a value is wrong.
+    #[error("configuration: {0}; `sealpass check --print-default` prints every key with its meaning")]
+    Wrong(String),
+}
+
+impl Settings {
+    /// Reads `file` if one is given; `environment` over it (`SEALPASS_PUBLIC__LISTEN` is `public.listen`); then `flags`.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the file or the key.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        flags: &[(&str, String)],
+    ) -> Result<Self, SettingsError> {
+        let wrong = |error: config::ConfigError| SettingsError::Wrong(error.to_string());
+        let mut builder = Config::builder();
+        if let Some(path) = file {
+            let text =
+                std::fs::read_to_string(path).map_err(|error| SettingsError::File { path: path.to_owned(), error })?;
+            builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
+        }
+        // The path of the file itself is no key in it.
+        let ours = environment.into_iter().filter(|(name, _)| name != "SEALPASS_CONFIG").collect();
+        let environment = Environment::with_prefix("SEALPASS").prefix_separator("_").separator("__").source(Some(ours));
+        builder = builder.add_source(environment);
+        for (key, value) in flags {
+            builder = builder.set_override(*key, value.as_str()).map_err(wrong)?;
+        }
+        builder.build().and_then(Config::try_deserialize).map_err(wrong)
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            keys: "keys".into(),
+            cluster_secret: None,
+            public: Listener { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), workers: 0 },
+            control: Listener { listen: SocketAddr::from(([127, 0, 0, 1], 8081)), workers: 1 },
+            credentials: None,
+            log: LogSettings::default(),
+            realm: BTreeMap::new(),
+            policy: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Human }
+    }
+}
+
+impl Default for RealmSettings {
+    fn default() -> Self {
+        let lifetimes = crate::sessions::Lifetimes::DEFAULT;
+        let ((idle, absolute), (persistent_idle, persistent_absolute)) = (lifetimes.of(false), lifetimes.of(true));
+        Self {
+            cookie: CookieSettings::default(),
+            idle,
+            absolute,
+            persistent_idle,
+            persistent_absolute,
+            accept: vec![Access::Cookie],
+            public_origins: Vec::new(),
+            clear_site_data: vec!["storage".to_owned()],
+        }
+    }
+}
+
+impl Default for CookieSettings {
+    fn default() -> Self {
+        let name = "__Host-sealpass".to_owned();
+        Self { name, domain: None, path: "/".to_owned(), secure: true, same_site: SameSite::Lax }
+    }
+}
+
+impl Default for PolicySettings {
+    fn default() -> Self {
+        Self {
+            realm: RealmName::DEFAULT.to_owned(),
+            optional: false,
+            anonymous: false,
+            role: Vec::new(),
+            max_age: None,
+            amr: Vec::new(),
+            aal: 0,
+            fresh: false,
+            stale_roles: false,
+            headers: vec![Preset::Sealpass],
+        }
+    }
+}
+
+fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(from)?;
+    humantime::parse_duration(&text)
+        .map_err(|error| de::Error::custom(format!("{error} (write durations as 90s, 30m, 12h, 14d)")))
+}
+
+fn optional_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    duration(from).map(Some)
+}
+
+/// A list, or from the environment one text with commas.
+fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Text(String),
+        List(Vec<String>),
+    }
+    let texts = match Either::deserialize(from)? {
+        Either::Text(text) => text.split(',').map(|part| part.trim().to_owned()).filter(|p| !p.is_empty()).collect(),
+        Either::List(list) => list,
+    };
+    let parse = |text: String| T::deserialize(de::value::StringDeserializer::<de::value::Error>::new(text));
+    texts.into_iter().map(parse).collect::<Result<_, _>>().map_err(de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str, env: &[(&str, &str)], flags: &[(&str, String)]) -> Result<Settings, SettingsError> {
+        let dir = tempfile::tempdir().expect("a directory for the test");
+        let path = dir.path().join("sealpass.toml");
+        std::fs::write(&path, text).expect("writable");
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::load(Some(&path), env, flags)
+    }
+
+    #[test]
+    fn the_printed_default_is_the_default() {
+        let printed = load(DEFAULT_FILE, &[], &[]).expect("it must load");
+        let shown = |settings: &Settings| format!("{settings:?}");
+        let mut default = Settings::default();
+        default.realm.insert("default".to_owned(), RealmSettings::default());
+        default.policy.insert("default".to_owned(), PolicySettings::default());
+        assert_eq!(shown(&printed), shown(&default));
+    }
+
+    #[test]
+    fn the_environment_beats_the_file_and_flags_beat_both() {
+        let text = "[public]\nlisten = \"127.0.0.1:1\"\n[realm.default]\nidle = \"5m\"\n";
+        let env = [
+            ("SEALPASS_PUBLIC__LISTEN", "127.0.0.1:2"),
+            ("SEALPASS_REALM__DEFAULT__IDLE", "6m"),
+            ("SEALPASS_REALM__DEFAULT__PUBLIC_ORIGINS", "https://a.example, https://b.example"),
+            ("SEALPASS_CONFIG", "elsewhere"),
+        ];
+        let settings = load(text, &env, &[("public.listen", "127.0.0.1:3".to_owned())]).expect("all known");
+        assert_eq!(settings.public.listen.port(), 3);
+        assert_eq!(settings.realm["default"].idle, Duration::from_secs(360));
+        assert_eq!(settings.realm["default"].public_origins, ["https://a.example", "https://b.example"]);
+    }
+
+    #[test]
+    fn unknown_keys_and_wrong_values_are_refused_by_name() {
+        for (text, names) in [
+            ("listne = 1", "listne"),
+            ("[public]\nlisten = \"127.0.0.1:1\"\nworker = 2", "worker"),
+            ("[realm.default]\nidle = \"soon\"", "idle"),
+            ("[policy.p]\ncsrf = \"require\"", "csrf"),
+            ("[policy.p]\nbound = \"require\"", "bound"),
+            ("[policy.p]\nheaders = [\"x-forwarded\"]", "x-forwarded"),
+            ("[realm.default]\naccept = [\"query\"]", "query"),
+            ("not toml", "toml"),
+        ] {
+            let text = load(text, &[], &[]).expect_err(text).to_string();
+            assert!(text.contains(names), "{names}: {text}");
+        }
+        let unknown = load("", &[("SEALPASS_LISTEN", "x")], &[]).expect_err("no such key").to_string();
+        assert!(unknown.contains("listen"), "{unknown}");
+    }
+}

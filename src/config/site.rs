@@ -1,0 +1,460 @@
+//! What the configuration means. A [`Site`] can't exist with a cookie that browsers would drop, or a policy that
+//! contradicts itself.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::{Origin, Url};
+
+use super::settings::{Access, CookieSettings, PolicySettings, Preset, RealmSettings, SameSite, Settings};
+use crate::claims::{CookieName, InvalidText, RealmName, check_name};
+use crate::sessions::{Lifetimes, LifetimesError, Realm};
+
+/// All realms and policies, by name.
+#[derive(Debug)]
+pub struct Site {
+    realms: BTreeMap<String, Arc<RealmSite>>,
+    policies: BTreeMap<String, Policy>,
+}
+
+/// A realm, and how it shows on the web.
+#[derive(Debug)]
+pub struct RealmSite {
+    /// The core's part.
+    pub realm: Realm,
+    /// The cookie's attributes.
+    pub cookie: CookieShape,
+    /// Whether an `Authorization: Bearer` header counts.
+    pub bearer: bool,
+    /// Origins that may post to `/renew` and `/logout`.
+    pub public_origins: Vec<Origin>,
+    /// The value of Clear-Site-Data at logout; empty for none.
+    pub clear_site_data: String,
+}
+
+/// The attributes of a cookie, ready to be written.
+#[derive(Clone, Debug)]
+pub struct CookieShape {
+    /// What stands behind `name=value` and `Max-Age`, beginning with `; Path=`.
+    pub attributes: String,
+}
+
+/// What a route demands.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Which sessions.
+    pub realm: Arc<RealmSite>,
+    /// Everybody passes.
+    pub optional: bool,
+    /// Anonymous sessions pass.
+    pub anonymous: bool,
+    /// Any one of these; none demanded if empty.
+    pub role: Vec<String>,
+    /// How long ago the user may have authenticated.
+    pub max_age: Option<Duration>,
+    /// All of these.
+    pub amr: Vec<String>,
+    /// At least this.
+    pub aal: u8,
+    /// Only claims that are not stale.
+    pub fresh: bool,
+    /// Stale claims pass.
+    pub stale_roles: bool,
+    /// Which identity headers.
+    pub headers: Vec<Preset>,
+}
+
+/// The configuration contradicts itself or a standard. Each text is one line that names the key and the remedy.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SiteError {
+    /// A realm's name, cookie name or text.
+    #[error("{key}: {problem}")]
+    Text {
+        /// Which key.
+        key: String,
+        /// What is wrong.
+        problem: InvalidText,
+    },
+    /// A realm's lifetimes.
+    #[error("realm.{realm}: {problem}")]
+    Lifetimes {
+        /// Which realm.
+        realm: String,
+        /// What is wrong.
+        problem: LifetimesError,
+    },
+    /// A cookie that browsers would drop, or a rule of RFC 6265bis.
+    #[error("realm.{realm}.cookie: {problem}")]
+    Cookie {
+        /// Which realm.
+        realm: String,
+        /// What is wrong and what to do.
+        problem: &'static str,
+    },
+    /// Two realms with one cookie.
+    #[error("realm.{0} and realm.{1} have the same cookie name; give each its own")]
+    SameCookie(String, String),
+    /// Not an origin.
+    #[error(
+        "realm.{realm}.public_origins: {origin:?} is not an origin; write scheme and host, such as https://app.example.com"
+    )]
+    Origin {
+        /// Which realm.
+        realm: String,
+        /// What was written.
+        origin: String,
+    },
+    /// A realm accepts nothing.
+    #[error("realm.{0}.accept is empty; name cookie, bearer or both")]
+    NoAccess(String),
+    /// Not a type of RFC's Clear-Site-Data.
+    #[error("realm.{0}.clear_site_data takes cache, cookies, storage and executionContexts")]
+    ClearSiteData(String),
+    /// A policy of a realm that is not there.
+    #[error("policy.{policy}.realm: there is no realm called {realm:?}")]
+    NoRealm {
+        /// Which policy.
+        policy: String,
+        /// Which realm.
+        realm: String,
+    },
+    /// A policy that contradicts itself.
+    #[error("policy.{policy}: {problem}")]
+    Policy {
+        /// Which policy.
+        policy: String,
+        /// What is wrong and what to do.
+        problem: &'static str,
+    },
+}
+
+impl Site {
+    /// Checks the configuration. With no realm or policy there is the one called `default`.
+    ///
+    /// # Errors
+    /// [`SiteError`] says in one line what is wrong.
+    pub fn new(settings: &Settings) -> Result<Self, SiteError> {
+        let mut realms = BTreeMap::new();
+        for (name, realm) in or_default(&settings.realm) {
+            realms.insert(name.clone(), Arc::new(RealmSite::new(&name, &realm)?));
+        }
+        let names: Vec<_> =
+            realms.iter().map(|(name, site): (_, &Arc<RealmSite>)| (name, site.realm.cookie())).collect();
+        for (at, (name, cookie)) in names.iter().enumerate() {
+            if let Some((other, _)) = names[..at].iter().find(|(_, earlier)| earlier == cookie) {
+                return Err(SiteError::SameCookie((*other).clone(), (*name).clone()));
+            }
+        }
+        let mut policies = BTreeMap::new();
+        let mut written = settings.policy.clone();
+        if realms.contains_key(RealmName::DEFAULT) {
+            written.entry("default".to_owned()).or_default();
+        }
+        for (name, policy) in &written {
+            policies.insert(name.clone(), Policy::new(name, policy, &realms)?);
+        }
+        Ok(Self { realms, policies })
+    }
+
+    /// The realm called `name`.
+    pub fn realm(&self, name: &str) -> Option<&Arc<RealmSite>> {
+        self.realms.get(name)
+    }
+
+    /// Every realm.
+    pub fn realms(&self) -> impl Iterator<Item = &Arc<RealmSite>> {
+        self.realms.values()
+    }
+
+    /// The policy called `name`.
+    pub fn policy(&self, name: &str) -> Option<&Policy> {
+        self.policies.get(name)
+    }
+
+    /// Every policy with its name.
+    pub fn policies(&self) -> impl Iterator<Item = (&str, &Policy)> {
+        self.policies.iter().map(|(name, policy)| (name.as_str(), policy))
+    }
+}
+
+impl RealmSite {
+    fn new(name: &str, settings: &RealmSettings) -> Result<Self, SiteError> {
+        let text = |key: &str| {
+            let key = format!("realm.{name}{key}");
+            move |problem| SiteError::Text { key, problem }
+        };
+        let realm_name = RealmName::new(name).map_err(text(""))?;
+        let cookie_name = CookieName::new(&settings.cookie.name).map_err(text(".cookie.name"))?;
+        let RealmSettings { idle, absolute, persistent_idle, persistent_absolute, .. } = *settings;
+        let lifetimes = Lifetimes::new(idle, absolute, persistent_idle, persistent_absolute)
+            .map_err(|problem| SiteError::Lifetimes { realm: name.to_owned(), problem })?;
+        let cookie = CookieShape::new(&settings.cookie)
+            .map_err(|problem| SiteError::Cookie { realm: name.to_owned(), problem })?;
+        if settings.accept.is_empty() {
+            return Err(SiteError::NoAccess(name.to_owned()));
+        }
+        let origin = |written: &String| {
+            parse_origin(written).ok_or_else(|| SiteError::Origin { realm: name.to_owned(), origin: written.clone() })
+        };
+        Ok(Self {
+            realm: Realm::new(realm_name, cookie_name, lifetimes),
+            cookie,
+            bearer: settings.accept.contains(&Access::Bearer),
+            public_origins: settings.public_origins.iter().map(origin).collect::<Result<_, _>>()?,
+            clear_site_data: clear_site_data(name, &settings.clear_site_data)?,
+        })
+    }
+
+    /// Whether a browser on this origin may post to `/renew` and `/logout`.
+    pub fn trusts_origin(&self, written: &str) -> bool {
+        parse_origin(written).is_some_and(|origin| self.public_origins.contains(&origin))
+    }
+}
+
+impl CookieShape {
+    /// Checks what RFC 6265bis (sections 4.1.3 and 5.7) makes browsers check, and would drop without a word.
+    fn new(cookie: &CookieSettings) -> Result<Self, &'static str> {
+        let name = cookie.name.to_ascii_lowercase(); // browsers compare the prefixes so
+        if !cookie.secure && (name.starts_with("__host-") || name.starts_with("__secure-")) {
+            return Err("browsers drop a cookie with this name prefix unless it is secure; set secure = true");
+        }
+        if name.starts_with("__host-") && cookie.domain.is_some() {
+            return Err("browsers drop a __Host- cookie with a domain; leave it out, or name the cookie __Secure-…");
+        }
+        if name.starts_with("__host-") && cookie.path != "/" {
+            return Err("browsers drop a __Host- cookie whose path is not /; set path = \"/\"");
+        }
+        if cookie.same_site == SameSite::None && !cookie.secure {
+            return Err("browsers drop a cookie with SameSite=None unless it is secure; set secure = true");
+        }
+        if cookie.domain.is_some() && !name.starts_with("__secure-") {
+            return Err("a cookie for sub-domains needs a name with the prefix __Secure-");
+        }
+        if !cookie.path.starts_with('/') || cookie.path.bytes().any(|c| c == b';' || !c.is_ascii_graphic()) {
+            return Err("a path begins with / and has no ;, space or control character");
+        }
+        if let Some(domain) = &cookie.domain {
+            check_domain(domain)?;
+        }
+        let mut attributes = format!("; Path={}", cookie.path);
+        if let Some(domain) = &cookie.domain {
+            let _ = write!(attributes, "; Domain={domain}");
+        }
+        attributes.push_str(if cookie.secure { "; Secure; HttpOnly" } else { "; HttpOnly" });
+        attributes.push_str(match cookie.same_site {
+            SameSite::Strict => "; SameSite=Strict",
+            SameSite::Lax => "; SameSite=Lax",
+            SameSite::None => "; SameSite=None",
+        });
+        Ok(Self { attributes })
+    }
+}
+
+impl Policy {
+    fn new(
+        name: &str,
+        settings: &PolicySettings,
+        realms: &BTreeMap<String, Arc<RealmSite>>,
+    ) -> Result<Self, SiteError> {
+        let wrong = |problem| SiteError::Policy { policy: name.to_owned(), problem };
+        if RealmName::new(name).is_err() {
+            return Err(wrong("the name of a policy has only a-z, 0-9, - and _, 64 at the most"));
+        }
+        let demands = !settings.role.is_empty() || settings.max_age.is_some() || !settings.amr.is_empty();
+        if settings.optional && (demands || settings.aal > 0 || settings.fresh) {
+            return Err(wrong("optional lets everybody pass, so it can't stand beside a demand; remove one of them"));
+        }
+        if settings.anonymous && !settings.role.is_empty() {
+            return Err(wrong("an anonymous session has no role, so anonymous can't stand beside role"));
+        }
+        if settings.aal > 3 {
+            return Err(wrong("aal is 1, 2 or 3 (NIST SP 800-63B), or 0 for none"));
+        }
+        if settings.fresh && settings.stale_roles {
+            return Err(wrong("fresh and stale_roles exclude each other; remove one of them"));
+        }
+        if settings.headers.is_empty() {
+            return Err(wrong("headers is empty, so the application would learn nothing; name sealpass at least"));
+        }
+        for text in settings.role.iter().chain(&settings.amr) {
+            check_name(text).map_err(|problem| SiteError::Text { key: format!("policy.{name}"), problem })?;
+        }
+        let realm = realms.get(&settings.realm).cloned();
+        let no_realm = || SiteError::NoRealm { policy: name.to_owned(), realm: settings.realm.clone() };
+        Ok(Self {
+            realm: realm.ok_or_else(no_realm)?,
+            optional: settings.optional,
+            anonymous: settings.anonymous,
+            role: settings.role.clone(),
+            max_age: settings.max_age,
+            amr: settings.amr.clone(),
+            aal: settings.aal,
+            fresh: settings.fresh,
+            stale_roles: settings.stale_roles,
+            headers: settings.headers.clone(),
+        })
+    }
+}
+
+fn or_default(realms: &BTreeMap<String, RealmSettings>) -> BTreeMap<String, RealmSettings> {
+    match realms.is_empty() {
+        true => BTreeMap::from([(RealmName::DEFAULT.to_owned(), RealmSettings::default())]),
+        false => realms.clone(),
+    }
+}
+
+/// An origin and nothing behind it; `null` and opaque ones are none.
+fn parse_origin(written: &str) -> Option<Origin> {
+    let url = Url::parse(written).ok()?;
+    let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+    let nobody = url.username().is_empty() && url.password().is_none();
+    Some(url.origin()).filter(|origin| origin.is_tuple() && bare && nobody)
+}
+
+fn clear_site_data(realm: &str, types: &[String]) -> Result<String, SiteError> {
+    let known = ["cache", "cookies", "storage", "executionContexts"];
+    if types.iter().any(|kind| !known.contains(&kind.as_str())) {
+        return Err(SiteError::ClearSiteData(realm.to_owned()));
+    }
+    Ok(types.iter().map(|kind| format!("\"{kind}\"")).collect::<Vec<_>>().join(", "))
+}
+
+fn check_domain(domain: &str) -> Result<(), &'static str> {
+    if domain.is_empty() {
+        return Err("the domain is empty; leave it out for a cookie of this host alone");
+    }
+    if domain.parse::<IpAddr>().is_ok() || domain.starts_with('[') {
+        return Err("a domain is a name, not an address; leave it out for a cookie of this host alone");
+    }
+    if domain.contains(':') {
+        return Err("a domain has no port; leave it out");
+    }
+    let label = |label: &str| {
+        let inner = label.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
+        inner && !label.is_empty() && label.len() <= 63 && !label.starts_with('-') && !label.ends_with('-')
+    };
+    if domain.len() > 253 || !domain.split('.').all(label) {
+        return Err("not a domain name; write it in lower case without a leading dot, other scripts as xn--…");
+    }
+    // Browsers refuse a cookie for a public suffix (RFC 6265bis, section 5.7): it would reach strangers' sites.
+    match psl::domain(domain.as_bytes()) {
+        Some(_) => Ok(()),
+        None => Err("this domain is a public suffix, under which strangers have sites; name your own domain"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(edit: impl FnOnce(&mut Settings)) -> Result<Site, String> {
+        let mut settings = Settings::default();
+        settings.realm.insert("default".to_owned(), RealmSettings::default());
+        settings.policy.insert("p".to_owned(), PolicySettings::default());
+        edit(&mut settings);
+        Site::new(&settings).map_err(|error| error.to_string())
+    }
+
+    fn cookie(edit: impl FnOnce(&mut CookieSettings)) -> Result<String, String> {
+        let site = site(|settings| edit(&mut settings.realm.get_mut("default").expect("there").cookie))?;
+        Ok(site.realm("default").expect("there").cookie.attributes.clone())
+    }
+
+    #[test]
+    fn an_empty_configuration_has_one_realm_and_one_policy() {
+        let site = Site::new(&Settings::default()).expect("the defaults hold");
+        assert_eq!(site.realm("default").expect("there").realm.cookie().as_str(), "__Host-sealpass");
+        assert!(!site.policy("default").expect("there").optional);
+        assert!(site.policy("other").is_none());
+    }
+
+    #[test]
+    fn s29_start_up_refuses_what_browsers_would_drop() {
+        let domain = |name: &'static str, domain: &'static str| {
+            cookie(move |c| (c.name, c.domain) = (name.to_owned(), Some(domain.to_owned())))
+        };
+        for (refused, says) in [
+            (domain("__Host-s", "example.com"), "a __Host- cookie with a domain"),
+            (domain("__host-s", "example.com"), "a __Host- cookie with a domain"),
+            (cookie(|c| c.path = "/app".to_owned()), "whose path is not /"),
+            (cookie(|c| c.secure = false), "unless it is secure"),
+            (cookie(|c| (c.name, c.secure) = ("__Secure-s".to_owned(), false)), "unless it is secure"),
+            (
+                cookie(|c| (c.name, c.secure, c.same_site) = ("s".to_owned(), false, SameSite::None)),
+                "SameSite=None unless it is secure",
+            ),
+            (domain("__Secure-s", "example.com:8443"), "has no port"),
+            (domain("__Secure-s", "192.0.2.1"), "not an address"),
+            (domain("__Secure-s", "[2001:db8::1]"), "not an address"),
+            (domain("__Secure-s", ""), "is empty"),
+            (domain("__Secure-s", "com"), "public suffix"),
+            (domain("__Secure-s", "co.uk"), "public suffix"),
+            (domain("__Secure-s", "github.io"), "public suffix"),
+            (domain("__Secure-s", ".example.com"), "not a domain name"),
+            (domain("__Secure-s", "Example.com"), "not a domain name"),
+            (domain("s", "example.com"), "prefix __Secure-"),
+            (cookie(|c| c.path = "/a;b".to_owned()), "path"),
+            (cookie(|c| c.name = "a b".to_owned()), "not allowed"),
+        ] {
+            let text = refused.expect_err(says);
+            assert!(text.contains(says) && !text.contains('\n'), "{says}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_right_is_written_out() {
+        assert_eq!(cookie(|_| ()), Ok("; Path=/; Secure; HttpOnly; SameSite=Lax".to_owned()));
+        let sub = cookie(|c| (c.name, c.domain) = ("__Secure-s".to_owned(), Some("example.com".to_owned())));
+        assert_eq!(sub, Ok("; Path=/; Domain=example.com; Secure; HttpOnly; SameSite=Lax".to_owned()));
+    }
+
+    #[test]
+    fn policies_that_contradict_themselves_are_refused() {
+        let policy = |edit: fn(&mut PolicySettings)| {
+            site(move |settings| edit(settings.policy.get_mut("p").expect("there"))).map(drop)
+        };
+        for (refused, says) in [
+            (policy(|p| (p.optional, p.role) = (true, vec!["a".to_owned()])), "optional"),
+            (policy(|p| (p.optional, p.max_age) = (true, Some(Duration::from_secs(1)))), "optional"),
+            (policy(|p| (p.optional, p.aal) = (true, 2)), "optional"),
+            (policy(|p| (p.optional, p.fresh) = (true, true)), "optional"),
+            (policy(|p| (p.anonymous, p.role) = (true, vec!["a".to_owned()])), "anonymous"),
+            (policy(|p| p.aal = 4), "aal"),
+            (policy(|p| (p.fresh, p.stale_roles) = (true, true)), "exclude"),
+            (policy(|p| p.headers.clear()), "headers"),
+            (policy(|p| p.realm = "none".to_owned()), "no realm called"),
+            (policy(|p| p.role = vec!["a\n".to_owned()]), "control character"),
+        ] {
+            let text = refused.expect_err(says);
+            assert!(text.contains(says) && text.contains("policy.p"), "{says}: {text}");
+        }
+    }
+
+    #[test]
+    fn two_realms_need_two_cookies() {
+        let second = |settings: &mut Settings| drop(settings.realm.insert("b".to_owned(), RealmSettings::default()));
+        assert!(site(second).expect_err("one cookie").contains("the same cookie name"));
+    }
+
+    #[test]
+    fn origins_are_origins() {
+        let origins = |list: &[&str]| {
+            let list = list.iter().map(|&origin| origin.to_owned()).collect();
+            site(|settings| settings.realm.get_mut("default").expect("there").public_origins = list)
+        };
+        for wrong in ["app.example.com", "https://a.example/path", "null", "file:///etc", "https://u@a.example", ""] {
+            assert!(origins(&[wrong]).is_err(), "{wrong}");
+        }
+        let site = origins(&["https://app.example.com", "http://127.0.0.1:8080"]).expect("origins");
+        let realm = site.realm("default").expect("there");
+        assert!(realm.trusts_origin("https://app.example.com:443"));
+        for other in ["https://app.example.com.evil.example", "http://app.example.com", "null", "https://evil.example"]
+        {
+            assert!(!realm.trusts_origin(other), "{other}");
+        }
+    }
+}
