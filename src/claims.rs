@@ -9,7 +9,6 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 use crate::clock::Timestamp;
 
@@ -42,11 +41,11 @@ pub struct Claims<'a> {
     /// How long the token lives unless it is renewed, in whole seconds.
     pub idle: Duration,
     /// Authentication methods, as RFC 8176 names them.
-    pub amr: SmallVec<[&'a str; 2]>,
+    pub amr: Vec<&'a str>,
     /// Authentication assurance level, 1 to 3 (NIST SP 800-63B); 0 if the application gave none.
     pub aal: u8,
     /// What the user may do, in the application's words.
-    pub roles: SmallVec<[&'a str; 4]>,
+    pub roles: Vec<&'a str>,
     /// The application's own data, keys ascending and unique.
     pub data: Vec<(&'a str, &'a str)>,
     /// Whether the cookie outlives the browser.

@@ -6,7 +6,7 @@ mod settings;
 mod site;
 
 pub use settings::{
-    Access, CookieSettings, DEFAULT_FILE, Listener, LogFormat, LogSettings, PolicySettings, Preset, RealmSettings,
-    SameSite, Settings, SettingsError,
+    Access, CookieSettings, DEFAULT_FILE, Listener, LogFormat, LogLevel, LogSettings, PolicySettings, Preset,
+    RealmSettings, SameSite, Settings, SettingsError,
 };
 pub use site::{CookieShape, Policy, RealmSite, Site, SiteError};

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::claims::SessionId;
+use crate::claims::{Claims, SessionId};
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
 use crate::keyring::Keys;
@@ -53,14 +53,15 @@ impl Sessions {
         self.keys.store(Arc::new(keys));
     }
 
-    /// Ends a session at once, and whatever rotation made of it.
+    /// Ends a session at once, and whatever rotation made of it. The claims are those of any of its tokens, be it expired:
+    /// see [`Sessions::recognise`].
     ///
     /// Ending what is over already is no error: nothing changes. Returns whether anything did.
     ///
     /// # Errors
     /// [`StoreError`] if the ending could not be kept; it must not be acknowledged then.
-    pub fn end(&self, session: &Session<'_>) -> Result<bool, StoreError> {
-        let (claims, now) = (&session.claims, self.now());
+    pub fn end(&self, claims: &Claims<'_>) -> Result<bool, StoreError> {
+        let now = self.now();
         self.end_until(claims.sid, now, keep_until(now, claims.expires, claims.idle))
     }
 

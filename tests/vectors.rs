@@ -19,7 +19,6 @@ use sealpass::seal::{Purpose, PurposeKey};
 use sealpass::secret::Secret;
 use sealpass::sessions::{Lifetimes, Realm, Sessions};
 use sealpass::token::{self, Binding, MAX_PAYLOAD, Scratch};
-use smallvec::smallvec;
 
 #[test]
 fn committed_vectors_are_what_this_release_makes() {
@@ -142,7 +141,7 @@ fn cases() -> Vec<Case> {
 }
 
 fn accepted() -> Vec<Case> {
-    let unicode = Claims { subject: Some("山田 müller 🦭"), roles: smallvec!["a,b", "größe"], ..typical() };
+    let unicode = Claims { subject: Some("山田 müller 🦭"), roles: vec!["a,b", "größe"], ..typical() };
     let data = Claims { data: vec![("email", "a@example.com"), ("theme", "dark\u{2028}")], ..typical() };
     let handles = Claims { tags: tags(&[7; 40]), ..typical() };
     let ext = Claims { ext: vec![Extension { tag: 900, critical: false, data: b"later" }], ..typical() };
@@ -153,7 +152,7 @@ fn accepted() -> Vec<Case> {
         ..typical()
     };
     let renewed = Claims { sealed: at(NOW + 1_200_000), ..typical() };
-    let resealed = Claims { claims_at: at(NOW + 60_000), sealed: at(NOW + 60_000), roles: smallvec![], ..typical() };
+    let resealed = Claims { claims_at: at(NOW + 60_000), sealed: at(NOW + 60_000), roles: vec![], ..typical() };
     let earlier = Claims { authenticated: at(NOW - 86_400_000), ..typical() };
     let mut cases = Vec::new();
     let mut ok = |name, why, now, claims: &Claims<'_>| {
@@ -312,9 +311,9 @@ fn typical<'a>() -> Claims<'a> {
         sealed: at(NOW),
         expires: at(NOW).plus(Duration::from_secs(12 * 3_600)),
         idle: Duration::from_secs(1_800),
-        amr: smallvec!["pwd"],
+        amr: vec!["pwd"],
         aal: 1,
-        roles: smallvec!["editor", "billing"],
+        roles: vec!["editor", "billing"],
         data: Vec::new(),
         persistent: false,
         tags: tags(b"subject1"),
@@ -323,7 +322,7 @@ fn typical<'a>() -> Claims<'a> {
 }
 
 fn anonymous<'a>() -> Claims<'a> {
-    Claims { subject: None, roles: smallvec![], amr: smallvec![], aal: 0, tags: tags(b"nobody 1"), ..typical() }
+    Claims { subject: None, roles: vec![], amr: vec![], aal: 0, tags: tags(b"nobody 1"), ..typical() }
 }
 
 fn worked_example() -> String {

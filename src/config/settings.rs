@@ -50,10 +50,26 @@ pub struct Listener {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogSettings {
-    /// As `tracing` filters: `info`, `debug`, `sealpass=trace`.
-    pub level: String,
+    /// The least important messages that are logged.
+    pub level: LogLevel,
     /// For people or for programs.
     pub format: LogFormat,
+}
+
+/// How important a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Something is broken.
+    Error,
+    /// Something may break, or is set up wrongly.
+    Warn,
+    /// What the service does as a whole.
+    Info,
+    /// Why requests are refused.
+    Debug,
+    /// Everything.
+    Trace,
 }
 
 /// How a line of the log looks.
@@ -239,7 +255,7 @@ impl Default for Settings {
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Human }
+        Self { level: LogLevel::Info, format: LogFormat::Human }
     }
 }
 

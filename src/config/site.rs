@@ -33,6 +33,8 @@ pub struct RealmSite {
     pub public_origins: Vec<Origin>,
     /// The value of Clear-Site-Data at logout; empty for none.
     pub clear_site_data: String,
+    /// The value of WWW-Authenticate for whoever has no session.
+    pub challenge: String,
 }
 
 /// The attributes of a cookie, ready to be written.
@@ -200,10 +202,13 @@ impl RealmSite {
         let origin = |written: &String| {
             parse_origin(written).ok_or_else(|| SiteError::Origin { realm: name.to_owned(), origin: written.clone() })
         };
+        let bearer = settings.accept.contains(&Access::Bearer);
         Ok(Self {
             realm: Realm::new(realm_name, cookie_name, lifetimes),
             cookie,
-            bearer: settings.accept.contains(&Access::Bearer),
+            bearer,
+            // RFC 9110, section 15.5.2, asks for a challenge; there is no registered scheme for cookies.
+            challenge: format!("{} realm=\"{name}\"", if bearer { "Bearer" } else { "Cookie" }),
             public_origins: settings.public_origins.iter().map(origin).collect::<Result<_, _>>()?,
             clear_site_data: clear_site_data(name, &settings.clear_site_data)?,
         })

@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 use super::BLOCK;
 use crate::claims::{Claims, Extension, SessionId, Tags};
@@ -31,10 +30,10 @@ struct V1<'a> {
     lifetime: u64,
     idle_seconds: u32,
     #[serde(borrow)]
-    amr: SmallVec<[&'a str; 2]>,
+    amr: Vec<&'a str>,
     aal: u8,
     #[serde(borrow)]
-    roles: SmallVec<[&'a str; 4]>,
+    roles: Vec<&'a str>,
     #[serde(borrow)]
     data: Vec<(&'a str, &'a str)>,
     persistent: bool,

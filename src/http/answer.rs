@@ -1,0 +1,96 @@
+//! Answers that all paths share: their headers, what happens to a request's body, problem details.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use serde::Serialize;
+
+/// An answer without a body, never to be cached.
+pub fn empty(status: StatusCode) -> HttpResponse {
+    let mut response = HttpResponse::new(status);
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    response
+}
+
+/// JSON, never to be cached.
+pub fn json(status: StatusCode, body: &impl Serialize) -> HttpResponse {
+    HttpResponseBuilder::new(status).insert_header((CACHE_CONTROL, NO_STORE)).json(body)
+}
+
+/// Problem details (RFC 9457).
+#[derive(Debug, Serialize)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found: Option<usize>,
+}
+
+impl Problem {
+    /// A problem of a `kind`, a stable name that programs can compare.
+    pub fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:problem-type:sealpass:{kind}"),
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            field: None,
+            limit: None,
+            found: None,
+        }
+    }
+
+    /// Whether it has this status.
+    pub fn is(&self, status: StatusCode) -> bool {
+        self.status == status.as_u16()
+    }
+
+    /// The same under another status.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status.as_u16();
+        self
+    }
+
+    /// Names the field that is at fault.
+    #[must_use]
+    pub fn field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// Names the limit, and how much was found.
+    #[must_use]
+    pub fn limit(mut self, limit: usize, found: usize) -> Self {
+        (self.limit, self.found) = (Some(limit), Some(found));
+        self
+    }
+}
+
+impl From<Problem> for HttpResponse {
+    fn from(problem: Problem) -> Self {
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = json(status, &problem);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    }
+}
+
+/// Closes the connection behind the answer if the request announces a body or another protocol. The body is not read, and
+/// what follows must never be taken for a request.
+pub fn close_if_more_follows(request: &HttpRequest, response: &mut HttpResponse) {
+    let headers = request.headers();
+    let length = headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
+    if length || headers.contains_key(TRANSFER_ENCODING) || headers.contains_key(UPGRADE) {
+        response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+    }
+}
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

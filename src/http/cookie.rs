@@ -1,0 +1,153 @@
+//! Our cookie, read from the raw bytes of a request and written for a response.
+//!
+//! Reading is our own scan: frameworks decode names and trim Unicode space, which lets a sibling domain plant a cookie
+//! that only looks like a `__Host-` one. Other cookies may hold anything at all and never matter.
+
+use std::fmt::Write as _;
+
+use smallvec::SmallVec;
+
+use crate::clock::Timestamp;
+use crate::config::RealmSite;
+use crate::sessions::{Issued, MAX_CANDIDATES};
+
+/// Longest Set-Cookie line that every browser keeps (RFC 6265, section 6.1).
+pub const MAX_SET_COOKIE: usize = 4_096;
+
+/// The values of our cookie; one more than may count, if there are as many.
+pub type Values<'h> = SmallVec<[&'h [u8]; MAX_CANDIDATES + 1]>;
+
+/// All values of the cookie called `name` in the Cookie `lines` of a request (RFC 6265, section 5.4; several lines are
+/// legal since RFC 9113, section 8.2.3).
+///
+/// The name has to be the same byte for byte. Around name and value only SP and TAB are trimmed, and nothing is decoded
+/// or unquoted: a value in quotes is another value.
+pub fn values<'h>(lines: impl Iterator<Item = &'h [u8]>, name: &[u8]) -> Values<'h> {
+    let mut found = Values::new();
+    for pair in lines.flat_map(|line| line.split(|&byte| byte == b';')) {
+        let pair = trim(pair);
+        // Most cookies of a large jar are told apart by their first bytes.
+        let Some(rest) = pair.strip_prefix(name) else { continue };
+        let Some((b'=', value)) = trim(rest).split_first() else { continue };
+        found.push(trim(value));
+        if found.len() > MAX_CANDIDATES {
+            break;
+        }
+    }
+    found
+}
+
+/// A cookie would be larger than browsers keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the cookie would have {found} octets, {} over the limit of {MAX_SET_COOKIE}", found - MAX_SET_COOKIE)]
+pub struct CookieTooLarge {
+    /// How many it would have.
+    pub found: usize,
+}
+
+/// The Set-Cookie value that carries a session. `Max-Age` only if it outlives the browser.
+///
+/// # Errors
+/// [`CookieTooLarge`] says by how much.
+pub fn set(site: &RealmSite, issued: &Issued, now: Timestamp) -> Result<String, CookieTooLarge> {
+    let mut line = String::with_capacity(512);
+    let _ = write!(line, "{}={}", site.realm.cookie().as_str(), issued.token.expose());
+    if issued.persistent {
+        // The browser may forget it when the token dies anyway.
+        let _ = write!(line, "; Max-Age={}", issued.idle_expires.since(now).as_secs());
+    }
+    line.push_str(&site.cookie.attributes);
+    if line.len() > MAX_SET_COOKIE { Err(CookieTooLarge { found: line.len() }) } else { Ok(line) }
+}
+
+/// The Set-Cookie value that removes what [`set`] set: the same name, path and domain, or browsers keep both.
+pub fn clear(site: &RealmSite) -> String {
+    format!("{}=; Max-Age=0{}", site.realm.cookie().as_str(), site.cookie.attributes)
+}
+
+/// Without the SP and TAB around it, and only those: Unicode space and other controls are part of a name.
+fn trim(bytes: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = bytes.iter().position(|byte| !blank(byte)).unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
+    &bytes[start..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &[u8] = b"__Host-sealpass";
+
+    fn of(lines: &[&[u8]]) -> Vec<Vec<u8>> {
+        values(lines.iter().copied(), NAME).iter().map(|value| value.to_vec()).collect()
+    }
+
+    #[test]
+    fn s23_other_cookies_never_matter() {
+        for junk in [
+            &b"a"[..],
+            b"=a",
+            b"x=%db",
+            b"x=caf\xe9",
+            b"x=\"",
+            b"x={\"a\":1}",
+            b"x=a,b",
+            b"",
+            b";;",
+            b" ",
+            b"=",
+            b"x=\0",
+            b"__Host-sealpass",
+            b"__Host-sealpassx=1",
+            b"x__Host-sealpass=1",
+        ] {
+            let before = [junk, b"; __Host-sealpass=T"].concat();
+            let behind = [b"__Host-sealpass=T; ", junk].concat();
+            let tight = [b"__Host-sealpass=T;", junk, b";"].concat();
+            for line in [before, behind, tight] {
+                assert_eq!(of(&[&line]), [b"T"], "{}", String::from_utf8_lossy(&line));
+            }
+        }
+        assert_eq!(of(&[b""]), Vec::<Vec<u8>>::new());
+    }
+
+    #[test]
+    fn s24_every_line_counts() {
+        assert_eq!(of(&[b"a=1", b"b=2; __Host-sealpass=T", b"c=3"]), [b"T"]);
+        assert_eq!(of(&[b"a=1", b"", b"__Host-sealpass=T"]), [b"T"]);
+    }
+
+    #[test]
+    fn s25_all_of_our_name_are_found_in_order_and_no_more_than_needed() {
+        assert_eq!(of(&[b"__Host-sealpass=; __Host-sealpass=T"]), [&b""[..], b"T"]);
+        let many = b"__Host-sealpass=T; ".repeat(1_000);
+        assert_eq!(of(&[&many]).len(), MAX_CANDIDATES + 1);
+    }
+
+    #[test]
+    fn s26_what_only_looks_like_our_name_is_not_ours() {
+        for other in [
+            &b"__%48ost-sealpass=T"[..],
+            b"__host-sealpass=T",
+            b"__HOST-SEALPASS=T",
+            b"\xc2\xa0__Host-sealpass=T",
+            b"\xe2\x80\x82__Host-sealpass=T",
+            b"\x0b__Host-sealpass=T",
+            b"__Host-sealpass\xc2\xa0=T",
+            b"\"__Host-sealpass\"=T",
+            b"=__Host-sealpass=T",
+            b"$__Host-sealpass=T",
+        ] {
+            assert_eq!(of(&[other]), Vec::<Vec<u8>>::new(), "{}", String::from_utf8_lossy(other));
+        }
+    }
+
+    #[test]
+    fn s27_a_value_is_taken_as_it_stands() {
+        assert_eq!(of(&[b"__Host-sealpass=\"T\""]), [b"\"T\""]);
+        assert_eq!(of(&[b"__Host-sealpass=%54"]), [b"%54"]);
+        assert_eq!(of(&[b"__Host-sealpass=T=="]), [b"T=="]);
+        assert_eq!(of(&[b" \t__Host-sealpass \t= \tT\t "]), [b"T"]);
+    }
+}

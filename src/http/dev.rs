@@ -1,0 +1,118 @@
+//! The page at `/` in the dev mode, and the helpers behind its buttons.
+//!
+//! The helpers log anybody in as anybody. They exist only with `serve --dev`, which listens on loopback alone.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::answer::{Problem, close_if_more_follows, empty, json as json_answer};
+use super::control::{self, Issue};
+use super::demands::Added;
+use super::public::{MAX_BODY, Presented, decide, end};
+use super::{Service, browser, problems};
+use crate::config::{Policy, RealmSite};
+use crate::sessions::Change;
+
+/// What the public listener does not know itself.
+pub async fn dispatch(service: &Service, request: &HttpRequest, body: web::Payload) -> HttpResponse {
+    let answered = match (request.method(), request.path()) {
+        (&Method::GET | &Method::HEAD, "/") => Ok(page()),
+        (&Method::POST, path) if path.starts_with("/dev/") => helper(service, request, body).await,
+        _ => Ok(empty(StatusCode::NOT_FOUND)),
+    };
+    let mut response = answered.unwrap_or_else(HttpResponse::from);
+    close_if_more_follows(request, &mut response);
+    response
+}
+
+fn page() -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
+        .insert_header((CONTENT_SECURITY_POLICY, CSP))
+        .body(PAGE)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Roles {
+    roles: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Replay {
+    token: String,
+}
+
+async fn helper(service: &Service, request: &HttpRequest, body: web::Payload) -> Result<HttpResponse, Problem> {
+    let policy = service.site.policy("default").ok_or_else(problems::unknown_path)?;
+    let site = &*policy.realm;
+    if !browser::is_meant(request, site) {
+        return Ok(empty(StatusCode::FORBIDDEN));
+    }
+    let limit = usize::try_from(MAX_BODY).unwrap_or(usize::MAX);
+    match request.path() {
+        "/dev/login" => {
+            let asked: Issue = control::read(request, body, limit).await?;
+            // As an application does at login: whatever session the visitor came with is over.
+            for value in Presented::of(request, site).values() {
+                end(service, site, value);
+            }
+            control::issue_in(service, site, &asked)
+        }
+        "/dev/reseal" | "/dev/rotate" => {
+            let Roles { roles } = control::read(request, body, limit).await?;
+            changed(service, site, request, &roles)
+        }
+        "/dev/renew" => {
+            let _: BTreeMap<String, String> = control::read(request, body, limit).await?;
+            control::renew_in(service, site, None, Some(&cookie_line(request))).map_err(as_401)
+        }
+        "/dev/replay" => {
+            let Replay { token } = control::read(request, body, limit).await?;
+            Ok(replayed(service, policy, &token))
+        }
+        _ => Ok(empty(StatusCode::NOT_FOUND)),
+    }
+}
+
+fn changed(
+    service: &Service,
+    site: &RealmSite,
+    request: &HttpRequest,
+    roles: &[String],
+) -> Result<HttpResponse, Problem> {
+    let change = Change { roles: Some(roles), ..Change::default() };
+    let new_id = request.path() == "/dev/rotate";
+    control::change_in(service, site, None, Some(&cookie_line(request)), &change, new_id).map_err(as_401)
+}
+
+/// What verify would answer a browser that came with this token.
+fn replayed(service: &Service, policy: &Policy, token: &str) -> HttpResponse {
+    let presented = Presented::Cookie(std::iter::once(token.as_bytes()).collect());
+    let answer = decide(service, policy, &Added::default(), &presented);
+    let text = |value: &actix_web::http::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers: Vec<_> =
+        answer.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+    json_answer(StatusCode::OK, &json!({"status": answer.status().as_u16(), "headers": headers}))
+}
+
+fn cookie_line(request: &HttpRequest) -> String {
+    let lines = request.headers().get_all(actix_web::http::header::COOKIE);
+    lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect::<Vec<_>>().join("; ")
+}
+
+/// To a page, no session is 401, as it is for verify.
+fn as_401(problem: Problem) -> Problem {
+    if problem.is(StatusCode::NOT_FOUND) { problem.with_status(StatusCode::UNAUTHORIZED) } else { problem }
+}
+
+const PAGE: &str = include_str!("dev_page.html");
+const CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
+                   img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

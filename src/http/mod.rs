@@ -1,0 +1,115 @@
+//! The HTTP adapter: two listeners around [`Sessions`].
+//!
+//! The public one answers reverse proxies and browsers, the control one applications and operators. Nothing here knows
+//! cryptography or the ring: it translates requests into calls of [`Sessions`] and their results into answers.
+
+mod answer;
+mod browser;
+mod control;
+mod cookie;
+mod credentials;
+mod demands;
+mod dev;
+mod identity;
+mod problems;
+mod public;
+
+pub use cookie::{MAX_SET_COOKIE, values as cookie_values};
+pub use credentials::{Credentials, CredentialsError, NewCredential, Scope};
+pub use demands::Added as QueryDemands;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App, HttpServer, web};
+
+use crate::config::{Settings, Site};
+use crate::sessions::Sessions;
+use crate::telemetry::Metrics;
+
+/// All that the listeners share.
+#[derive(Debug)]
+pub struct Service {
+    /// The core.
+    pub sessions: Sessions,
+    /// Realms and policies.
+    pub site: Site,
+    /// Who may use the control listener.
+    pub credentials: Credentials,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Whether the page at `/` and its helpers are served.
+    pub dev: bool,
+    /// Whether the service is on its way down.
+    pub draining: AtomicBool,
+}
+
+impl Service {
+    /// Whether it can tell who is calling. If not, verify answers 503: neither yes nor no.
+    pub fn is_ready(&self) -> bool {
+        !self.draining.load(Ordering::Relaxed) && self.sessions.can_seal()
+    }
+}
+
+/// The listeners, bound and answering as soon as both servers are polled.
+pub struct Running {
+    /// Where the public one listens.
+    pub public: SocketAddr,
+    /// Where the control one listens.
+    pub control: SocketAddr,
+    /// To be awaited together.
+    pub servers: [Server; 2],
+}
+
+impl Running {
+    /// Handles with which to stop both.
+    pub fn handles(&self) -> [ServerHandle; 2] {
+        [self.servers[0].handle(), self.servers[1].handle()]
+    }
+}
+
+/// Binds both listeners. Call it inside an actix system.
+///
+/// # Errors
+/// What the operating system says if an address can't be bound.
+pub fn start(service: Arc<Service>, settings: &Settings) -> io::Result<Running> {
+    let (public, control) = (TcpListener::bind(settings.public.listen)?, TcpListener::bind(settings.control.listen)?);
+    let (public_at, control_at) = (public.local_addr()?, control.local_addr()?);
+    let shared = Arc::clone(&service);
+    let for_public = HttpServer::new(move || {
+        App::new().app_data(web::Data::from(Arc::clone(&shared))).default_service(web::to(public::dispatch))
+    });
+    let for_control =
+        HttpServer::new(move || App::new().app_data(web::Data::from(Arc::clone(&service))).configure(control::routes));
+    let for_public = for_public
+        .workers(workers(settings.public.workers))
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD_TIMEOUT)
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .listen(public)?;
+    let for_control = for_control
+        .workers(workers(settings.control.workers))
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD_TIMEOUT)
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .listen(control)?;
+    Ok(Running { public: public_at, control: control_at, servers: [for_public.run(), for_control.run()] })
+}
+
+fn workers(configured: usize) -> usize {
+    match configured {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        some => some,
+    }
+}
+
+/// Longer than the 60 s for which nginx keeps an idle connection, so that it is never us who close it under a request.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a client may take to send a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long requests in flight may take when the service stops.
+const SHUTDOWN_SECONDS: u64 = 5;

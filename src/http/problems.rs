@@ -1,0 +1,111 @@
+//! The problems that the control API answers with (RFC 9457). Their `type` is stable; their text is for people.
+
+use actix_web::http::StatusCode;
+
+use super::answer::Problem;
+use super::cookie::{CookieTooLarge, MAX_SET_COOKIE};
+use crate::claims::InvalidText;
+use crate::sessions::{ChangeError, IssueError};
+use crate::token::SealError;
+
+pub fn credential() -> Problem {
+    let detail = "send the header `Authorization: Bearer CREDENTIAL` with a credential of this service";
+    Problem::new(StatusCode::UNAUTHORIZED, "credential", "No valid credential", detail)
+}
+
+pub fn scope() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "scope", "Not allowed", "this call needs a credential with the scope app")
+}
+
+pub fn realm_not_covered() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "realm", "Not allowed", "this credential is not good in that realm")
+        .field("realm")
+}
+
+pub fn unknown_path() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "path", "No such call", "there is no such path, or not with this method")
+}
+
+pub fn not_json() -> Problem {
+    let detail = "send a JSON object with the header `Content-Type: application/json`";
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "Not JSON", detail)
+}
+
+pub fn slow() -> Problem {
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "slow", "Too slow", "the body did not arrive in time")
+}
+
+pub fn cut_off() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "body", "No whole body", "the body ended early or is not framed correctly")
+}
+
+pub fn too_long(limit: usize) -> Problem {
+    let detail = format!("the body has more than {limit} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Too large", detail)
+}
+
+pub fn of_json(error: &serde_json::Error) -> Problem {
+    match error.classify() {
+        serde_json::error::Category::Data => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "field", "A field is wrong", error.to_string())
+        }
+        _ => Problem::new(StatusCode::BAD_REQUEST, "json", "Not JSON", error.to_string()),
+    }
+}
+
+pub fn unusable(field: &'static str, problem: &str) -> Problem {
+    let detail = format!("{field} {problem}");
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "field", "A field is wrong", detail).field(field)
+}
+
+pub fn one_of(fields: &str) -> Problem {
+    let detail = format!("give exactly one of {fields}");
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "field", "A field is wrong", detail)
+}
+
+pub fn no_session() -> Problem {
+    let detail = "what was handed over is no valid session: it expired, was ended, or never was one";
+    Problem::new(StatusCode::NOT_FOUND, "no-session", "No valid session", detail)
+}
+
+pub fn not_ready() -> Problem {
+    let detail = "this replica is not ready; ask another, or again later";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", "Not ready", detail)
+}
+
+pub fn not_kept() -> Problem {
+    let detail = "the ending could not be kept and is not in force; ask again, or another replica";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-kept", "Not ended", detail)
+}
+
+pub fn of_cookie(error: CookieTooLarge) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too-large", "Too large for a cookie", error.to_string())
+        .limit(MAX_SET_COOKIE, error.found)
+}
+
+pub fn of_issue(error: &IssueError) -> Problem {
+    let wrong = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "field", "A field is wrong", error.to_string());
+    match error {
+        IssueError::Text { field, problem: InvalidText::TooLong { limit, found } } => {
+            wrong.field(field.clone()).limit(*limit, *found)
+        }
+        IssueError::Text { field, .. } => wrong.field(field.clone()),
+        IssueError::TooMany { field, limit, found } => wrong.field(*field).limit(*limit, *found),
+        IssueError::Anonymous(field) => wrong.field(*field),
+        IssueError::Level => wrong.field("aal"),
+        IssueError::Future => wrong.field("authenticated_at"),
+        IssueError::Seal(SealError::TooLarge { limit, found }) => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too-large", "Too large for a cookie", error.to_string())
+                .limit(*limit, *found)
+        }
+        _ => not_ready(),
+    }
+}
+
+pub fn of_change(error: &ChangeError) -> Problem {
+    match error {
+        ChangeError::Issue(error) => of_issue(error),
+        ChangeError::Conflict => Problem::new(StatusCode::CONFLICT, "conflict", "Changed meanwhile", error.to_string()),
+        _ => not_kept(),
+    }
+}

@@ -1,0 +1,146 @@
+//! What operators see: counters for Prometheus, and the log. Neither ever holds a token, an id, a subject or a key.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::config::{LogFormat, LogLevel, LogSettings};
+use crate::sessions::Refusal;
+
+/// How verify decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// 200, with a session.
+    Allowed,
+    /// A valid session that lacks a role, or a route that can't be understood: 403.
+    Forbidden,
+    /// A valid session that has to authenticate anew: 401 with a challenge.
+    StepUp,
+    /// An anonymous session where a subject is demanded: 401.
+    Anonymous,
+    /// 503: this replica can't tell.
+    NotReady,
+    /// No valid session: 401, or 200 where it is optional.
+    Refused(Refusal),
+}
+
+/// All counters.
+pub struct Metrics {
+    registry: Registry,
+    decisions: Decisions,
+    issued: Counter,
+    renewed: Counter,
+    ended: Counter,
+}
+
+/// One counter for each reason, looked up beforehand: a request only adds one.
+struct Decisions {
+    others: [Counter; 5],
+    refused: [Counter; Refusal::CODES.len()],
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+impl Metrics {
+    /// All counters at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("sealpass");
+        let decisions = Family::<Reason, Counter>::default();
+        registry.register("verify_decisions", "Decisions of the verify endpoint by reason", decisions.clone());
+        let counter = |reason| decisions.get_or_create(&Reason { reason }).clone();
+        let decisions = Decisions {
+            others: ["ok", "forbidden", "step_up", "anonymous", "not_ready"].map(counter),
+            refused: Refusal::CODES.map(counter),
+        };
+        let (issued, renewed, ended) = (Counter::default(), Counter::default(), Counter::default());
+        registry.register("sessions_issued", "Sessions issued", issued.clone());
+        registry.register("sessions_renewed", "Tokens sealed for a session that goes on", renewed.clone());
+        registry.register("sessions_ended", "Sessions ended one by one", ended.clone());
+        Self { registry, decisions, issued, renewed, ended }
+    }
+
+    /// Counts a decision of verify.
+    pub fn decided(&self, decision: Decision) {
+        let counter = match decision {
+            Decision::Allowed => &self.decisions.others[0],
+            Decision::Forbidden => &self.decisions.others[1],
+            Decision::StepUp => &self.decisions.others[2],
+            Decision::Anonymous => &self.decisions.others[3],
+            Decision::NotReady => &self.decisions.others[4],
+            Decision::Refused(refusal) => {
+                let at = Refusal::CODES.iter().position(|code| *code == refusal.code());
+                &self.decisions.refused[at.unwrap_or_default()]
+            }
+        };
+        counter.inc();
+    }
+
+    /// Counts a new session.
+    pub fn issued(&self) {
+        self.issued.inc();
+    }
+
+    /// Counts a renewed token.
+    pub fn renewed(&self) {
+        self.renewed.inc();
+    }
+
+    /// Counts an ending, if it was one.
+    pub fn ended(&self, raised: bool) {
+        self.ended.inc_by(raised.into());
+    }
+
+    /// In OpenMetrics' text format.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        match encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            Err(_) => String::new(), // a string takes all that is written to it
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+/// Starts logging to standard error. A later start, in a program that embeds us, changes nothing.
+pub fn log(settings: &LogSettings) {
+    // What libraries trace can hold whole requests, cookies included: they may warn and no more.
+    let level = LevelFilter::from(settings.level);
+    let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("sealpass", level);
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    drop(match settings.format {
+        LogFormat::Human => registry.with(lines).try_init(),
+        LogFormat::Json => registry.with(lines.json()).try_init(),
+    });
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+            LogLevel::Trace => Self::TRACE,
+        }
+    }
+}
