@@ -55,20 +55,30 @@ impl Service {
     }
 }
 
-/// The listeners, bound and answering as soon as both servers are polled.
+/// The listeners, bound; they answer while [`Running::until_stopped`] is awaited.
 pub struct Running {
     /// Where the public one listens.
     pub public: SocketAddr,
     /// Where the control one listens.
     pub control: SocketAddr,
-    /// To be awaited together.
-    pub servers: [Server; 2],
+    servers: [Server; 2],
 }
 
 impl Running {
     /// Handles with which to stop both.
     pub fn handles(&self) -> [ServerHandle; 2] {
         [self.servers[0].handle(), self.servers[1].handle()]
+    }
+
+    /// Answers requests until a signal or a handle stops both.
+    ///
+    /// # Errors
+    /// What the operating system says if a listener fails.
+    pub async fn until_stopped(self) -> io::Result<()> {
+        let [public, control] = self.servers;
+        let control = actix_web::rt::spawn(control);
+        public.await?;
+        control.await.map_err(io::Error::other)?
     }
 }
 

@@ -1,0 +1,51 @@
+//! `sealpass check`: what the configuration means, before a port is bound.
+
+use clap::Args;
+use sealpass::config::DEFAULT_FILE;
+use sealpass::http::Credentials;
+
+use super::{Common, Failure};
+
+/// Check the configuration without starting anything
+///
+/// Reads the file, the environment and the flags as `serve` does, and says in one line what is wrong, or in a few what
+/// will be served. Exit code 64 if the configuration is wrong, 1 if the key ring or a credential file can't be used.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Print every key with its meaning and the value that holds without it, and end
+    #[arg(long)]
+    print_default: bool,
+}
+
+impl Check {
+    pub fn run(&self, common: &Common) -> Result<(), Failure> {
+        if self.print_default {
+            print!("{DEFAULT_FILE}");
+            return Ok(());
+        }
+        let settings = common.settings(&[])?;
+        let site = Common::site(&settings)?;
+        println!("public   {}", settings.public.listen);
+        println!("control  {}", settings.control.listen);
+        for realm in site.realms() {
+            println!(
+                "realm    {}: cookie {}{}",
+                realm.realm.name().as_str(),
+                realm.realm.cookie().as_str(),
+                realm.cookie.attributes
+            );
+        }
+        for (name, policy) in site.policies() {
+            println!("policy   {name}: realm {}", policy.realm.realm.name().as_str());
+        }
+        if let Some(path) = &settings.credentials {
+            Credentials::load(path)?;
+            println!("access   {}", path.display());
+        }
+        let dir = Common::ring_dir(&settings);
+        let ring = dir.load()?;
+        println!("ring     {}: {} keys", dir.ring_path().display(), ring.records().len());
+        println!("All of it fits together.");
+        Ok(())
+    }
+}

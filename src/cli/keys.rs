@@ -1,0 +1,47 @@
+//! `sealpass keys`: make and look at the ring.
+
+use clap::Subcommand;
+use sealpass::clock::{Clock, SystemClock};
+use sealpass::entropy::SystemEntropy;
+use sealpass::keyring::KeyRing;
+
+use super::{Common, Failure};
+
+/// Make and look at the key ring
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Make the first ring, once for a whole deployment
+    ///
+    /// Writes ring.sealed into the keys directory, sealed under the cluster secret; makes that too if there is none.
+    /// Nothing is ever overwritten. Every replica needs the same two files.
+    Init,
+    /// Show every key with its state and times
+    List,
+}
+
+impl Keys {
+    pub fn run(&self, common: &Common) -> Result<(), Failure> {
+        let dir = Common::ring_dir(&common.settings(&[])?);
+        match self {
+            Self::Init => {
+                let new_secret = !dir.has_secret();
+                let ring = KeyRing::init(&SystemEntropy::new(), SystemClock.now())?;
+                dir.init(&ring, &SystemEntropy::new())?;
+                println!("Wrote the key ring to {}.", dir.ring_path().display());
+                if new_secret {
+                    println!("Wrote a new cluster secret to {}.", dir.secret_path().display());
+                    println!("Keep a copy of it where only you can read: without it nobody opens the ring.");
+                }
+            }
+            Self::List => {
+                let ring = dir.load()?;
+                println!("{:<10}{:<13}{:<27}{}", "key", "state", "created", "seals from");
+                for (record, state) in ring.states(SystemClock.now()) {
+                    let from = record.not_before.map_or_else(|| "not dated yet".to_owned(), |at| at.rfc3339());
+                    println!("{:<10}{:<13}{:<27}{from}", record.kid(), state.to_string(), record.created.rfc3339());
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,134 @@
+//! Arguments, and what becomes of them.
+//!
+//! Exit codes: 0 done; 1 it could not be done; 2 the arguments are wrong (clap's); 64 the configuration is wrong
+//! (`EX_USAGE` of sysexits.h).
+
+mod check;
+mod credential;
+mod keys;
+mod serve;
+mod token;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use sealpass::config::{Settings, SettingsError, Site, SiteError};
+use sealpass::entropy::EntropyError;
+use sealpass::http::CredentialsError;
+use sealpass::store::{PrivateFileError, RingDir, RingDirError};
+
+/// Sessions without a store, and endings that last.
+///
+/// Sealpass seals a whole session into one cookie. Every replica tells who is calling from the cookie alone, and a
+/// reverse proxy asks it through one HTTP endpoint. Begin with `sealpass serve --dev`.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, max_term_width = 100)]
+struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct Common {
+    /// The configuration file (TOML). Without one, built-in defaults hold
+    #[arg(long, global = true, value_name = "FILE", env = "SEALPASS_CONFIG")]
+    config: Option<PathBuf>,
+    /// The directory of the key ring [default: keys]
+    #[arg(long = "keys", global = true, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// The file with the cluster secret [default: cluster.secret in the keys directory]
+    #[arg(long, global = true, value_name = "FILE")]
+    cluster_secret: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service
+    Serve(serve::Serve),
+    /// Check the configuration without starting anything
+    Check(check::Check),
+    /// Make and look at the key ring
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Look into a token
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Make credentials for the control listener
+    #[command(subcommand)]
+    Credential(credential::Credential),
+}
+
+/// Why a command ended early. Every text is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error("configuration: {0}")]
+    Site(#[from] SiteError),
+    #[error(transparent)]
+    Ring(#[from] RingDirError),
+    #[error(transparent)]
+    File(#[from] PrivateFileError),
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    #[error("{what}: {error}")]
+    Io { what: String, error: std::io::Error },
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Failure {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Settings(_) | Self::Site(_) => ExitCode::from(64),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Runs the command that was asked for.
+pub fn run() -> ExitCode {
+    let Arguments { common, command } = Arguments::parse();
+    let done = match command {
+        Command::Serve(serve) => serve.run(&common),
+        Command::Check(check) => check.run(&common),
+        Command::Keys(keys) => keys.run(&common),
+        Command::Token(token) => token.run(&common),
+        Command::Credential(credential) => credential.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("sealpass: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+impl Common {
+    /// The configuration, with `flags` over it.
+    fn settings(&self, flags: &[(&str, Option<String>)]) -> Result<Settings, Failure> {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let own = [("keys", path(&self.dir)), ("cluster_secret", path(&self.cluster_secret))];
+        let given = own.iter().chain(flags);
+        let flags: Vec<_> = given.filter_map(|(key, value)| Some((*key, value.clone()?))).collect();
+        // What is no UTF-8 can be no key of ours.
+        let environment =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Ok(Settings::load(self.config.as_deref(), environment, &flags)?)
+    }
+
+    fn site(settings: &Settings) -> Result<Site, Failure> {
+        Ok(Site::new(settings)?)
+    }
+
+    fn ring_dir(settings: &Settings) -> RingDir {
+        RingDir::new(&settings.keys, settings.cluster_secret.as_deref())
+    }
+}

@@ -1,0 +1,164 @@
+//! `sealpass serve`: put the parts together and run.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use actix_web::rt::System;
+use clap::Args;
+use sealpass::clock::{Clock, SystemClock};
+use sealpass::config::{RealmSettings, Settings, Site};
+use sealpass::entropy::SystemEntropy;
+use sealpass::http::{Credentials, NewCredential, Running, Service, start};
+use sealpass::keyring::{KeyRing, Keys};
+use sealpass::sessions::Sessions;
+use sealpass::store::{CachedFacts, RingDir, create_private, read_private};
+use sealpass::telemetry::{self, Metrics};
+
+use super::{Common, Failure};
+
+/// Run the service
+///
+/// Two listeners: the public one for reverse proxies and browsers, the control one for your applications. Needs a key
+/// ring (`sealpass keys init`). With --dev it makes one when the keys directory is empty, makes a credential, listens on
+/// loopback only, and serves a page at / on which to try everything.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// For trying out: make keys and a credential when there are none, serve a page at /
+    #[arg(long)]
+    dev: bool,
+    /// Where the public listener listens [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    public: Option<SocketAddr>,
+    /// Where the control listener listens [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    control: Option<SocketAddr>,
+}
+
+impl Serve {
+    pub fn run(&self, common: &Common) -> Result<(), Failure> {
+        let text = |address: Option<SocketAddr>| address.map(|address| address.to_string());
+        let flags = [("public.listen", text(self.public)), ("control.listen", text(self.control))];
+        let mut settings = common.settings(&flags)?;
+        if self.dev {
+            for_dev(&mut settings)?;
+        }
+        let site = Common::site(&settings)?;
+        telemetry::log(&settings.log);
+        let dir = Common::ring_dir(&settings);
+        if self.dev && !dir.has_ring() {
+            dir.init(&KeyRing::init(&SystemEntropy::new(), SystemClock.now())?, &SystemEntropy::new())?;
+            eprintln!("sealpass: made a key ring for trying out in {}", settings.keys.display());
+        }
+        let service = Arc::new(self.service(&settings, site, &dir)?);
+        System::new().block_on(run(service, &settings, self.dev))
+    }
+
+    fn service(&self, settings: &Settings, site: Site, dir: &RingDir) -> Result<Service, Failure> {
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
+        let keys = Keys::new(&dir.load()?, &*entropy)?;
+        let facts = Arc::new(CachedFacts::new(Arc::clone(&clock) as Arc<dyn Clock>));
+        keep_clean(Arc::clone(&facts));
+        let mut credentials = match &settings.credentials {
+            Some(path) => Credentials::load(path)?,
+            None => Credentials::default(),
+        };
+        if self.dev {
+            credentials.add_all_powerful("dev", &dev_credential(&settings.keys)?);
+        } else if settings.credentials.is_none() {
+            tracing::warn!(
+                "no credentials are configured, so the control listener refuses every call; set `credentials`"
+            );
+        }
+        Ok(Service {
+            sessions: Sessions::new(keys, facts, clock, entropy),
+            site,
+            credentials,
+            metrics: Metrics::new(),
+            dev: self.dev,
+            draining: AtomicBool::new(false),
+        })
+    }
+}
+
+async fn run(service: Arc<Service>, settings: &Settings, dev: bool) -> Result<(), Failure> {
+    let what = format!("can't listen on {} and {}", settings.public.listen, settings.control.listen);
+    let running = start(service, settings).map_err(|error| Failure::Io { what, error })?;
+    if dev {
+        print!("{}", try_next(&running, &settings.keys));
+    } else {
+        eprintln!("sealpass: public on http://{}, control on http://{}", running.public, running.control);
+    }
+    let stopped = |error| Failure::Io { what: "the service stopped".to_owned(), error };
+    running.until_stopped().await.map_err(stopped)
+}
+
+/// Loopback only, and pages of the service itself may post to it.
+fn for_dev(settings: &mut Settings) -> Result<(), Failure> {
+    for (name, address) in [("public", settings.public.listen), ("control", settings.control.listen)] {
+        if !address.ip().is_loopback() {
+            return Err(Failure::Refused(format!(
+                "--dev logs anybody in as anybody, so it listens on loopback only; {name} is {address}"
+            )));
+        }
+    }
+    if settings.realm.is_empty() {
+        let port = settings.public.listen.port();
+        let origins = ["127.0.0.1", "localhost"].map(|host| format!("http://{host}:{port}")).to_vec();
+        let realm = RealmSettings { public_origins: origins, ..RealmSettings::default() };
+        settings.realm.insert("default".to_owned(), realm);
+    }
+    Ok(())
+}
+
+/// The credential of the dev mode, made at its first start.
+fn dev_credential(keys: &Path) -> Result<String, Failure> {
+    let path = keys.join("dev.credential");
+    if !path.exists() {
+        let credential = NewCredential::generate(&SystemEntropy::new())?;
+        create_private(&path, credential.expose().as_bytes())?;
+    }
+    let bytes = read_private(&path, 1_024)?;
+    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+    if text.is_empty() {
+        return Err(Failure::Refused(format!("{}: is empty or not text; delete it", path.display())));
+    }
+    Ok(text.to_owned())
+}
+
+/// A cache without traffic drops nothing by itself.
+fn keep_clean(facts: Arc<CachedFacts>) {
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(Duration::from_secs(1));
+            facts.maintain();
+        }
+    });
+}
+
+/// What to type next: each line works as it is printed.
+fn try_next(running: &Running, keys: &Path) -> String {
+    let (public, control, dir) = (running.public, running.control, keys.display());
+    format!(
+        "Sealpass is running for trying out: loopback only, keys in {dir}/.
+
+  Open http://{public}/ and click through the life of a session, or in a second terminal:
+
+  # An application logs alice in; the cookie is kept in the file jar.
+  curl -sS -c jar http://{control}/v1/sessions -H \"Authorization: Bearer $(cat {dir}/dev.credential)\" \\
+    -H 'Content-Type: application/json' -d '{{\"subject\": \"alice\", \"roles\": [\"editor\"]}}'
+
+  # A reverse proxy asks who is calling. 200, and the X-Session-… headers say who.
+  curl -i http://{public}/verify/ -H \"Cookie: $(awk '/__Host-sealpass/ {{print $6 \"=\" $7}}' jar)\"
+
+  # The browser logs out: 204.
+  curl -i -X POST http://{public}/logout -H 'Sec-Fetch-Site: same-origin' \\
+    -H \"Cookie: $(awk '/__Host-sealpass/ {{print $6 \"=\" $7}}' jar)\"
+
+  # Whoever kept the cookie has nothing: the second command now answers 401.
+
+"
+    )
+}
