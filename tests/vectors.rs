@@ -51,8 +51,25 @@ fn there_are_enough_and_most_are_refusals() {
 #[test]
 fn every_vector_ends_as_it_says() {
     for case in cases() {
-        assert_eq!(case.judge(), case.expect, "{}", case.name);
+        match judge(case.now, &case.token) {
+            Ok(claims) => assert_eq!(("ok", &claims), (case.expect, &case.claims), "{}", case.name),
+            Err(class) => assert_eq!(class, case.expect, "{}", case.name),
+        }
     }
+}
+
+#[test]
+fn what_is_refused_is_accepted_without_its_fault() {
+    for case in cases().iter().filter(|case| case.expect != "ok") {
+        let (now, token) = case.sibling.as_ref().expect(case.name);
+        assert_eq!(judge(*now, token).err(), None, "the sibling of {}", case.name);
+    }
+}
+
+#[test]
+fn parts_are_what_the_library_encodes() {
+    assert_eq!(parts().bytes(), payload(&typical()));
+    assert_eq!(parts().token(), sealed(&typical()));
 }
 
 #[test]
@@ -81,6 +98,8 @@ struct Case {
     now: u64,
     token: Vec<u8>,
     claims: String,
+    /// For a refusal, a moment and a token without the one fault that the case is about: accepted.
+    sibling: Option<(u64, Vec<u8>)>,
 }
 
 impl Case {
@@ -99,20 +118,15 @@ impl Case {
         }
         out
     }
+}
 
-    fn judge(&self) -> String {
-        let clock = Arc::new(ManualClock::at(at(self.now)));
-        let sessions = Sessions::new(keys(), Arc::new(MemoryFacts::default()), clock, Arc::new(Counting::default()));
-        let realm = Realm::new(realm(), cookie(COOKIE), Lifetimes::DEFAULT);
-        let mut scratch = Scratch::default();
-        match sessions.verify(&realm, &[&self.token], &mut scratch) {
-            Ok(session) => {
-                assert_eq!(json(&session.claims), self.claims, "{}", self.name);
-                "ok".to_owned()
-            }
-            Err(refusal) => refusal.code().replace('_', "-"),
-        }
-    }
+/// The claims of `token` as the vectors write them, or the class of its refusal.
+fn judge(now: u64, token: &[u8]) -> Result<String, String> {
+    let clock = Arc::new(ManualClock::at(at(now)));
+    let sessions = Sessions::new(keys(), Arc::new(MemoryFacts::default()), clock, Arc::new(Counting::default()));
+    let realm = Realm::new(realm(), cookie(COOKIE), Lifetimes::DEFAULT);
+    let session = sessions.verify(&realm, &[token], &mut Scratch::default()).map(|session| json(&session.claims));
+    session.map_err(|refusal| refusal.code().replace('_', "-"))
 }
 
 /// Counts upwards: the same in every run. For vectors only.
@@ -127,9 +141,13 @@ impl Entropy for Counting {
 }
 
 const NOW: u64 = 1_790_000_000_000; // 2026-09-21T13:33:20Z
+/// The last millisecond of the year 9999, and how far it is from [`NOW`].
+const MAX: u64 = Timestamp::MAX.as_millis();
+const TO_MAX: u64 = MAX - NOW;
 const COOKIE: &str = "__Host-sealpass";
 const REALM: &str = "default";
 const SID: [u8; 16] = *b"vector session 1";
+const NAME: &[u8] = b"alice.smith";
 
 fn cases() -> Vec<Case> {
     let mut cases = accepted();
@@ -154,9 +172,26 @@ fn accepted() -> Vec<Case> {
     let renewed = Claims { sealed: at(NOW + 1_200_000), ..typical() };
     let resealed = Claims { claims_at: at(NOW + 60_000), sealed: at(NOW + 60_000), roles: vec![], ..typical() };
     let earlier = Claims { authenticated: at(NOW - 86_400_000), ..typical() };
+    let repeated = [(900, "first"), (7, ""), (900, "second")];
+    let repeated = repeated.map(|(tag, data)| Extension { tag, critical: false, data: data.as_bytes() });
+    let repeated = Claims { ext: repeated.into(), ..typical() };
+    let any_order = Claims {
+        authenticated: Timestamp::MAX,
+        claims_at: at(0),
+        sealed: at(NOW - 1_000),
+        expires: Timestamp::MAX,
+        ..typical()
+    };
+    let beyond = Claims {
+        subject: Some("\r\n"),
+        aal: u8::MAX,
+        roles: smallvec![""],
+        data: vec![("b", "1"), ("a", "2"), ("a", "3")],
+        ..typical()
+    };
     let mut cases = Vec::new();
     let mut ok = |name, why, now, claims: &Claims<'_>| {
-        cases.push(Case { name, expect: "ok", why, now, token: sealed(claims), claims: json(claims) });
+        cases.push(accepted_as(name, why, now, sealed(claims), claims));
     };
     ok("ok-typical", "a subject of 11 bytes, two roles, a password", NOW, &typical());
     ok("ok-anonymous", "nobody: no subject, no role", NOW, &anonymous());
@@ -165,43 +200,70 @@ fn accepted() -> Vec<Case> {
     ok("ok-data", "the application's data, keys ascending", NOW, &data);
     ok("ok-handles", "five tags: the subject's and four handles'", NOW, &handles);
     ok("ok-extension", "an unknown extension that is not critical is passed over", NOW, &ext);
+    ok("ok-extension-repeated", "three extensions, one tag twice: all kept, in their order", NOW, &repeated);
     ok("ok-renewed", "sealed 20 minutes after it started, and as long as the first", NOW + 1_200_000, &renewed);
     ok("ok-resealed", "claims newer than the start", NOW + 60_000, &resealed);
     ok("ok-authenticated-earlier", "the user authenticated a day before", NOW, &earlier);
+    let why = "claims of 1970, sealed before it started, authenticated when it expires, in 9999: any order will do";
+    ok("ok-times-any-order", why, NOW, &any_order);
+    ok("ok-beyond-sealer", "what the limits of section 7 forbid the sealer: no verifier looks at it", NOW, &beyond);
     ok("ok-last-millisecond", "one millisecond before the idle limit", NOW + 1_799_999, &typical());
     ok("ok-sealed-ahead", "sealed 5 s ahead of this clock: still accepted", NOW - 5_000, &typical());
     let long = "x".repeat(2_048);
     let rest = "y".repeat(MAX_PAYLOAD - payload(&typical()).len() - long.len() - 8);
     let largest = Claims { data: vec![("a", &long), ("b", &rest)], ..typical() };
     ok("ok-largest", "a payload of exactly 2,784 bytes: 3,772 characters", NOW, &largest);
+    let fitting = Claims { data: vec![("a", "bbbbbbbbb")], ..typical() };
+    assert_eq!(payload(&fitting).len(), 96);
+    ok("ok-fitting", "a payload of exactly 96 bytes: no padding", NOW, &fitting);
+    let longer = parts().with("variant", stretched(0, 5)).with("idle", stretched(1_800, 5)).token();
+    let why = "the variant and idle in five bytes each: readers accept varints longer than needed";
+    cases.push(accepted_as("ok-varint-longer", why, NOW, longer, &typical()));
     cases
 }
 
+fn accepted_as(name: &'static str, why: &'static str, now: u64, token: Vec<u8>, claims: &Claims<'_>) -> Case {
+    Case { name, expect: "ok", why, now, token, claims: json(claims), sibling: None }
+}
+
 fn misspelt() -> Vec<Case> {
-    let good = sealed(&typical());
-    let with = |from: usize, what: &[u8]| [&good[..from], what, &good[from + 1..]].concat();
+    // One without spare bits in its last character, one with two of them, one with four.
+    let (none, two, four) = (sealed(&typical()), filled(128).token(), sealed(&anonymous()));
+    assert_eq!([&none, &two, &four].map(|token| token.len() % 4), [0, 3, 2]);
+    let largest = filled(MAX_PAYLOAD).token();
+    let with = |from: usize, what: &[u8]| [&none[..from], what, &none[from + 1..]].concat();
+    let place = |of: u8| none.iter().position(|&byte| byte == of).expect("the typical token has it");
+    let set_bit = |token: &[u8]| {
+        let (last, front) = token.split_last().expect("not empty");
+        [front, &[last + 1]].concat()
+    };
     let mut cases = Vec::new();
-    let mut bad = |name, why, token: Vec<u8>| cases.push(refused(name, "malformed", why, token));
-    bad("malformed-empty", "no character at all", Vec::new());
-    bad("malformed-one-character", "one character", b"A".to_vec());
-    bad("malformed-short", "102 characters: no room for one block", good[..102].to_vec());
-    bad("malformed-long", "3,804 characters", b"AQ".repeat(1_902));
-    bad("malformed-length-1-of-4", "a length that no base64 text has", [good.as_slice(), b"A"].concat());
-    bad("malformed-padded", "padding characters", [&good[..good.len() - 2], b"=="].concat());
-    bad("malformed-plus", "+ of the other base64 alphabet", with(60, b"+"));
-    bad("malformed-slash", "/ of the other base64 alphabet", with(60, b"/"));
-    bad("malformed-space", "a space inside", with(60, b" "));
-    bad("malformed-newline", "a newline behind", [&good[..good.len() - 1], b"\n"].concat());
-    bad("malformed-quoted", "in double quotes", [b"\"", &good[..good.len() - 2], b"\""].concat());
-    bad("malformed-percent", "percent-encoded", with(60, b"%41%41"));
-    bad("malformed-dot", "a dot, as in a JWT", with(60, b"."));
-    bad("malformed-not-ascii", "a byte over 127", with(60, b"\xe9"));
-    bad("malformed-nul", "a NUL byte", with(60, b"\0"));
-    bad("malformed-not-a-block", "one byte of ciphertext missing", encode(&decode(&good)[..decode(&good).len() - 1]));
-    // 106 bytes: two characters stand for the last byte and have four bits to spare.
-    let mut trailing = encode(&[&[1], kid().as_slice(), &[9; 105 - 4]].concat());
-    *trailing.last_mut().expect("not empty") += 1;
-    bad("malformed-trailing-bits", "unused bits of the last character are not zero", trailing);
+    let mut bad = |name, why, token: Vec<u8>, sibling: &[u8]| {
+        cases.push(Case { sibling: Some((NOW, sibling.to_vec())), ..refused(name, "malformed", why, token) });
+    };
+    bad("malformed-empty", "no character at all", Vec::new(), &none);
+    bad("malformed-one-character", "one character", b"A".to_vec(), &none);
+    bad("malformed-short", "102 characters: no room for one block", none[..102].to_vec(), &none);
+    bad(
+        "malformed-long",
+        "3,815 characters: authentic, and one block too many",
+        filled(MAX_PAYLOAD + 32).token(),
+        &largest,
+    );
+    bad("malformed-length-1-of-4", "a length that no base64 text has", [&none[..], b"A"].concat(), &none);
+    bad("malformed-padded", "the padding of other base64 behind", [&four[..], b"=="].concat(), &four);
+    bad("malformed-plus", "+ of the other base64 alphabet for -", with(place(b'-'), b"+"), &none);
+    bad("malformed-slash", "/ of the other base64 alphabet for _", with(place(b'_'), b"/"), &none);
+    bad("malformed-space", "a space inside", [&four[..60], b" ", &four[60..]].concat(), &four);
+    bad("malformed-newline", "a newline behind", [&four[..], b"\n"].concat(), &four);
+    bad("malformed-quoted", "in double quotes", [b"\"", &none[..], b"\""].concat(), &none);
+    bad("malformed-percent", "a character percent-encoded", with(60, format!("%{:02X}", none[60]).as_bytes()), &none);
+    bad("malformed-dot", "a dot, as in a JWT", with(60, b"."), &none);
+    bad("malformed-not-ascii", "a byte over 127", with(60, b"\xe9"), &none);
+    bad("malformed-nul", "a NUL byte", with(60, b"\0"), &none);
+    bad("malformed-not-a-block", "authentic, and not padded to whole blocks", token_of(&parts().bytes()), &none);
+    bad("malformed-trailing-bits-2", "the last of 2 unused bits is not zero", set_bit(&two), &two);
+    bad("malformed-trailing-bits-4", "the last of 4 unused bits is not zero", set_bit(&four), &four);
     cases
 }
 
@@ -233,72 +295,144 @@ fn forged() -> Vec<Case> {
         refused("bad-tag-extended", "bad-tag", "32 zero bytes behind", encode(&[&good[..], &[0; 32]].concat())),
         refused("bad-tag-swapped", "bad-tag", "two blocks of ciphertext exchanged", encode(&swapped)),
         refused("bad-tag-forged-kid", "bad-tag", "another key's token under our kid", encode(&other)),
-        refused("bad-tag-purpose", "bad-tag", "a csrf token", under(Purpose::Csrf, COOKIE, REALM)),
+        refused("bad-tag-purpose", "bad-tag", "sealed as a csrf token", under(Purpose::Csrf, COOKIE, REALM)),
         refused("bad-tag-cookie", "bad-tag", "another cookie's", under(Purpose::Session, "__Host-other", REALM)),
         refused("bad-tag-realm", "bad-tag", "another realm's", under(Purpose::Session, COOKIE, "staging")),
     ]
 }
 
 fn unreadable() -> Vec<Case> {
-    let good = payload(&typical());
-    let edit = |at: usize, bytes: &[u8]| {
-        let mut payload = good.clone();
-        payload[at..at + bytes.len()].copy_from_slice(bytes);
-        padded(payload)
-    };
-    let of = |claims: &Claims<'_>| padded(payload(claims));
+    let mut cases = badly_padded();
+    cases.extend(parts_wrong());
+    cases.extend(numbers_out_of_type());
+    cases.extend(times_out_of_range());
+    cases
+}
+
+fn badly_padded() -> Vec<Case> {
+    let good = parts().bytes();
     let mut not_zero = padded(good.clone());
     *not_zero.last_mut().expect("padding") = 1;
     let over = [padded(good.clone()), vec![0; 32]].concat();
-    let no_tags = [&payload(&anonymous())[..payload(&anonymous()).len() - 10], &[0, 0]].concat();
-    let seven = [&no_tags[..no_tags.len() - 2], &[7, 1, 2, 3, 4, 5, 6, 7, 0]].concat();
-    let six = [&no_tags[..no_tags.len() - 2], &[48], [1; 48].as_slice(), &[0]].concat();
-    // variant, sid, no subject, then `started` one past the year 9999
-    let late = [&[0], &SID[..], &[0], &varint(253_402_300_800_000), &payload(&anonymous())[24..]].concat();
-    let overflow = [&[0], &SID[..], &[0], &varint(NOW), &varint(u64::MAX), &payload(&anonymous())[25..]].concat();
-    let critical = Claims { ext: vec![Extension { tag: 900, critical: true, data: b"later" }], ..typical() };
+    let full = filled(96).bytes();
+    let behind = [&full[..], &[0; 32]].concat();
     let mut cases = Vec::new();
-    let mut bad = |name, why, payload: &[u8]| {
-        let token = raw_token(&root(), Purpose::Session, COOKIE, REALM, payload);
-        cases.push(refused(name, "bad-payload", why, token));
+    let mut bad = |name, why, payload: &[u8], fine: &[u8]| {
+        let sibling = Some((NOW, token_of(&padded(fine.to_vec()))));
+        cases.push(Case { sibling, ..refused(name, "bad-payload", why, token_of(payload)) });
     };
-    bad("bad-payload-variant", "a variant that this version does not have", &edit(0, &[1]));
-    bad("bad-payload-zeros", "nothing but zeros: no tag", &[0; 64]);
-    bad("bad-payload-padding", "padding that is not zero", &not_zero);
-    bad("bad-payload-over-padded", "a whole block of padding too much", &over);
-    bad("bad-payload-cut", "the payload ends inside a field", &good[..32]);
-    bad("bad-payload-utf8", "a subject that is not UTF-8", &edit(19, &[0xff]));
-    bad("bad-payload-option", "an option that is neither 0 nor 1", &edit(17, &[2]));
-    bad("bad-payload-time", "started after the year 9999", &padded(late));
-    bad("bad-payload-negative-time", "authenticated before 1970", &padded(overflow));
-    bad("bad-payload-critical", "a critical extension that this version does not know", &of(&critical));
-    bad("bad-payload-no-tags", "no tag", &padded(no_tags));
-    bad("bad-payload-odd-tags", "seven bytes of tags", &padded(seven));
-    bad("bad-payload-six-tags", "six tags", &padded(six));
+    bad("bad-payload-zeros", "nothing but zeros: no tag, and an idle limit of 0", &[0; 32], &good);
+    bad("bad-payload-padding", "padding that is not zero", &not_zero, &good);
+    bad("bad-payload-over-padded", "a whole block of padding too much", &over, &good);
+    bad("bad-payload-fitting", "a block of padding where none is needed", &behind, &full);
+    bad("bad-payload-cut", "the payload ends inside a field", &good[..32], &good);
     cases
+}
+
+/// The typical payload with one part wrong; its sibling has the same part just right.
+fn part_wrong(name: &'static str, why: &'static str, part: &str, wrong: Vec<u8>, right: Vec<u8>) -> Case {
+    in_parts(&parts(), NOW, name, why, (part, wrong, right))
+}
+
+fn in_parts(
+    base: &Parts,
+    now: u64,
+    name: &'static str,
+    why: &'static str,
+    (part, wrong, right): (&str, Vec<u8>, Vec<u8>),
+) -> Case {
+    let sibling = Some((now, base.with(part, right).token()));
+    Case { now, sibling, ..refused(name, "bad-payload", why, base.with(part, wrong).token()) }
+}
+
+fn times_out_of_range() -> Vec<Case> {
+    let bad = part_wrong;
+    let (now, max) = (NOW.cast_signed(), TO_MAX.cast_signed());
+    // Without a lifetime, so that it can start at the very end; and one that lives to the end, to be judged there.
+    let (starts, ends) = (parts().with("lifetime", vec![0]), parts().with("lifetime", varint(TO_MAX)));
+    let started = ("started", varint(MAX + 1), varint(MAX));
+    let sealed = ("sealed", varint(MAX + 1), varint(MAX));
+    let (lifetime, claims) = ("expires after the year 9999", "claims of after the year 9999");
+    let time = "started after the year 9999, and so all that is counted from there";
+    let (negative, least) = ("authenticated before 1970", "the least i64 as a distance");
+    vec![
+        in_parts(&starts, NOW, "bad-payload-time", time, started),
+        in_parts(&ends, MAX - 1, "bad-payload-sealed", "sealed after the year 9999", sealed),
+        bad("bad-payload-lifetime", lifetime, "lifetime", varint(TO_MAX + 1), varint(TO_MAX)),
+        bad("bad-payload-claims-at", claims, "claims_at", zigzag(max + 1), zigzag(max)),
+        bad("bad-payload-negative-time", negative, "authenticated", zigzag(-now - 1), zigzag(-now)),
+        bad("bad-payload-least-time", least, "authenticated", zigzag(i64::MIN), zigzag(-now)),
+        bad("bad-payload-idle", "an idle limit of 0", "idle", varint(0), varint(1)),
+    ]
+}
+
+/// What a reader that drops bits, or does not count bytes, would take for a good number.
+fn numbers_out_of_type() -> Vec<Case> {
+    let bad = part_wrong;
+    let ext = |tag: &[u8]| extension(tag, 0);
+    let idle = varint((1 << 32) + 1_800);
+    let (sealed, now) = (stretched(u128::from(NOW) + (1 << 64), 10), u128::from(NOW));
+    vec![
+        bad("bad-payload-idle-wide", "1,800 + 2^32 in a u32", "idle", idle, varint((1 << 32) - 1)),
+        bad("bad-payload-idle-long", "a u32 in six bytes", "idle", stretched(1_800, 6), stretched(1_800, 5)),
+        bad("bad-payload-sealed-wide", "a time + 2^64 in a u64", "sealed", sealed, stretched(now, 10)),
+        bad("bad-payload-sealed-long", "a u64 in eleven bytes", "sealed", stretched(now, 11), stretched(now, 10)),
+        bad("bad-payload-variant-wide", "2^32 as a variant", "variant", varint(1 << 32), stretched(0, 5)),
+        bad("bad-payload-ext-wide", "2^16 in a u16", "ext", ext(&varint(1 << 16)), ext(&varint((1 << 16) - 1))),
+        bad("bad-payload-ext-long", "a u16 in four bytes", "ext", ext(&stretched(900, 4)), ext(&stretched(900, 3))),
+        bad("bad-payload-count", "a list of 2^64 - 1 entries", "roles", varint(u64::MAX), varint(0)),
+    ]
+}
+
+fn parts_wrong() -> Vec<Case> {
+    let bad = part_wrong;
+    let some = |text: &[u8]| [&[1][..], &counted(text)].concat();
+    let option = [&[2], &some(NAME)[1..]].concat();
+    let length = [&[1][..], &varint(u64::MAX), NAME].concat();
+    let [fine, critical, neither] = [0, 1, 2].map(|flag| extension(&varint(900), flag));
+    let variant = "a variant that this version does not have";
+    vec![
+        bad("bad-payload-variant", variant, "variant", vec![1], vec![0]),
+        bad("bad-payload-option", "an option that is neither 0 nor 1", "subject", option, some(NAME)),
+        bad("bad-payload-bool", "a bool that is neither 0 nor 1", "persistent", vec![2], vec![1]),
+        bad("bad-payload-utf8", "a subject that is not UTF-8", "subject", some(b"\xfflice.smith"), some(NAME)),
+        bad("bad-payload-surrogate", "a surrogate, U+D800", "subject", some(b"\xed\xa0\x80"), some(b"\xed\x9f\xbf")),
+        bad("bad-payload-overlong", "A in two bytes of UTF-8", "subject", some(b"\xc1\x81"), some(b"\xc3\x81")),
+        bad("bad-payload-length", "text of 2^64 - 1 bytes", "subject", length, some(NAME)),
+        bad("bad-payload-critical", "a critical extension: this version knows none", "ext", critical, fine.clone()),
+        bad("bad-payload-critical-bool", "critical is neither 0 nor 1", "ext", neither, fine),
+        bad("bad-payload-no-tags", "no tag", "tags", counted(&[]), counted(&[1; 8])),
+        bad("bad-payload-odd-tags", "seven bytes of tags", "tags", counted(&[1; 7]), counted(&[1; 8])),
+        bad("bad-payload-half-tag", "a tag and a half", "tags", counted(&[1; 12]), counted(&[1; 16])),
+        bad("bad-payload-six-tags", "six tags", "tags", counted(&[1; 48]), counted(&[1; 40])),
+    ]
+}
+
+/// One extension, `later`.
+fn extension(tag: &[u8], critical: u8) -> Vec<u8> {
+    [&[1], tag, &[critical], &counted(b"later")].concat()
 }
 
 fn untimely() -> Vec<Case> {
     let token = sealed(&typical());
     let renewed = sealed(&Claims { sealed: at(NOW + 43_000_000), ..typical() });
-    let at = |name, expect, why, now, token: &[u8]| Case { now, ..refused(name, expect, why, token.to_vec()) };
-    vec![
-        at("clock-ahead", "clock", "sealed 5,001 ms ahead of this clock", NOW - 5_001, &token),
-        at("clock-far-ahead", "clock", "sealed ten minutes ahead of this clock", NOW - 600_000, &token),
-        at("expired-idle", "expired-idle", "at its idle limit", NOW + 1_800_000, &token),
-        at(
-            "expired-absolute",
-            "expired-absolute",
-            "renewed in time, at its absolute expiry",
-            NOW + 43_200_000,
-            &renewed,
-        ),
-        at("expired-both", "expired-absolute", "absolute expiry is looked at first", NOW + 90_000_000, &token),
-    ]
+    let mut cases = Vec::new();
+    let mut bad = |name, expect, why, now, good, token: &[u8]| {
+        let sibling = Some((good, token.to_vec()));
+        cases.push(Case { now, sibling, ..refused(name, expect, why, token.to_vec()) });
+    };
+    bad("clock-ahead", "clock", "sealed 5,001 ms ahead of this clock", NOW - 5_001, NOW - 5_000, &token);
+    bad("clock-far-ahead", "clock", "sealed ten minutes ahead of this clock", NOW - 600_000, NOW, &token);
+    bad("expired-idle", "expired-idle", "at its idle limit", NOW + 1_800_000, NOW + 1_799_999, &token);
+    let (end, why) = (NOW + 43_200_000, "renewed in time, at its absolute expiry");
+    bad("expired-absolute", "expired-absolute", why, end, end - 1, &renewed);
+    bad("expired-both", "expired-absolute", "absolute expiry is looked at first", NOW + 90_000_000, NOW, &token);
+    cases
 }
 
 fn refused(name: &'static str, expect: &'static str, why: &'static str, token: Vec<u8>) -> Case {
-    Case { name, expect, why, now: NOW, token, claims: String::new() }
+    let sibling = Some((NOW, sealed(&typical())));
+    Case { name, expect, why, now: NOW, token, claims: String::new(), sibling }
 }
 
 fn typical<'a>() -> Claims<'a> {
@@ -353,6 +487,54 @@ fn worked_example() -> String {
     out + "```\n"
 }
 
+/// The parts of a payload, by the names of the format page and in its order, so that one can be made wrong.
+#[derive(Clone)]
+struct Parts(Vec<(&'static str, Vec<u8>)>);
+
+/// Those of [`typical`], written by hand.
+fn parts() -> Parts {
+    Parts(vec![
+        ("variant", vec![0]),
+        ("sid", SID.to_vec()),
+        ("subject", [&[1], &counted(NAME)[..]].concat()),
+        ("started", varint(NOW)),
+        ("authenticated", zigzag(0)),
+        ("claims_at", zigzag(0)),
+        ("sealed", varint(NOW)),
+        ("lifetime", varint(43_200_000)),
+        ("idle", varint(1_800)),
+        ("amr", [&[1], &counted(b"pwd")[..]].concat()),
+        ("aal", vec![1]),
+        ("roles", [&[2], &counted(b"editor")[..], &counted(b"billing")].concat()),
+        ("data", vec![0]),
+        ("persistent", vec![0]),
+        ("tags", counted(b"subject1")),
+        ("ext", vec![0]),
+    ])
+}
+
+/// Those of [`typical`], with an entry of data that makes them `len` bytes long.
+fn filled(len: usize) -> Parts {
+    let with_value = |n| parts().with("data", [&[1], &counted(b"a")[..], &counted(&vec![b'b'; n])].concat());
+    (0..len).map(with_value).find(|parts| parts.bytes().len() == len).expect("a value that fits")
+}
+
+impl Parts {
+    fn with(&self, name: &str, bytes: Vec<u8>) -> Self {
+        let mut parts = self.clone();
+        parts.0.iter_mut().find(|part| part.0 == name).expect("a part of a payload").1 = bytes;
+        parts
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        self.0.iter().flat_map(|part| &part.1).copied().collect()
+    }
+
+    fn token(&self) -> Vec<u8> {
+        token_of(&padded(self.bytes()))
+    }
+}
+
 /// Through the library's own `seal`.
 fn sealed(claims: &Claims<'_>) -> Vec<u8> {
     let binding = Binding::new(Purpose::Session, &cookie(COOKIE), &realm());
@@ -368,6 +550,10 @@ fn raw_token(root: &Secret<32>, purpose: Purpose, cookie: &str, realm: &str, pay
     let mut text = payload.to_vec();
     let tag = key.cipher().seal_in_place(&nonce, &binding, &mut text);
     encode(&[&[1], &Kid::of(root).0[..], &nonce, &text, &tag].concat())
+}
+
+fn token_of(payload: &[u8]) -> Vec<u8> {
+    raw_token(&root(), Purpose::Session, COOKIE, REALM, payload)
 }
 
 fn aad(purpose: Purpose, cookie: &str, realm: &str, kid: &[u8]) -> Vec<u8> {
@@ -444,14 +630,24 @@ fn realm() -> RealmName {
     RealmName::new(REALM).expect("a name")
 }
 
-fn varint(mut value: u64) -> Vec<u8> {
-    let mut out = Vec::new();
-    while value >= 0x80 {
-        out.push(u8::try_from(value & 0x7f).expect("seven bits") | 0x80);
-        value >>= 7;
-    }
-    out.push(u8::try_from(value).expect("seven bits"));
-    out
+fn varint(value: u64) -> Vec<u8> {
+    stretched(value.into(), (64 - value.leading_zeros()).div_ceil(7).max(1) as usize)
+}
+
+/// A varint of `len` bytes, needed or not.
+fn stretched(value: u128, len: usize) -> Vec<u8> {
+    let byte = |i: usize| u8::try_from((value >> (7 * i)) & 0x7f).expect("seven bits");
+    (0..len).map(|i| byte(i) | if i + 1 < len { 0x80 } else { 0 }).collect()
+}
+
+/// A varint of an `i64`.
+fn zigzag(value: i64) -> Vec<u8> {
+    varint(((value << 1) ^ (value >> 63)).cast_unsigned())
+}
+
+/// The length as a varint, then the bytes.
+fn counted(bytes: &[u8]) -> Vec<u8> {
+    [varint(bytes.len() as u64), bytes.to_vec()].concat()
 }
 
 fn hex(bytes: &[u8]) -> String {

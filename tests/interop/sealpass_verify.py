@@ -3,7 +3,8 @@
 Here: opening a token (sections 3 and 4 of the page), judging its times (section 5), and a command line that checks
 test vectors. Step numbers in comments are the page's.
 
-Not here: endings, renewal, the ring file, and everything that seals. This is a check of the page, not a library:
+Not here: endings (it checks expiry only: a session that was ended is accepted until its token expires), renewal, the
+ring file, and everything that seals. This is a check of the page, not a library:
 Python leaves secrets in memory, and the branches below are not of constant time.
 
     python sealpass_verify.py VECTOR_FILE...
@@ -29,6 +30,7 @@ HEADER = 1 + KID
 MAX_TIME = 253_402_300_799_999  # the last millisecond of the year 9999
 CLOCK_TOLERANCE = 5_000
 KNOWN_EXTENSIONS = frozenset()  # version 1 defines none
+# Of opening and of the times; those of endings are not here.
 CLASSES = frozenset(("malformed", "unknown-version", "unknown-key", "bad-tag", "bad-payload",
                      "clock", "expired-absolute", "expired-idle"))
 
@@ -141,7 +143,7 @@ class Reader:
         return self.take(1)[0]
 
     def varint(self, bits):
-        """At most as many bytes as the type needs, and a value that fits the type; it need not be the shortest form."""
+        """At most as many bytes as the type can need, and a value that fits it; a longer form than needed is read."""
         value = 0
         for shift in range(0, bits, 7):
             byte = self.u8()
@@ -173,8 +175,11 @@ class Reader:
             raise bad_payload("text that is not UTF-8") from None
 
     def list(self, entry):
-        # Each entry takes a byte or more, so a count that lies ends with the payload.
-        return [entry() for _ in range(self.varint(64))]
+        count = self.varint(64)
+        # Each entry takes a byte at least.
+        if count > len(self.rest):
+            raise bad_payload("more entries than bytes")
+        return [entry() for _ in range(count)]
 
 
 def decode_payload(padded):
@@ -200,13 +205,15 @@ def decode_payload(padded):
     # Step 7. What is left is padding: less than a block, all zero.
     if len(r.rest) >= BLOCK or any(r.rest):
         raise bad_payload("padding")
-    # Step 8. Extensions, times, tags.
+    # Step 8. Extensions, times, idle, tags.
     for tag, critical, _ in ext:
         if critical and tag not in KNOWN_EXTENSIONS:
             raise bad_payload(f"critical extension {tag}")
     for time in (started, authenticated, claims_at, sealed, expires):
         if not 0 <= time <= MAX_TIME:
             raise bad_payload("a time out of range")
+    if idle == 0:
+        raise bad_payload("an idle limit of 0")
     if len(tags) not in (8, 16, 24, 32, 40):
         raise bad_payload("not one to five whole tags")
     return Claims(sid, subject, started, authenticated, claims_at, sealed, expires, idle, amr, aal, roles, data,

@@ -183,12 +183,15 @@ def parts_of(**parts):
 
 
 PAYLOADS = (
-    # A varint that is not the shortest fits the page's words, up to the bytes its type can need.
+    # A varint longer than needed is read, up to the bytes its type can need.
     ("a longer varint", "ok", {"idle": b"\x88\x8e\x00"}),
     ("a longest u32", "ok", {"idle": b"\x88\x8e\x80\x80\x00"}),
     ("a byte more than a u32 takes", "bad-payload", {"idle": b"\x88\x8e\x80\x80\x80\x00"}),
     ("2^32 as u32", "bad-payload", {"idle": varint(1 << 32)}),
     ("2^32 - 1 as u32", "ok", {"idle": varint((1 << 32) - 1)}),
+    ("an idle limit of 0", "bad-payload", {"idle": b"\0"}),
+    ("an idle limit of 0, longer than needed", "bad-payload", {"idle": b"\x80\0"}),
+    ("an idle limit of 1", "ok", {"idle": b"\1"}),
     ("2^64 as u64", "bad-payload", {"started": varint(1 << 64)}),
     ("2^64 - 1 as u64, out of range", "bad-payload", {"lifetime": U64_MAX}),
     ("a u64 that would wrap to the right time", "bad-payload", {"sealed": varint(START + (1 << 64))}),
@@ -201,6 +204,7 @@ PAYLOADS = (
     ("an extension's content past the end", "bad-payload", {"ext": b"\1\1\0\x7f"}),
     ("text of 2^64 - 1 bytes", "bad-payload", {"subject": b"\1" + U64_MAX}),
     ("a list of 2^64 - 1 entries", "bad-payload", {"roles": U64_MAX}),
+    ("a list of more entries than bytes", "bad-payload", {"roles": varint(200)}),
     ("a surrogate in UTF-8", "bad-payload", {"subject": b"\1\3\xed\xa0\x80"}),
     ("an overlong form in UTF-8", "bad-payload", {"subject": b"\1\2\xc1\x81"}),
     # The ends of the time range.
