@@ -185,7 +185,7 @@ fn accepted() -> Vec<Case> {
     let beyond = Claims {
         subject: Some("\r\n"),
         aal: u8::MAX,
-        roles: smallvec![""],
+        roles: vec![""],
         data: vec![("b", "1"), ("a", "2"), ("a", "3")],
         ..typical()
     };
