@@ -1,0 +1,69 @@
+//! Measuring several things in turn, so that their ratios hold on a machine whose speed drifts.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// One thing to be measured.
+pub struct Subject<'a> {
+    /// What it is.
+    pub name: &'static str,
+    /// One run of it.
+    pub run: Box<dyn FnMut() + 'a>,
+}
+
+impl<'a> Subject<'a> {
+    /// Measures `run`; what it returns is kept from being optimised away.
+    pub fn new<T>(name: &'static str, mut run: impl FnMut() -> T + 'a) -> Self {
+        Self { name, run: Box::new(move || drop(black_box(run()))) }
+    }
+}
+
+/// Nanoseconds a run of each subject: `ROUNDS` rounds, each subject in turn in each, so that a round's figures were made
+/// under the same conditions.
+pub fn measure(subjects: &mut [Subject<'_>]) -> Vec<Vec<f64>> {
+    let batches: Vec<u32> = subjects.iter_mut().map(batch).collect();
+    let mut figures = vec![Vec::new(); subjects.len()];
+    for _ in 0..ROUNDS {
+        for (at, subject) in subjects.iter_mut().enumerate() {
+            let begin = Instant::now();
+            for _ in 0..batches[at] {
+                (subject.run)();
+            }
+            figures[at].push(begin.elapsed().as_nanos() as f64 / f64::from(batches[at]));
+        }
+    }
+    figures
+}
+
+/// The median of `figures`.
+pub fn median(figures: &[f64]) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+/// The ratio of two subjects, round by round: its median, least and greatest.
+pub fn ratio(of: &[f64], to: &[f64]) -> (f64, f64, f64) {
+    let ratios: Vec<f64> = of.iter().zip(to).map(|(a, b)| a / b).collect();
+    let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+    let greatest = ratios.iter().copied().fold(0.0, f64::max);
+    (median(&ratios), least, greatest)
+}
+
+/// How many runs take about [`BATCH`].
+fn batch(subject: &mut Subject<'_>) -> u32 {
+    let mut runs = 1;
+    loop {
+        let begin = Instant::now();
+        for _ in 0..runs {
+            (subject.run)();
+        }
+        if begin.elapsed() >= BATCH / 4 {
+            return runs * 4;
+        }
+        runs *= 2;
+    }
+}
+
+const ROUNDS: usize = 15;
+const BATCH: Duration = Duration::from_millis(20);
