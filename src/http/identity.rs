@@ -3,7 +3,10 @@
 //! Every header of a preset is always sent, empty when there is nothing to say: a proxy then overwrites what a client
 //! sent under that name. Values are visible ASCII; anything else, and the comma inside a role, is percent-encoded UTF-8.
 
+use std::fmt::Write as _;
+
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::web::BytesMut;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -27,12 +30,14 @@ pub enum Identity<'a> {
 
 /// Adds the identity headers of every preset.
 pub fn write(headers: &mut HeaderMap, presets: &[Preset], identity: Identity<'_>) {
+    headers.reserve(16); // else the map grows four times on its way there
+    let ink = &mut Ink::new();
     for preset in presets {
         match preset {
-            Preset::Sealpass => put(headers, &SEALPASS, sealpass(identity)),
-            Preset::XAuthRequest => put(headers, &X_AUTH_REQUEST, x_auth_request(identity)),
-            Preset::Remote => put(headers, &REMOTE, remote(identity)),
-            Preset::Authgear => put(headers, &AUTHGEAR, authgear(identity)),
+            Preset::Sealpass => put(headers, &SEALPASS, sealpass(identity, ink)),
+            Preset::XAuthRequest => put(headers, &X_AUTH_REQUEST, x_auth_request(identity, ink)),
+            Preset::Remote => put(headers, &REMOTE, remote(identity, ink)),
+            Preset::Authgear => put(headers, &AUTHGEAR, authgear(identity, ink)),
         }
     }
 }
@@ -40,7 +45,7 @@ pub fn write(headers: &mut HeaderMap, presets: &[Preset], identity: Identity<'_>
 /// The headers of `/resolve`, as Authgear's resolver answers: `X-Authgear-Session-Valid` is absent when nothing that could be
 /// a session was presented.
 pub fn write_resolved(headers: &mut HeaderMap, identity: Identity<'_>) {
-    put(headers, &AUTHGEAR, authgear(identity));
+    put(headers, &AUTHGEAR, authgear(identity, &mut Ink::new()));
     if let Identity::Nobody { presented: false, .. } = identity {
         headers.remove(&AUTHGEAR[0]);
     }
@@ -52,7 +57,7 @@ fn put<const N: usize>(headers: &mut HeaderMap, names: &'static [HeaderName; N],
     }
 }
 
-fn sealpass(identity: Identity<'_>) -> [HeaderValue; 14] {
+fn sealpass(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 14] {
     let (claims, realm) = match identity {
         Identity::Known(claims, realm) => (claims, realm),
         Identity::Nobody { lacking, .. } => {
@@ -64,69 +69,90 @@ fn sealpass(identity: Identity<'_>) -> [HeaderValue; 14] {
     };
     [
         TRUE,
-        encoded(claims.subject.unwrap_or_default()),
-        text(claims.sid.encode()),
-        joined(&claims.roles),
-        HeaderValue::from(claims.authenticated.as_secs()),
-        HeaderValue::from(claims.started.as_secs()),
-        joined(&claims.amr),
+        ink.encoded(claims.subject.unwrap_or_default()),
+        ink.written(|out| URL_SAFE_NO_PAD.encode_string(claims.sid.0, out)),
+        ink.joined(&claims.roles),
+        ink.number(claims.authenticated.as_secs()),
+        ink.number(claims.started.as_secs()),
+        ink.joined(&claims.amr),
         level(claims.aal),
-        HeaderValue::from(claims.expires.as_secs()),
+        ink.number(claims.expires.as_secs()),
         TRUE, // nothing makes claims stale yet
         bool(claims.subject.is_none()),
-        encoded(realm),
-        data(claims),
+        ink.encoded(realm),
+        ink.data(claims),
         EMPTY,
     ]
 }
 
-fn x_auth_request(identity: Identity<'_>) -> [HeaderValue; 4] {
+fn x_auth_request(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 4] {
     let Identity::Known(claims, _) = identity else { return [const { EMPTY }; 4] };
     [
-        encoded(claims.subject.unwrap_or_default()),
-        datum(claims, "email"),
-        joined(&claims.roles),
-        datum(claims, "preferred_username"),
+        ink.encoded(claims.subject.unwrap_or_default()),
+        ink.encoded(datum(claims, "email")),
+        ink.joined(&claims.roles),
+        ink.encoded(datum(claims, "preferred_username")),
     ]
 }
 
-fn remote(identity: Identity<'_>) -> [HeaderValue; 4] {
+fn remote(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 4] {
     let Identity::Known(claims, _) = identity else { return [const { EMPTY }; 4] };
-    [encoded(claims.subject.unwrap_or_default()), joined(&claims.roles), datum(claims, "name"), datum(claims, "email")]
+    [
+        ink.encoded(claims.subject.unwrap_or_default()),
+        ink.joined(&claims.roles),
+        ink.encoded(datum(claims, "name")),
+        ink.encoded(datum(claims, "email")),
+    ]
 }
 
-fn authgear(identity: Identity<'_>) -> [HeaderValue; 8] {
+fn authgear(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 8] {
     let mut values = [const { EMPTY }; 8];
     match identity {
         Identity::Nobody { presented, .. } => values[0] = if presented { FALSE } else { EMPTY },
         Identity::Known(claims, _) => {
             values[0] = TRUE;
-            values[1] = encoded(claims.subject.unwrap_or_default());
+            values[1] = ink.encoded(claims.subject.unwrap_or_default());
             values[2] = bool(claims.subject.is_none());
             values[4] = level(claims.aal);
-            values[5] = joined(&claims.amr);
-            values[6] = text(claims.authenticated.rfc3339());
+            values[5] = ink.joined(&claims.amr);
+            values[6] = ink.written(|out| out.push_str(&claims.authenticated.rfc3339()));
         }
     }
     values
 }
 
-/// Visible ASCII as it is, but for `%` (the escape) and `,` (which separates); all else as percent-encoded UTF-8.
-fn encoded(value: &str) -> HeaderValue {
-    if value.bytes().all(is_plain) {
-        return HeaderValue::from_str(value).unwrap_or(EMPTY);
-    }
-    text(utf8_percent_encode(value, ESCAPED).to_string())
+/// Writes values into one buffer that all of them share: one allocation for a whole answer.
+struct Ink {
+    values: BytesMut,
+    /// Where one value is put together.
+    draft: String,
 }
 
-fn joined(list: &[&str]) -> HeaderValue {
-    match list {
-        [] => EMPTY,
-        [one] => encoded(one),
-        several => {
-            let mut out = String::with_capacity(several.iter().map(|entry| entry.len() + 1).sum());
-            for entry in several {
-                if !out.is_empty() {
+impl Ink {
+    fn new() -> Self {
+        Self { values: BytesMut::with_capacity(512), draft: String::with_capacity(128) }
+    }
+
+    fn written(&mut self, write: impl FnOnce(&mut String)) -> HeaderValue {
+        self.draft.clear();
+        write(&mut self.draft);
+        if self.draft.is_empty() {
+            return EMPTY;
+        }
+        self.values.extend_from_slice(self.draft.as_bytes());
+        // Visible ASCII by how it was made.
+        HeaderValue::from_maybe_shared(self.values.split().freeze()).unwrap_or(EMPTY)
+    }
+
+    /// Visible ASCII as it is, but for `%` (the escape) and `,` (which separates); all else as percent-encoded UTF-8.
+    fn encoded(&mut self, value: &str) -> HeaderValue {
+        self.joined(&[value])
+    }
+
+    fn joined(&mut self, list: &[&str]) -> HeaderValue {
+        self.written(|out| {
+            for (at, entry) in list.iter().enumerate() {
+                if at > 0 {
                     out.push(',');
                 }
                 if entry.bytes().all(is_plain) {
@@ -135,36 +161,36 @@ fn joined(list: &[&str]) -> HeaderValue {
                     out.extend(utf8_percent_encode(entry, ESCAPED));
                 }
             }
-            text(out)
+        })
+    }
+
+    fn number(&mut self, value: u64) -> HeaderValue {
+        self.written(|out| {
+            let _ = write!(out, "{value}");
+        })
+    }
+
+    /// The application's data as base64url of JSON; empty if there is none.
+    fn data(&mut self, claims: &Claims<'_>) -> HeaderValue {
+        if claims.data.is_empty() {
+            return EMPTY;
         }
+        let entry = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).into());
+        let json = serde_json::Value::Object(claims.data.iter().map(entry).collect());
+        self.written(|out| URL_SAFE_NO_PAD.encode_string(json.to_string(), out))
     }
 }
 
-/// The application's data as base64url of JSON; empty if there is none.
-fn data(claims: &Claims<'_>) -> HeaderValue {
-    if claims.data.is_empty() {
-        return EMPTY;
-    }
-    let map: serde_json::Map<_, _> =
-        claims.data.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
-    text(URL_SAFE_NO_PAD.encode(serde_json::Value::Object(map).to_string()))
-}
-
-fn datum(claims: &Claims<'_>, wanted: &str) -> HeaderValue {
-    claims.data.iter().find(|(key, _)| *key == wanted).map_or(EMPTY, |(_, value)| encoded(value))
+fn datum<'a>(claims: &Claims<'a>, wanted: &str) -> &'a str {
+    claims.data.iter().find(|(key, _)| *key == wanted).map_or("", |(_, value)| value)
 }
 
 fn level(aal: u8) -> HeaderValue {
-    if aal == 0 { EMPTY } else { HeaderValue::from(u16::from(aal)) }
+    HeaderValue::from_static(["", "1", "2", "3"].get(usize::from(aal)).copied().unwrap_or_default())
 }
 
 fn bool(value: bool) -> HeaderValue {
     if value { TRUE } else { FALSE }
-}
-
-/// Of text that is visible ASCII by how it was made.
-fn text(value: String) -> HeaderValue {
-    HeaderValue::try_from(value).unwrap_or(EMPTY)
 }
 
 fn is_plain(byte: u8) -> bool {
@@ -235,14 +261,14 @@ mod tests {
             ("a b", "a%20b"),
             ("", ""),
         ] {
-            assert_eq!(encoded(name), sent);
+            assert_eq!(Ink::new().encoded(name), sent);
         }
     }
 
     #[test]
     fn s39_a_comma_inside_a_role_makes_no_second_one() {
-        assert_eq!(joined(&["a,b"]), "a%2Cb");
-        assert_eq!(joined(&["a,b", "c"]), "a%2Cb,c");
-        assert_eq!(joined(&[]), "");
+        assert_eq!(Ink::new().joined(&["a,b"]), "a%2Cb");
+        assert_eq!(Ink::new().joined(&["a,b", "c"]), "a%2Cb,c");
+        assert_eq!(Ink::new().joined(&[]), "");
     }
 }

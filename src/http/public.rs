@@ -111,7 +111,7 @@ pub(super) fn decide(service: &Service, policy: &Policy, added: &Added<'_>, pres
 
 /// A valid session: does it have what the route demands?
 fn recognised(service: &Service, policy: &Policy, added: &Added<'_>, session: &Session<'_>) -> HttpResponse {
-    let lack = match judge(policy, added, &session.claims, service.sessions.now()) {
+    let lack = match judge(policy, added, &session.claims, session.at) {
         Ok(()) => None,
         Err(lack) => Some(lack),
     };

@@ -17,6 +17,8 @@ pub struct Session<'s> {
     pub claims: Claims<'s>,
     /// Whether a renewed token is due.
     pub renewal_due: bool,
+    /// When it was judged.
+    pub at: Timestamp,
 }
 
 /// Why nobody is recognised. For logs and metrics; a client learns none of it.
@@ -112,7 +114,7 @@ impl Sessions {
         };
         let claims = self.judge(&keys, realm, value, now, scratch)?;
         let renewal_due = slot(&claims, now) > slot(&claims, claims.sealed);
-        Ok(Session { claims, renewal_due })
+        Ok(Session { claims, renewal_due, at: now })
     }
 
     /// What an authentic token says, whether or not it is still good: to end its session. `None` for anything else.
