@@ -23,18 +23,11 @@ pub type Values<'h> = SmallVec<[&'h [u8]; MAX_CANDIDATES + 1]>;
 /// The name has to be the same byte for byte. Around name and value only SP and TAB are trimmed, and nothing is decoded
 /// or unquoted: a value in quotes is another value.
 pub fn values<'h>(lines: impl Iterator<Item = &'h [u8]>, name: &[u8]) -> Values<'h> {
-    let mut found = Values::new();
-    for pair in lines.flat_map(|line| line.split(|&byte| byte == b';')) {
-        let pair = trim(pair);
-        // Most cookies of a large jar are told apart by their first bytes.
-        let Some(rest) = pair.strip_prefix(name) else { continue };
-        let Some((b'=', value)) = trim(rest).split_first() else { continue };
-        found.push(trim(value));
-        if found.len() > MAX_CANDIDATES {
-            break;
-        }
-    }
-    found
+    let value = |pair| match trim(trim(pair).strip_prefix(name)?).split_first() {
+        Some((b'=', value)) => Some(trim(value)),
+        _ => None,
+    };
+    lines.flat_map(pairs).filter_map(value).take(MAX_CANDIDATES + 1).collect()
 }
 
 /// A cookie would be larger than browsers keep.
@@ -63,6 +56,13 @@ pub fn set(site: &RealmSite, issued: &Issued, now: Timestamp) -> Result<String, 
 /// The Set-Cookie value that removes what [`set`] set: the same name, path and domain, or browsers keep both.
 pub fn clear(site: &RealmSite) -> String {
     format!("{}=; Max-Age=0{}", site.realm.cookie().as_str(), site.cookie.attributes)
+}
+
+/// What stands between the semicolons.
+fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = memchr::memchr_iter(b';', line).chain(std::iter::once(line.len()));
+    let mut start = 0;
+    ends.map(move |end| &line[std::mem::replace(&mut start, end + 1)..end])
 }
 
 /// Without the SP and TAB around it, and only those: Unicode space and other controls are part of a name.

@@ -3,8 +3,6 @@
 //! Every header of a preset is always sent, empty when there is nothing to say: a proxy then overwrites what a client
 //! sent under that name. Values are visible ASCII; anything else, and the comma inside a role, is percent-encoded UTF-8.
 
-use std::fmt::Write as _;
-
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::BytesMut;
 use base64::Engine as _;
@@ -165,9 +163,7 @@ impl Ink {
     }
 
     fn number(&mut self, value: u64) -> HeaderValue {
-        self.written(|out| {
-            let _ = write!(out, "{value}");
-        })
+        self.written(|out| out.push_str(itoa::Buffer::new().format(value)))
     }
 
     /// The application's data as base64url of JSON; empty if there is none.
