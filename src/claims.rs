@@ -1,7 +1,7 @@
 //! What a session says: ids, names, claims, and the limits on each.
 //!
-//! Types here cannot exist invalid: text from outside becomes a [`Subject`], a [`RealmName`], a [`CookieName`] or a
-//! [`Text`] only through a check that names the field and the limit. How claims look in bytes is in [`crate::token`].
+//! A [`RealmName`], a [`CookieName`] and [`Tags`] can't exist invalid; text from outside passes [`check_name`] or
+//! [`check_text`], which name the limit. How claims look in bytes is in [`crate::token`].
 
 use std::fmt;
 use std::time::Duration;
