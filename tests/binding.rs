@@ -1,0 +1,78 @@
+//! A token opens for what it was sealed for and for nothing else: every purpose, cookie name and realm against every
+//! other.
+
+use sealpass::claims::{Claims, CookieName, RealmName, SessionId, Tags};
+use sealpass::clock::Timestamp;
+use sealpass::entropy::SystemEntropy;
+use sealpass::keyring::{KeyRing, Keys};
+use sealpass::seal::Purpose;
+use sealpass::token::{Binding, Scratch, Unopenable, open, seal};
+use std::time::Duration;
+
+/// Names that run into one another when they are only put together, without their lengths.
+const COOKIES: [&str; 5] = ["__Host-s", "__Host-se", "__Host-", "s", "__host-s"];
+const REALMS: [&str; 5] = ["default", "efault", "edefault", "default-2", "staging"];
+
+#[test]
+fn s22_no_token_opens_as_another() {
+    let entropy = SystemEntropy::new();
+    let now = Timestamp::from_millis(1_790_000_000_000).expect("in range");
+    let keys = Keys::new(&KeyRing::init(&entropy, now).expect("random bytes"), &entropy).expect("random bytes");
+    let bindings = bindings();
+    let mut scratch = Scratch::default();
+    for (sealed_for, binding) in bindings.iter().enumerate() {
+        let token = seal(&keys, binding, &claims(now), &entropy).expect("fits");
+        for (opened_as, other) in bindings.iter().enumerate() {
+            let opened = open(&keys, other, token.expose().as_bytes(), &mut scratch).map(|claims| claims.sid);
+            let expected = if sealed_for == opened_as { Ok(SessionId([1; 16])) } else { Err(Unopenable::BadTag) };
+            assert_eq!(opened, expected, "{binding:?} as {other:?}");
+        }
+    }
+}
+
+#[test]
+fn s22_no_token_opens_in_another_deployment() {
+    let entropy = SystemEntropy::new();
+    let now = Timestamp::from_millis(1_790_000_000_000).expect("in range");
+    let keys = || Keys::new(&KeyRing::init(&entropy, now).expect("random bytes"), &entropy).expect("random bytes");
+    let (ours, theirs) = (keys(), keys());
+    let binding = &bindings()[0];
+    let token = seal(&theirs, binding, &claims(now), &entropy).expect("fits");
+    let mut scratch = Scratch::default();
+    let opened = open(&ours, binding, token.expose().as_bytes(), &mut scratch).map(|claims| claims.sid);
+    assert_eq!(opened, Err(Unopenable::UnknownKey));
+}
+
+fn bindings() -> Vec<Binding> {
+    let mut bindings = Vec::new();
+    for purpose in Purpose::ALL {
+        for cookie in COOKIES {
+            for realm in REALMS {
+                let (cookie, realm) =
+                    (CookieName::new(cookie).expect("a name"), RealmName::new(realm).expect("a name"));
+                bindings.push(Binding::new(purpose, &cookie, &realm));
+            }
+        }
+    }
+    bindings
+}
+
+fn claims(now: Timestamp) -> Claims<'static> {
+    Claims {
+        sid: SessionId([1; 16]),
+        subject: Some("alice"),
+        started: now,
+        authenticated: now,
+        claims_at: now,
+        sealed: now,
+        expires: now.plus(Duration::from_secs(60)),
+        idle: Duration::from_secs(60),
+        amr: Vec::new(),
+        aal: 0,
+        roles: Vec::new(),
+        data: Vec::new(),
+        persistent: false,
+        tags: Tags::from_bytes(b"12345678").expect("one tag"),
+        ext: Vec::new(),
+    }
+}
