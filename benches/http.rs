@@ -1,1 +1,3 @@
+//! A place held for the measurements of the HTTP service.
+
 fn main() {}
