@@ -11,15 +11,18 @@ use sealpass::clock::{ManualClock, Timestamp};
 use sealpass::entropy::{Entropy, EntropyError};
 use sealpass::http::{QueryDemands, cookie_values};
 use sealpass::keyring::file::{self, ClusterSecret, MAGIC};
-use sealpass::keyring::{KeyRing, Keys, Kid};
+use sealpass::keyring::{KeyRecord, KeyRing, Keys, Kid};
 use sealpass::revocation::MemoryFacts;
 use sealpass::seal::{Cipher, Purpose, PurposeKey};
 use sealpass::secret::{Secret, length_prefix};
 use sealpass::sessions::{Lifetimes, MAX_CANDIDATES, Realm, Sessions};
 use sealpass::token::{MAX_PAYLOAD, Scratch};
 
+/// Whether the bytes were accepted; it panics if something does not hold.
+pub type Target = fn(&[u8]) -> bool;
+
 /// Every target by its name, which is that of its directory in `corpus/`.
-pub const TARGETS: &[(&str, fn(&[u8]) -> bool)] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("cookie", cookie),
     ("demands", demands),
     ("payload", payload),
@@ -79,7 +82,7 @@ pub fn payload(bytes: &[u8]) -> bool {
     }
     let nonce = [7; 24];
     let tag = PurposeKey::derive(&SETUP.root, Purpose::Session).cipher().seal_in_place(&nonce, &aad, &mut text);
-    let value = URL_SAFE_NO_PAD.encode(&[&[1], &kid[..], &nonce, &text, &tag].concat());
+    let value = URL_SAFE_NO_PAD.encode([&[1], &kid[..], &nonce, &text, &tag].concat());
     let (mut scratch, mut second) = (Scratch::default(), Scratch::default());
     let Ok(session) = SETUP.sessions.verify(&SETUP.realm, &[value.as_bytes()], &mut scratch) else { return false };
     let Ok(renewed) = SETUP.sessions.renew(&SETUP.realm, &session) else { return false };
@@ -97,7 +100,7 @@ pub fn ring_file(bytes: &[u8]) -> bool {
     let again = file::seal(&ring, &[&SETUP.secret], &Counting::default()).expect("never fails");
     let again = file::open(&again, &SETUP.secret).expect("what was sealed opens");
     assert_eq!((again.id(), again.epoch(), again.limits()), (ring.id(), ring.epoch(), ring.limits()));
-    assert!(again.records().iter().map(|record| record.kid()).eq(ring.records().iter().map(|record| record.kid())));
+    assert!(again.records().iter().map(KeyRecord::kid).eq(ring.records().iter().map(KeyRecord::kid)));
     Keys::new(&ring, &Counting::default()).expect("every ring makes keys");
     true
 }
