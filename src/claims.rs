@@ -1,7 +1,8 @@
 //! What a session says: ids, names, claims, and the limits on each.
 //!
-//! Types here cannot exist invalid: text from outside becomes a [`Subject`], a [`RealmName`], a [`CookieName`] or a
-//! [`Text`] only through a check that names the field and the limit. How claims look in bytes is in [`crate::token`].
+//! Names cannot exist invalid: text from outside becomes a [`RealmName`] or a [`CookieName`] only through a check. All
+//! other text passes [`check_text`] or [`check_name`] when a session is issued. How claims look in bytes is in
+//! [`crate::token`].
 
 use std::fmt;
 use std::time::Duration;

@@ -16,7 +16,7 @@ mod public;
 
 pub use cookie::{MAX_SET_COOKIE, values as cookie_values};
 pub use credentials::{Credentials, CredentialsError, NewCredential, Scope};
-pub use demands::Added as QueryDemands;
+pub use demands::{Added as QueryDemands, NotUnderstood};
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
