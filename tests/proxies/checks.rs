@@ -251,6 +251,7 @@ fn cookies_passed_on(rig: &Rig) {
     let all = format!("a=1; {ours}; b=2");
     assert_eq!(Reached::of(&rig.get("/login", &all)).all("cookie"), [all.as_str()]);
     assert_eq!(Reached::of(&rig.get("/news", &all)).all("cookie"), ["a=1; b=2"]);
+    assert_eq!(Reached::of(&rig.get("/news", "a=1; b=2")).all("cookie"), ["a=1; b=2"]);
 }
 
 fn optional(rig: &Rig) {

@@ -159,6 +159,10 @@ pub fn has_nginx() -> bool {
 
 fn sealpass(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sealpass"));
+    // Every SEALPASS_ variable is a key of the configuration, SEALPASS_REQUIRE_NGINX too.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SEALPASS_")) {
+        command.env_remove(name);
+    }
     command.arg("--config").arg(dir.join("sealpass.toml")).current_dir(dir);
     command
 }
