@@ -217,6 +217,19 @@ fn odd_cookies(rig: &Rig) {
         assert_eq!(rig.get("/", &other).status, 401, "{shown}, alone");
         assert_eq!(rig.get("/login", &other).status, 200, "{shown}, where no session is needed");
     }
+    // Two lines of 80 KB are more than Sealpass takes: as if there were none.
+    let line = format!("Cookie: x={}", "y".repeat(80_000));
+    for (path, status) in [("/", 401), ("/news", 200)] {
+        let request = format!("GET {path} HTTP/1.1\r\n{line}\r\n{line}\r\nCookie: {cookie}");
+        assert_eq!(rig.ask(request).status, status, "{path}");
+    }
+    // Requests that come at once, each with as much as fits.
+    let request = format!("GET / HTTP/1.1\r\nHost: x\r\n{line}; {cookie}\r\n\r\n");
+    let mut wire = Wire::open(rig.proxy).expect("connected");
+    wire.send(request.repeat(3).as_bytes()).expect("sent");
+    for _ in 0..3 {
+        assert_eq!(wire.answer(false).expect("answered").status, 200);
+    }
     // Past nginx's own limit nginx answers; that is no 500 either.
     assert_eq!(rig.get("/", "x".repeat(200 << 10)).status, 400);
     // Sealpass takes no more than 96 headers; nginx sends it three.

@@ -220,12 +220,15 @@ fn nginx(dir: &Path, sealpass: SocketAddr, app: SocketAddr) -> (SocketAddr, Chil
         temporary.concat()
     );
     fs::write(dir.join("nginx.conf"), main).expect("writable");
-    let child = Command::new("nginx")
+    let mut child = Command::new("nginx")
         .args(["-e", "error.log", "-c", "nginx.conf", "-p"])
         .arg(dir)
         .spawn()
         .expect("nginx starts");
-    until("nginx listens", || TcpStream::connect(proxy).ok());
+    until("nginx listens", || {
+        assert!(child.try_wait().expect("a child").is_none(), "nginx ended; what it wrote stands above");
+        TcpStream::connect(proxy).ok()
+    });
     (proxy, child)
 }
 
