@@ -39,7 +39,8 @@ fn answer(wire: &mut Wire) -> io::Result<bool> {
     let headers = wire.headers()?;
     let body = wire.body(&headers)?;
     REACHED.fetch_add(1, Ordering::SeqCst);
-    if header(&headers, "upgrade").is_some() {
+    let upgrade = header(&headers, "connection").is_some_and(|line| line.eq_ignore_ascii_case("upgrade"));
+    if upgrade && header(&headers, "upgrade").is_some() {
         wire.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")?;
         let line = wire.line()?;
         wire.send(format!("echo {line}\n").as_bytes())?;

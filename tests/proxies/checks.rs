@@ -54,7 +54,9 @@ fn no_cookie(rig: &Rig) {
 fn a_session(rig: &Rig) {
     let session = json!({"subject": "alice", "roles": ["editor", "billing"], "amr": ["pwd", "otp"], "aal": 2,
                          "data": {"plan": "gold"}});
-    let answer = rig.get("/some/page?page=2", rig.log_in(&session));
+    let cookie = rig.log_in(&session);
+    let forged = "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https";
+    let answer = rig.ask(format!("GET /some/page?page=2 HTTP/1.1\r\nCookie: {cookie}\r\n{forged}"));
     assert_eq!((answer.header("cache-control"), answer.header("set-cookie")), (None, None));
     let reached = Reached::of(&answer);
     for (name, value) in [
@@ -74,6 +76,11 @@ fn a_session(rig: &Rig) {
         assert!(reached.all(name).len() == 1 && !reached.all(name)[0].is_empty(), "{name}");
     }
     assert_eq!(reached.all("x-session-reason"), [""; 0]);
+    assert_eq!(reached.all("connection"), [""; 0], "connections to the application are kept");
+    for (name, value) in [("host", "app.example.com"), ("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http")]
+    {
+        assert_eq!(reached.all(name), [value], "{name}");
+    }
     assert!(reached.line().starts_with("GET /some/page?page=2 "), "{}", reached.line());
 }
 
