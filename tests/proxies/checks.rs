@@ -130,6 +130,13 @@ fn logged_out(rig: &Rig) {
     assert_eq!(answer.header("clear-site-data"), Some("\"storage\""));
     assert_eq!(rig.get("/", &cookie).status, 401);
     assert_eq!(rig.get("/admin", &cookie).status, 401);
+    // Again, and with what is no session: there is still a cookie to clear.
+    assert_eq!(ask("\r\nOrigin: https://app.example.com").status, 204);
+    let other = "POST /logout HTTP/1.1\r\nSec-Fetch-Site: same-origin\r\nCookie: ";
+    assert_eq!(rig.ask(format!("{other}__Host-sealpass=junk")).status, 204);
+    let kept = rig.alice();
+    assert_eq!(rig.ask(format!("{other}{kept}; a=\x01")).status, 400, "not acknowledged");
+    assert_eq!(rig.get("/", kept).status, 200);
     assert_eq!(Reached::of(&rig.get("/news", &cookie)).all("x-session-valid"), ["false"]);
 }
 
@@ -140,6 +147,12 @@ fn renewed_by_hand(rig: &Rig) {
     let renewed = answer.cookie().expect("a cookie");
     assert_ne!(renewed, cookie);
     assert_eq!(rig.get("/", renewed).status, 200);
+    let by_other = "Cookie: __Host-sealpass=junk\r\nOrigin: https://evil.example";
+    assert_eq!(
+        rig.ask(format!("POST /renew HTTP/1.1\r\n{by_other}")).status,
+        403,
+        "Sealpass answers, not auth_request"
+    );
 }
 
 fn tampered(rig: &Rig) {
