@@ -33,6 +33,7 @@ pub const CHECKS: &[Check] = &[
     ("s36 1,000 requests on one connection, with and without bodies", keep_alive),
     ("s36 a body that is announced and never sent: 401 at once", announced_body),
     ("a WebSocket reaches the application, h2c does not; without session: 401", web_socket),
+    ("s42 sealpass hangs: 503 within seconds, and all is well behind it", hung),
     ("s38, s39 subjects and roles of every language", languages),
 ];
 
@@ -490,6 +491,17 @@ fn largest_of(rig: &Rig, session: &dyn Fn(usize) -> serde_json::Value) -> String
         }
     }
     found
+}
+
+fn hung(rig: &Rig) {
+    let alice = rig.alice();
+    rig.signal_sealpass("STOP");
+    // Its threads stop one by one; a first request may still be answered.
+    let unavailable = || until("503", || (rig.get("/", &alice).status == 503).then_some(()));
+    let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(unavailable));
+    rig.signal_sealpass("CONT");
+    assert!(stopped.is_ok());
+    assert_eq!(rig.get("/", &alice).status, 200);
 }
 
 /// Nobody can tell who is calling: neither yes nor no, and above all not nginx's own 500.

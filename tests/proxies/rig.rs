@@ -87,6 +87,12 @@ impl Rig {
         wire.answer(false).expect("answered")
     }
 
+    /// Lets Sealpass answer nothing while its socket still accepts (`STOP`), or go on (`CONT`).
+    pub fn signal_sealpass(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.sealpass.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "{name}");
+    }
+
     pub fn stop_sealpass(&mut self) {
         end(&mut self.sealpass);
     }
