@@ -81,7 +81,9 @@ impl Cipher {
         let mut key = Zeroizing::new([0; 32]);
         key[..16].copy_from_slice(&blocks[0]);
         key[16..].copy_from_slice(&blocks[1]);
-        blocks.iter_mut().for_each(|block| block.0.zeroize());
+        for block in &mut blocks {
+            block.0.zeroize();
+        }
         let key = UnboundKey::new(&AES_256_GCM, &*key).expect("32 bytes are a key of AES-256");
         let for_gcm = Nonce::try_assume_unique_for_key(for_gcm).expect("12 bytes");
         (LessSafeKey::new(key), for_gcm)

@@ -135,7 +135,9 @@ struct Counting(AtomicU8);
 
 impl Entropy for Counting {
     fn fill(&self, out: &mut [u8]) -> Result<(), EntropyError> {
-        out.iter_mut().for_each(|byte| *byte = self.0.fetch_add(1, Ordering::SeqCst));
+        for byte in out {
+            *byte = self.0.fetch_add(1, Ordering::SeqCst);
+        }
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! `sealpass keys`: make and look at the ring.
 
 use clap::Subcommand;
-use sealpass::clock::{Clock, SystemClock};
+use sealpass::clock::{Clock, SystemClock, Timestamp};
 use sealpass::entropy::SystemEntropy;
 use sealpass::keyring::KeyRing;
 
@@ -35,9 +35,9 @@ impl Keys {
             }
             Self::List => {
                 let ring = dir.load()?;
-                println!("{:<10}{:<13}{:<27}{}", "key", "state", "created", "seals from");
+                println!("{:<10}{:<13}{:<27}seals from", "key", "state", "created");
                 for (record, state) in ring.states(SystemClock.now()) {
-                    let from = record.not_before.map_or_else(|| "not dated yet".to_owned(), |at| at.rfc3339());
+                    let from = record.not_before.map_or_else(|| "not dated yet".to_owned(), Timestamp::rfc3339);
                     println!("{:<10}{:<13}{:<27}{from}", record.kid(), state.to_string(), record.created.rfc3339());
                 }
             }

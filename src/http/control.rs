@@ -207,7 +207,7 @@ async fn revoke(service: web::Data<Service>, request: HttpRequest, body: web::Pa
             }
             (None, token, cookie) => {
                 let given = Given::of(token.as_deref(), cookie.as_deref(), site)?;
-                given.values.iter().fold(true, |kept, value| end(&service, site, value) && kept)
+                given.values.iter().fold(true, |kept, value| end(&service, site, value) & kept)
             }
             _ => return Err(problems::one_of("token, cookie and session_id")),
         };

@@ -111,10 +111,7 @@ pub(super) fn decide(service: &Service, policy: &Policy, added: &Added<'_>, pres
 
 /// A valid session: does it have what the route demands?
 fn recognised(service: &Service, policy: &Policy, added: &Added<'_>, session: &Session<'_>) -> HttpResponse {
-    let lack = match judge(policy, added, &session.claims, session.at) {
-        Ok(()) => None,
-        Err(lack) => Some(lack),
-    };
+    let lack = judge(policy, added, &session.claims, session.at).err();
     let nobody = Identity::Nobody { presented: true, lacking: "" };
     let mut response = match lack {
         None => {
@@ -289,10 +286,10 @@ fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
         if let (Presented::Cookie(_), Ok(line)) = (&presented, HeaderValue::try_from(line)) {
             response.headers_mut().append(SET_COOKIE, line);
         }
-        if let Ok(types) = HeaderValue::from_str(&site.clear_site_data) {
-            if !types.is_empty() {
-                response.headers_mut().insert(CLEAR_SITE_DATA.clone(), types);
-            }
+        if let Ok(types) = HeaderValue::from_str(&site.clear_site_data)
+            && !types.is_empty()
+        {
+            response.headers_mut().insert(CLEAR_SITE_DATA.clone(), types);
         }
     }
     if !kept {

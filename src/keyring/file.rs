@@ -255,6 +255,7 @@ impl LimitV1 {
 }
 
 /// `None` if out of range, `Some(None)` if absent.
+#[expect(clippy::option_option, reason = "the outer one is the check's result, the inner one the field's")]
 fn optional(millis: Option<u64>) -> Option<Option<Timestamp>> {
     match millis {
         None => Some(None),

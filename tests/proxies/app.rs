@@ -1,0 +1,57 @@
+//! The application behind the proxy: it answers with the request that reached it, as JSON.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::wire::{Wire, header};
+
+/// How many requests reached any application in this process.
+pub static REACHED: AtomicUsize = AtomicUsize::new(0);
+
+/// Starts it on a free port; it runs until the process ends.
+pub fn start() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
+    let at = listener.local_addr().expect("bound");
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || serve(stream));
+        }
+    });
+    at
+}
+
+fn serve(stream: TcpStream) {
+    let mut wire = Wire::over(stream);
+    while let Ok(again) = answer(&mut wire) {
+        if !again {
+            return;
+        }
+    }
+}
+
+/// `/boom` is the application's own 500. An upgrade is taken, and one line sent back.
+fn answer(wire: &mut Wire) -> io::Result<bool> {
+    let request = wire.line()?;
+    let headers = wire.headers()?;
+    let body = wire.body(&headers)?;
+    REACHED.fetch_add(1, Ordering::SeqCst);
+    let upgrade = header(&headers, "connection").is_some_and(|line| line.eq_ignore_ascii_case("upgrade"));
+    if upgrade && header(&headers, "upgrade").is_some() {
+        wire.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")?;
+        let line = wire.line()?;
+        wire.send(format!("echo {line}\n").as_bytes())?;
+        return Ok(false);
+    }
+    let status = if request.contains(" /boom") { "500 Oh" } else { "200 OK" };
+    let lines: Vec<Value> = headers.iter().map(|(name, value)| json!([name, value])).collect();
+    let shown = json!({"request": request, "headers": lines, "body": body.len()}).to_string();
+    let shown = if request.starts_with("HEAD ") { String::new() } else { shown };
+    wire.send(
+        format!("HTTP/1.1 {status}\r\nX-Reached: app\r\nContent-Length: {}\r\n\r\n{shown}", shown.len()).as_bytes(),
+    )?;
+    Ok(true)
+}

@@ -1,0 +1,248 @@
+//! One deployment: nginx with the documented configuration, the real `sealpass`, an application. All of it on loopback,
+//! in a directory of its own, and gone when the rig is dropped.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::app;
+use crate::wire::{Answer, Wire};
+
+/// The documented configuration.
+pub const NGINX_CONF: &str = include_str!("nginx.conf");
+
+pub struct Rig {
+    pub proxy: SocketAddr,
+    control: SocketAddr,
+    credential: String,
+    sealpass: Child,
+    nginx: Child,
+    dir: TempDir,
+}
+
+impl Rig {
+    /// `idle` is the idle limit of the sessions, as in a configuration.
+    pub fn start(idle: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory for the test");
+        let credential = prepare(dir.path(), idle);
+        let log = dir.path().join("sealpass.log");
+        let sealpass = sealpass(dir.path())
+            .arg("serve")
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).expect("a log"))
+            .spawn()
+            .expect("sealpass starts");
+        let (public, control) = until("sealpass listens", || addresses(&fs::read_to_string(&log).ok()?));
+        let (proxy, nginx) = nginx(dir.path(), public, app::start());
+        Self { proxy, control, credential, sealpass, nginx, dir }
+    }
+
+    /// One request on a connection of its own: `head` is all lines but the Host header.
+    pub fn ask(&self, head: impl AsRef<[u8]>) -> Answer {
+        self.try_ask(head.as_ref()).unwrap_or_else(|error| panic!("{error} after {}", show(head.as_ref())))
+    }
+
+    fn try_ask(&self, head: &[u8]) -> std::io::Result<Answer> {
+        let mut wire = Wire::open(self.proxy)?;
+        wire.send(&[head, b"\r\nHost: app.example.com\r\n\r\n"].concat())?;
+        wire.answer(head.starts_with(b"HEAD "))
+    }
+
+    /// A GET with these cookies.
+    pub fn get(&self, path: &str, cookies: impl AsRef<[u8]>) -> Answer {
+        self.ask([format!("GET {path} HTTP/1.1\r\nCookie: ").as_bytes(), cookies.as_ref()].concat())
+    }
+
+    /// Logs somebody in, as an application does: `name=value` of the cookie.
+    pub fn log_in(&self, session: &Value) -> String {
+        self.try_log_in(session).expect("the session fits a cookie")
+    }
+
+    /// The same, or nothing if the session is too large.
+    pub fn try_log_in(&self, session: &Value) -> Option<String> {
+        let answer = self.control("/v1/sessions", session);
+        assert!(matches!(answer.status, 201 | 422), "{}", String::from_utf8_lossy(&answer.body));
+        answer.cookie()
+    }
+
+    pub fn alice(&self) -> String {
+        self.log_in(&json!({"subject": "alice", "roles": ["editor"]}))
+    }
+
+    fn control(&self, path: &str, body: &Value) -> Answer {
+        let (body, credential) = (body.to_string(), &self.credential);
+        let mut wire = Wire::open(self.control).expect("the control listener");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: control\r\nAuthorization: Bearer {credential}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        wire.send(head.as_bytes()).expect("sent");
+        wire.answer(false).expect("answered")
+    }
+
+    /// Lets Sealpass answer nothing while its socket still accepts (`STOP`), or go on (`CONT`).
+    pub fn signal_sealpass(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.sealpass.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "{name}");
+    }
+
+    pub fn stop_sealpass(&mut self) {
+        end(&mut self.sealpass);
+    }
+
+    /// What nginx complained about.
+    pub fn nginx_log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("error.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        end(&mut self.nginx);
+        end(&mut self.sealpass);
+    }
+}
+
+/// The request that reached the application.
+pub struct Reached(Value);
+
+impl Reached {
+    pub fn of(answer: &Answer) -> Self {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        Self(serde_json::from_slice(&answer.body).expect("the application's JSON"))
+    }
+
+    /// All values of a header, whatever the case of its name and be its dashes underscores.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        let same = |known: &str| known.replace('_', "-").eq_ignore_ascii_case(name);
+        self.headers().filter(|(known, _)| same(known)).map(|(_, value)| value).collect()
+    }
+
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let lines = self.0["headers"].as_array().expect("a list");
+        lines.iter().map(|line| (line[0].as_str().expect("text"), line[1].as_str().expect("text")))
+    }
+
+    /// The request line.
+    pub fn line(&self) -> &str {
+        self.0["request"].as_str().expect("text")
+    }
+
+    /// All of it, as JSON.
+    pub fn whole(&self) -> String {
+        self.0.to_string()
+    }
+
+    /// How many bytes of body there were.
+    pub fn body(&self) -> u64 {
+        self.0["body"].as_u64().expect("a number")
+    }
+}
+
+/// Waits, a bounded time, until `look` finds something.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+/// Whether nginx is installed.
+pub fn has_nginx() -> bool {
+    Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+fn sealpass(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sealpass"));
+    // Every SEALPASS_ variable is a key of the configuration, SEALPASS_REQUIRE_NGINX too.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SEALPASS_")) {
+        command.env_remove(name);
+    }
+    command.arg("--config").arg(dir.join("sealpass.toml")).current_dir(dir);
+    command
+}
+
+/// Writes configuration, keys and a credential; returns the credential.
+fn prepare(dir: &Path, idle: &str) -> String {
+    let config = format!(
+        r#"credentials = "credentials.toml"
+        [public]
+        listen = "127.0.0.1:0"
+        workers = 2
+        [control]
+        listen = "127.0.0.1:0"
+        [realm.default]
+        idle = "{idle}"
+        public_origins = ["https://app.example.com"]
+        [policy.admin]
+        role = ["admin"]
+        [policy.optional]
+        optional = true
+        "#
+    );
+    fs::write(dir.join("sealpass.toml"), config).expect("writable");
+    let keys = sealpass(dir).args(["keys", "init"]).output().expect("sealpass runs");
+    assert!(keys.status.success(), "{}", String::from_utf8_lossy(&keys.stderr));
+    let made = sealpass(dir).args(["credential", "new", "--name", "app"]).output().expect("sealpass runs");
+    sealpass::store::create_private(&dir.join("credentials.toml"), &made.stdout).expect("writable");
+    String::from_utf8(made.stderr).expect("text").trim().to_owned()
+}
+
+/// Both addresses, from `sealpass: public on http://…, control on http://…`.
+fn addresses(log: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let (public, control) = log.split_once("public on http://")?.1.split_once(", control on http://")?;
+    Some((public.parse().ok()?, control.split_once('\n')?.0.parse().ok()?))
+}
+
+/// Starts nginx with the documented configuration: other addresses, no TLS, nothing else.
+fn nginx(dir: &Path, sealpass: SocketAddr, app: SocketAddr) -> (SocketAddr, Child) {
+    let proxy = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port on loopback");
+    let mut site = NGINX_CONF.to_owned();
+    for (documented, here) in [
+        ("server 127.0.0.1:8080;", format!("server {sealpass};")),
+        ("server 127.0.0.1:3000;", format!("server {app};")),
+        ("listen 443 ssl;", format!("listen {proxy};")),
+        ("ssl_certificate     /etc/ssl/certs/app.example.com.pem;", String::new()),
+        ("ssl_certificate_key /etc/ssl/private/app.example.com.key;", String::new()),
+    ] {
+        assert_eq!(site.matches(documented).count(), 1, "{documented}");
+        site = site.replace(documented, &here);
+    }
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path tmp;\n"));
+    let main = format!(
+        "daemon off; master_process off; pid nginx.pid; error_log error.log warn;\n\
+         events {{ worker_connections 256; }}\nhttp {{\naccess_log off;\n{}{site}}}\n",
+        temporary.concat()
+    );
+    fs::write(dir.join("nginx.conf"), main).expect("writable");
+    let mut child = Command::new("nginx")
+        .args(["-e", "error.log", "-c", "nginx.conf", "-p"])
+        .arg(dir)
+        .spawn()
+        .expect("nginx starts");
+    until("nginx listens", || {
+        assert!(child.try_wait().expect("a child").is_none(), "nginx ended; what it wrote stands above");
+        TcpStream::connect(proxy).ok()
+    });
+    (proxy, child)
+}
+
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn show(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned()
+}
