@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::answer::{Problem, close_if_more_follows, empty, json as json_answer};
-use super::cookie::{self, Values, values};
+use super::cookie::{self, Values, every_value};
 use super::credentials::{Grant, Scope};
 use super::public::{end, put_cookie, with_scratch};
 use super::{Service, problems};
@@ -326,7 +326,8 @@ impl<'a> Given<'a> {
             (Some(token), None) => Ok(Self { values: std::iter::once(token.as_bytes()).collect() }),
             (None, Some(line)) => {
                 let name = site.realm.cookie().as_str().as_bytes();
-                Ok(Self { values: values(std::iter::once(line.as_bytes()), name) })
+                // All of them: to end a session, not only as many count as may to verify one.
+                Ok(Self { values: every_value(std::iter::once(line.as_bytes()), name).collect() })
             }
             _ => Err(problems::one_of("token and cookie")),
         }

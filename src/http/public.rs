@@ -11,7 +11,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
 use super::answer::{close_if_more_follows, empty};
-use super::cookie::{self, Values, values};
+use super::cookie::{self, Values, every_value, values};
 use super::demands::{Added, Lack, judge};
 use super::identity::{self, Identity};
 use super::{Service, answer, browser, dev};
@@ -282,7 +282,12 @@ fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
             Ok(presented) => presented,
             Err(status) => return empty(status),
         };
-        for value in presented.values() {
+        // Every one, not only as many as may count: junk in front keeps no session alive.
+        let values = match &presented {
+            Presented::Cookie(_) => every_cookie(request, site).collect(),
+            other => Values::from_slice(other.values()),
+        };
+        for value in &values {
             kept &= end(service, site, value);
         }
         let line = cookie::clear(site);
@@ -379,8 +384,15 @@ impl<'r> Presented<'r> {
 }
 
 fn cookies<'r>(request: &'r HttpRequest, site: &RealmSite) -> Values<'r> {
-    let lines = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
-    values(lines, site.realm.cookie().as_str().as_bytes())
+    values(cookie_lines(request), site.realm.cookie().as_str().as_bytes())
+}
+
+fn every_cookie<'r>(request: &'r HttpRequest, site: &RealmSite) -> impl Iterator<Item = &'r [u8]> {
+    every_value(cookie_lines(request), site.realm.cookie().as_str().as_bytes())
+}
+
+fn cookie_lines(request: &HttpRequest) -> impl Iterator<Item = &[u8]> {
+    request.headers().get_all(COOKIE).map(HeaderValue::as_bytes)
 }
 
 /// The token of a Bearer header (RFC 6750, section 2.1); the scheme's case does not matter (RFC 9110, section 11.1).
