@@ -104,7 +104,7 @@ fn verify(service: &Service, request: &HttpRequest, policy: &str, exact: bool) -
 /// The answer to what was presented on a route with this policy.
 pub(super) fn decide(service: &Service, policy: &Policy, added: &Added<'_>, presented: &Presented<'_>) -> HttpResponse {
     with_scratch(|scratch| match presented.judge(service, &policy.realm, scratch) {
-        Ok(session) => recognised(service, policy, added, &session),
+        Ok(session) => recognised(service, policy, added, &presented.renewable(session)),
         Err(refusal) => refused(service, policy, refusal),
     })
 }
@@ -198,8 +198,10 @@ fn resolve(service: &Service, request: &HttpRequest) -> HttpResponse {
     let site = &policy.realm;
     with_scratch(|scratch| {
         let mut response = empty(StatusCode::OK);
-        match Presented::of(request, site).judge(service, site, scratch) {
+        let presented = Presented::of(request, site);
+        match presented.judge(service, site, scratch) {
             Ok(session) => {
+                let session = presented.renewable(session);
                 service.metrics.decided(Decision::Allowed);
                 let realm = site.realm.name().as_str();
                 identity::write_resolved(response.headers_mut(), Identity::Known(&session.claims, realm));
@@ -372,6 +374,12 @@ impl<'r> Presented<'r> {
             Self::Bearer(token) => service.sessions.verify(&site.realm, &[token], scratch),
             Self::Both => Err(Refusal::TooMany),
         }
+    }
+
+    /// The session as this client can have it renewed: one with a bearer token has no use for a cookie, and would be
+    /// refused from then on, as it came with both.
+    fn renewable<'s>(&self, session: Session<'s>) -> Session<'s> {
+        Session { renewal_due: session.renewal_due && matches!(self, Self::Cookie(_)), ..session }
     }
 
     pub(super) fn values(&self) -> &[&'r [u8]] {
