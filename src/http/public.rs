@@ -392,15 +392,17 @@ impl<'r> Presented<'r> {
 }
 
 fn cookies<'r>(request: &'r HttpRequest, site: &RealmSite) -> Values<'r> {
-    values(cookie_lines(request), site.realm.cookie().as_str().as_bytes())
+    values(cookie_lines(request, site), site.realm.cookie().as_str().as_bytes())
 }
 
 fn every_cookie<'r>(request: &'r HttpRequest, site: &RealmSite) -> impl Iterator<Item = &'r [u8]> {
-    every_value(cookie_lines(request), site.realm.cookie().as_str().as_bytes())
+    every_value(cookie_lines(request, site), site.realm.cookie().as_str().as_bytes())
 }
 
-fn cookie_lines(request: &HttpRequest) -> impl Iterator<Item = &[u8]> {
-    request.headers().get_all(COOKIE).map(HeaderValue::as_bytes)
+/// None of them where only a bearer token counts.
+fn cookie_lines<'r>(request: &'r HttpRequest, site: &RealmSite) -> impl Iterator<Item = &'r [u8]> {
+    let counts = site.from_cookie;
+    request.headers().get_all(COOKIE).map(HeaderValue::as_bytes).filter(move |_| counts)
 }
 
 /// The token of a Bearer header (RFC 6750, section 2.1); the scheme's case does not matter (RFC 9110, section 11.1).
