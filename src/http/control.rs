@@ -16,7 +16,7 @@ use serde_json::json;
 use super::answer::{Problem, close_if_more_follows, empty, json as json_answer};
 use super::cookie::{self, Values, every_value};
 use super::credentials::{Grant, Scope};
-use super::public::{end, put_cookie, with_scratch};
+use super::public::{announces_over, end, put_cookie, with_scratch};
 use super::{Service, problems};
 use crate::claims::{RealmName, SessionId};
 use crate::clock::Timestamp;
@@ -283,6 +283,9 @@ pub(super) async fn read<T: DeserializeOwned>(
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
         return Err(problems::not_json());
+    }
+    if announces_over(request, limit as u64) {
+        return Err(problems::too_long(limit));
     }
     let bytes = actix_web::rt::time::timeout(BODY_TIMEOUT, body.to_bytes_limited(limit)).await;
     let bytes = bytes.map_err(|_| problems::slow())?.map_err(|_| problems::too_long(limit))?;

@@ -411,7 +411,7 @@ pub(super) fn bearer(line: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-fn announces_over(request: &HttpRequest, limit: u64) -> bool {
+pub(super) fn announces_over(request: &HttpRequest, limit: u64) -> bool {
     let length = request.headers().get(actix_web::http::header::CONTENT_LENGTH);
     length.and_then(|length| length.to_str().ok()?.parse().ok()).is_some_and(|length: u64| length > limit)
 }
