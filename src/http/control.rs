@@ -290,6 +290,10 @@ pub(super) async fn read<T: DeserializeOwned>(
     let bytes = actix_web::rt::time::timeout(BODY_TIMEOUT, body.to_bytes_limited(limit)).await;
     let bytes = bytes.map_err(|_| problems::slow())?.map_err(|_| problems::too_long(limit))?;
     let bytes = bytes.map_err(|_| problems::cut_off())?;
+    // A list would be taken for the fields in their order, and an empty one for a login without any.
+    if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+        return Err(problems::no_object());
+    }
     serde_json::from_slice(&bytes).map_err(|error| problems::of_json(&error))
 }
 
