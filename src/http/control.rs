@@ -231,12 +231,14 @@ async fn introspect(service: web::Data<Service>, request: HttpRequest, body: web
 }
 
 async fn metrics(service: web::Data<Service>, request: HttpRequest) -> HttpResponse {
-    match authenticate(&service, &request) {
+    let mut response = match authenticate(&service, &request) {
         Ok(_) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8"))
             .body(service.metrics.render()),
         Err(response) => response,
-    }
+    };
+    close_if_more_follows(&request, &mut response);
+    response
 }
 
 async fn unknown(request: HttpRequest) -> HttpResponse {
