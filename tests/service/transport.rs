@@ -130,13 +130,15 @@ fn s36_a_body_that_never_comes_is_not_waited_for_and_nothing_behind_is_a_request
             connection.send_if_open(&[&[b'x'; 77][..], &hidden, b"0\r\n\r\n", &hidden].concat());
             assert_eq!(connection.rest(), b"", "{method} {target} {name}: {value}");
 
-            let mut pipelined = Connection::open(server.public);
-            pipelined.send(&[&request[..], &hidden, &hidden].concat());
-            assert_eq!(pipelined.answer_to(method).status, status);
-            // What came in one piece may be refused with the first, and no more.
-            let rest = String::from_utf8(pipelined.rest()).expect("ASCII");
-            let refused = rest.starts_with("HTTP/1.1 400 ") && rest.matches("HTTP/1.1").count() == 1;
-            assert!(rest.is_empty() || refused, "{method} {target} {name}: {value}, pipelined: {rest}");
+            if value != "chunked" {
+                // In one piece, all of it inside the body that was announced.
+                let length = (2 * hidden.len()).to_string();
+                let request = head(method, target, &[(name, &length), ("Cookie", &ours)]);
+                let mut connection = Connection::open(server.public);
+                connection.send(&[&request[..], &hidden, &hidden].concat());
+                assert_eq!(connection.answer_to(method).status, status);
+                assert_eq!(connection.rest(), b"", "{method} {target}: the body is no request");
+            }
         }
     }
 }
