@@ -27,6 +27,8 @@ pub struct RealmSite {
     pub realm: Realm,
     /// The cookie's attributes.
     pub cookie: CookieShape,
+    /// Whether the cookie of a request counts.
+    pub from_cookie: bool,
     /// Whether an `Authorization: Bearer` header counts.
     pub bearer: bool,
     /// Origins that may post to `/renew` and `/logout`.
@@ -206,6 +208,7 @@ impl RealmSite {
         Ok(Self {
             realm: Realm::new(realm_name, cookie_name, lifetimes),
             cookie,
+            from_cookie: settings.accept.contains(&Access::Cookie),
             bearer,
             // RFC 9110, section 15.5.2, asks for a challenge; there is no registered scheme for cookies.
             challenge: format!("{} realm=\"{name}\"", if bearer { "Bearer" } else { "Cookie" }),

@@ -14,9 +14,9 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::answer::{Problem, close_if_more_follows, empty, json as json_answer};
-use super::cookie::{self, Values, values};
+use super::cookie::{self, Values, every_value};
 use super::credentials::{Grant, Scope};
-use super::public::{end, put_cookie, with_scratch};
+use super::public::{announces_over, end, put_cookie, with_scratch};
 use super::{Service, problems};
 use crate::claims::{RealmName, SessionId};
 use crate::clock::Timestamp;
@@ -231,12 +231,14 @@ async fn introspect(service: web::Data<Service>, request: HttpRequest, body: web
 }
 
 async fn metrics(service: web::Data<Service>, request: HttpRequest) -> HttpResponse {
-    match authenticate(&service, &request) {
+    let mut response = match authenticate(&service, &request) {
         Ok(_) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8"))
             .body(service.metrics.render()),
         Err(response) => response,
-    }
+    };
+    close_if_more_follows(&request, &mut response);
+    response
 }
 
 async fn unknown(request: HttpRequest) -> HttpResponse {
@@ -284,9 +286,16 @@ pub(super) async fn read<T: DeserializeOwned>(
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
         return Err(problems::not_json());
     }
+    if announces_over(request, limit as u64) {
+        return Err(problems::too_long(limit));
+    }
     let bytes = actix_web::rt::time::timeout(BODY_TIMEOUT, body.to_bytes_limited(limit)).await;
     let bytes = bytes.map_err(|_| problems::slow())?.map_err(|_| problems::too_long(limit))?;
     let bytes = bytes.map_err(|_| problems::cut_off())?;
+    // A list would be taken for the fields in their order, and an empty one for a login without any.
+    if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+        return Err(problems::no_object());
+    }
     serde_json::from_slice(&bytes).map_err(|error| problems::of_json(&error))
 }
 
@@ -326,7 +335,8 @@ impl<'a> Given<'a> {
             (Some(token), None) => Ok(Self { values: std::iter::once(token.as_bytes()).collect() }),
             (None, Some(line)) => {
                 let name = site.realm.cookie().as_str().as_bytes();
-                Ok(Self { values: values(std::iter::once(line.as_bytes()), name) })
+                // All of them: to end a session, not only as many count as may to verify one.
+                Ok(Self { values: every_value(std::iter::once(line.as_bytes()), name).collect() })
             }
             _ => Err(problems::one_of("token and cookie")),
         }

@@ -17,17 +17,21 @@ pub const MAX_SET_COOKIE: usize = 4_096;
 /// The values of our cookie; one more than may count, if there are as many.
 pub type Values<'h> = SmallVec<[&'h [u8]; MAX_CANDIDATES + 1]>;
 
+/// The values of the cookie called `name`, as [`every_value`] finds them, up to one more than may count.
+pub fn values<'h>(lines: impl Iterator<Item = &'h [u8]>, name: &[u8]) -> Values<'h> {
+    every_value(lines, name).take(MAX_CANDIDATES + 1).collect()
+}
+
 /// All values of the cookie called `name` in the Cookie `lines` of a request (RFC 6265, section 5.4; several lines are
 /// legal since RFC 9113, section 8.2.3).
 ///
 /// The name has to be the same byte for byte. Around name and value only SP and TAB are trimmed, and nothing is decoded
 /// or unquoted: a value in quotes is another value.
-pub fn values<'h>(lines: impl Iterator<Item = &'h [u8]>, name: &[u8]) -> Values<'h> {
-    let value = |pair| match trim(trim(pair).strip_prefix(name)?).split_first() {
+pub fn every_value<'h>(lines: impl Iterator<Item = &'h [u8]>, name: &[u8]) -> impl Iterator<Item = &'h [u8]> {
+    lines.flat_map(pairs).filter_map(move |pair| match trim(trim(pair).strip_prefix(name)?).split_first() {
         Some((b'=', value)) => Some(trim(value)),
         _ => None,
-    };
-    lines.flat_map(pairs).filter_map(value).take(MAX_CANDIDATES + 1).collect()
+    })
 }
 
 /// A cookie would be larger than browsers keep.

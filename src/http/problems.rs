@@ -31,6 +31,10 @@ pub fn not_json() -> Problem {
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "Not JSON", detail)
 }
 
+pub fn no_object() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "json", "Not a JSON object", "the body has to be one JSON object")
+}
+
 pub fn slow() -> Problem {
     Problem::new(StatusCode::REQUEST_TIMEOUT, "slow", "Too slow", "the body did not arrive in time")
 }

@@ -11,7 +11,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
 use super::answer::{close_if_more_follows, empty};
-use super::cookie::{self, Values, values};
+use super::cookie::{self, Values, every_value, values};
 use super::demands::{Added, Lack, judge};
 use super::identity::{self, Identity};
 use super::{Service, answer, browser, dev};
@@ -104,7 +104,7 @@ fn verify(service: &Service, request: &HttpRequest, policy: &str, exact: bool) -
 /// The answer to what was presented on a route with this policy.
 pub(super) fn decide(service: &Service, policy: &Policy, added: &Added<'_>, presented: &Presented<'_>) -> HttpResponse {
     with_scratch(|scratch| match presented.judge(service, &policy.realm, scratch) {
-        Ok(session) => recognised(service, policy, added, &session),
+        Ok(session) => recognised(service, policy, added, &presented.renewable(session)),
         Err(refusal) => refused(service, policy, refusal),
     })
 }
@@ -195,8 +195,10 @@ fn resolve(service: &Service, request: &HttpRequest) -> HttpResponse {
     let site = &policy.realm;
     with_scratch(|scratch| {
         let mut response = empty(StatusCode::OK);
-        match Presented::of(request, site).judge(service, site, scratch) {
+        let presented = Presented::of(request, site);
+        match presented.judge(service, site, scratch) {
             Ok(session) => {
+                let session = presented.renewable(session);
                 service.metrics.decided(Decision::Allowed);
                 let realm = site.realm.name().as_str();
                 identity::write_resolved(response.headers_mut(), Identity::Known(&session.claims, realm));
@@ -279,7 +281,12 @@ fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
             Ok(presented) => presented,
             Err(status) => return empty(status),
         };
-        for value in presented.values() {
+        // Every one, not only as many as may count: junk in front keeps no session alive.
+        let values = match &presented {
+            Presented::Cookie(_) => every_cookie(request, site).collect(),
+            other => Values::from_slice(other.values()),
+        };
+        for value in &values {
             kept &= end(service, site, value);
         }
         let line = cookie::clear(site);
@@ -366,6 +373,12 @@ impl<'r> Presented<'r> {
         }
     }
 
+    /// The session as this client can have it renewed: one with a bearer token has no use for a cookie, and would be
+    /// refused from then on, as it came with both.
+    fn renewable<'s>(&self, session: Session<'s>) -> Session<'s> {
+        Session { renewal_due: session.renewal_due && matches!(self, Self::Cookie(_)), ..session }
+    }
+
     pub(super) fn values(&self) -> &[&'r [u8]] {
         match self {
             Self::Cookie(values) => values,
@@ -376,8 +389,17 @@ impl<'r> Presented<'r> {
 }
 
 fn cookies<'r>(request: &'r HttpRequest, site: &RealmSite) -> Values<'r> {
-    let lines = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
-    values(lines, site.realm.cookie().as_str().as_bytes())
+    values(cookie_lines(request, site), site.realm.cookie().as_str().as_bytes())
+}
+
+fn every_cookie<'r>(request: &'r HttpRequest, site: &RealmSite) -> impl Iterator<Item = &'r [u8]> {
+    every_value(cookie_lines(request, site), site.realm.cookie().as_str().as_bytes())
+}
+
+/// None of them where only a bearer token counts.
+fn cookie_lines<'r>(request: &'r HttpRequest, site: &RealmSite) -> impl Iterator<Item = &'r [u8]> {
+    let counts = site.from_cookie;
+    request.headers().get_all(COOKIE).map(HeaderValue::as_bytes).filter(move |_| counts)
 }
 
 /// The token of a Bearer header (RFC 6750, section 2.1); the scheme's case does not matter (RFC 9110, section 11.1).
@@ -386,7 +408,7 @@ pub(super) fn bearer(line: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-fn announces_over(request: &HttpRequest, limit: u64) -> bool {
+pub(super) fn announces_over(request: &HttpRequest, limit: u64) -> bool {
     let length = request.headers().get(actix_web::http::header::CONTENT_LENGTH);
     length.and_then(|length| length.to_str().ok()?.parse().ok()).is_some_and(|length: u64| length > limit)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::issue::{check_level, check_list};
 use super::{IssueError, Issued, Realm, Session, Sessions, check_data};
-use crate::claims::{Claims, MAX_ENTRIES};
+use crate::claims::{Claims, MAX_ENTRIES, SessionId};
 use crate::clock::Timestamp;
 use crate::revocation::{CLOCK_ERROR, Ending, Fact, SEALED_AHEAD, StoreError, keep_until};
 use crate::token::SealError;
@@ -65,7 +65,8 @@ impl Sessions {
         let now = self.now();
         let mut claims = session.claims.clone();
         change.apply(&mut claims, now)?;
-        let known = self.facts.session(claims.sid).and_then(|facts| facts.superseded);
+        let known = self.outdated_from(claims.sid);
+        self.still_current(session)?;
         let newer = |at: Timestamp| at.plus(Duration::from_millis(1));
         claims.claims_at = now.max(newer(claims.claims_at)).max(known.map_or(now, newer));
         // Sealed before the fact is written: what can't be sealed must not outdate the token that works.
@@ -86,6 +87,7 @@ impl Sessions {
         let old = session.claims.sid;
         let mut claims = session.claims.clone();
         change.apply(&mut claims, now)?;
+        self.still_current(session)?;
         claims.sid = keys.rotated(old);
         claims.claims_at = now.max(claims.claims_at);
         let issued = self.seal(&keys, realm, &claims)?;
@@ -94,6 +96,18 @@ impl Sessions {
         // Ended while we were at it: then its successor is over as well.
         let ended = recorded.over || matches!(self.ending(&claims, now), Some(Ending::Denied | Ending::CutOff));
         if ended { Err(ChangeError::Conflict) } else { Ok(issued) }
+    }
+
+    /// The source is judged again: what another request changed since it was verified must not be undone by the claims
+    /// that stand in it.
+    fn still_current(&self, session: &Session<'_>) -> Result<(), ChangeError> {
+        let outdated = self.outdated_from(session.claims.sid).is_some_and(|at| session.claims.claims_at < at);
+        if outdated { Err(ChangeError::Conflict) } else { Ok(()) }
+    }
+
+    /// Before when claims of the session are out of date.
+    fn outdated_from(&self, sid: SessionId) -> Option<Timestamp> {
+        self.facts.session(sid)?.superseded
     }
 }
 

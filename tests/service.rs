@@ -1,0 +1,21 @@
+//! The running service over real sockets, as a stranger meets it: odd requests byte by byte, ordinary ones through an
+//! ordinary client. The clock is the test's own, so nothing here waits for time to pass.
+//!
+//! The binary and its output are in `tests/cli.rs`.
+
+#[allow(dead_code, reason = "each test crate uses its part")]
+mod common;
+#[path = "service/control.rs"]
+mod control;
+#[path = "service/cookies.rs"]
+mod cookies;
+#[path = "service/life.rs"]
+mod life;
+#[path = "service/logout.rs"]
+mod logout;
+#[path = "service/realms.rs"]
+mod realms;
+#[path = "service/routes.rs"]
+mod routes;
+#[path = "service/transport.rs"]
+mod transport;
