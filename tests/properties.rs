@@ -1,0 +1,420 @@
+//! What holds for every input, tried on many: no header makes the scan or verify panic, nothing but the untouched token
+//! is accepted, and rings and facts merge to the same whatever their order.
+//!
+//! Seeded, so that a failure comes back.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use sealpass::claims::{CookieName, RealmName, SessionId};
+use sealpass::clock::{ManualClock, Timestamp};
+use sealpass::entropy::SystemEntropy;
+use sealpass::http::cookie_values;
+use sealpass::keyring::{KeyRecord, KeyRing, Keys, Kid, MergeError, file};
+use sealpass::revocation::{Fact, FactStore, MemoryFacts, SessionFacts, TagFacts};
+use sealpass::seal::Cipher;
+use sealpass::secret::Secret;
+use sealpass::sessions::{Lifetimes, NewSession, Realm, Refusal, Sessions};
+use sealpass::store::CachedFacts;
+use sealpass::token::Scratch;
+
+const NAME: &str = "__Host-sealpass";
+
+const HEADERS: u32 = 1_000_000;
+
+#[test]
+fn no_cookie_header_panics_and_none_but_the_token_is_accepted() {
+    let world = World::new();
+    let token = world.token("alice");
+    let other = world.token("bob");
+    let pair = format!("{NAME}={token}");
+    let pieces: [&[u8]; 15] = [
+        NAME.as_bytes(),
+        token.as_bytes(),
+        other.as_bytes(),
+        pair.as_bytes(),
+        pair.as_bytes(),
+        b"=",
+        b";",
+        b"; ",
+        b" ",
+        b"\t",
+        b"\"",
+        b"%3D",
+        b"\xc2\xa0",
+        b"a=b",
+        b"",
+    ];
+    let mut random = Random(0x5ea1_9a55);
+    let (mut accepted, mut scratch) = (0, Scratch::default());
+    for _ in 0..HEADERS {
+        let mut line = Vec::new();
+        for _ in 0..random.below(7) {
+            match random.below(8) {
+                0 => line.push(random.byte()),
+                1 => line.extend((0..random.below(40)).map(|_| random.byte())),
+                _ => line.extend_from_slice(random.of(&pieces)),
+            }
+        }
+        for _ in 0..random.below(3) {
+            mutate(&mut line, &mut random);
+        }
+        // Cut anywhere into the lines of a request.
+        let cut = random.below(line.len() + 1);
+        let lines = if random.below(2) == 0 { vec![&line[..]] } else { vec![&line[..cut], &line[cut..]] };
+        let values = cookie_values(lines.iter().copied(), NAME.as_bytes());
+        assert!(values.len() <= 5);
+        if let Ok(session) = world.sessions.verify(&world.realm, &values, &mut scratch) {
+            let whole = [token.as_bytes(), other.as_bytes()].map(|token| values.contains(&token));
+            let subject = session.claims.subject;
+            assert_eq!(whole, [subject == Some("alice"), subject == Some("bob")], "{}", String::from_utf8_lossy(&line));
+            accepted += 1;
+        }
+    }
+    assert!(accepted > HEADERS / 200, "the untouched token is among them: {accepted}");
+}
+
+#[test]
+fn every_small_change_of_a_token_is_refused() {
+    let world = World::new();
+    let token = world.token("alice").into_bytes();
+    let mut scratch = Scratch::default();
+    let mut refused = |changed: &[u8], what: &str| {
+        let result = world.sessions.verify(&world.realm, &[changed], &mut scratch);
+        assert!(matches!(result, Err(Refusal::Unopenable(_))), "{what}: {}", String::from_utf8_lossy(changed));
+    };
+    for bit in 0..8 * token.len() {
+        let mut changed = token.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        refused(&changed, "a flipped bit");
+    }
+    for length in 0..token.len() {
+        refused(&token[..length], "the first part");
+        refused(&token[token.len() - length..], "the last part");
+    }
+    for at in 0..=token.len() {
+        for byte in *b"A_-=+/ \0\n;\"%.9z\xff" {
+            let mut changed = token.clone();
+            changed.insert(at, byte);
+            refused(&changed, "one byte more");
+        }
+    }
+    for at in 0..token.len() {
+        let mut changed = token.clone();
+        changed.remove(at);
+        refused(&changed, "one byte less");
+        if at > 0 && token[at] != token[at - 1] {
+            let mut changed = token.clone();
+            changed.swap(at, at - 1);
+            refused(&changed, "two neighbours swapped");
+        }
+        for byte in *b"A_-=+/9z" {
+            if byte != token[at] {
+                let mut changed = token.clone();
+                changed[at] = byte;
+                refused(&changed, "another character");
+            }
+        }
+    }
+    for tail in [&b"A"[..], b"AA", b"AAA", b"AAAA", b"=", b"==", b"\r\n", b" "] {
+        refused(&[&token, tail].concat(), "a tail");
+        refused(&[tail, &token].concat(), "a head");
+    }
+    refused(&token.repeat(2), "twice");
+    let mut scratch = Scratch::default();
+    assert!(world.sessions.verify(&world.realm, &[&token], &mut scratch).is_ok(), "and untouched it is good");
+}
+
+#[test]
+fn parts_of_two_tokens_make_none() {
+    let world = World::new();
+    let (a, b) = (world.token("alice"), world.token("alice"));
+    assert_eq!(a.len(), b.len());
+    let mut scratch = Scratch::default();
+    for cut in 1..a.len() {
+        let spliced = [&a.as_bytes()[..cut], &b.as_bytes()[cut..]].concat();
+        if spliced != a.as_bytes() && spliced != b.as_bytes() {
+            assert!(world.sessions.verify(&world.realm, &[&spliced], &mut scratch).is_err(), "cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn random_texts_of_the_right_alphabet_are_refused() {
+    let world = World::new();
+    let token = world.token("alice");
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let (mut random, mut scratch) = (Random(7), Scratch::default());
+    for _ in 0..HEADERS / 10 {
+        let mut text: Vec<_> = (0..random.below(400)).map(|_| random.of(alphabet)).collect();
+        // Version and key id are public: most of these get as far as the cipher.
+        let known = random.below(2) * 7;
+        text.splice(..known.min(text.len()), token.bytes().take(known));
+        assert!(world.sessions.verify(&world.realm, &[&text], &mut scratch).is_err());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
+
+    #[test]
+    fn rings_merge_in_any_order_and_what_ended_stays_ended(replicas in prop::collection::vec(ring(), 3)) {
+        let merged = |order: &[usize]| {
+            let mut ring = replicas[order[0]].open();
+            for &next in &order[1..] {
+                ring.merge(replicas[next].open()).expect("one ring");
+            }
+            ring
+        };
+        let ring = merged(&[0, 1, 2]);
+        let expected = shown(&ring);
+        for order in [&[0, 2, 1][..], &[1, 0, 2], &[1, 2, 0], &[2, 0, 1], &[2, 1, 0], &[0, 1, 1, 2, 0, 1, 2, 2]] {
+            prop_assert_eq!(&shown(&merged(order)), &expected, "{:?}", order);
+        }
+        let mut right = replicas[1].open();
+        right.merge(replicas[2].open()).expect("one ring");
+        let mut whole = replicas[0].open();
+        whole.merge(right).expect("one ring");
+        prop_assert_eq!(&shown(&whole), &expected, "associative");
+
+        for (record, now) in ring.records().iter().zip([0, 3, 6, 9].into_iter().cycle()) {
+            let known: Vec<_> =
+                replicas.iter().flat_map(|ring| &ring.records).filter(|other| other.kid == record.kid().0).collect();
+            let destroyed = known.iter().any(|record| record.destroyed.is_some());
+            let revoked = known.iter().any(|record| record.revoked.is_some());
+            prop_assert_eq!((record.destroyed.is_some(), record.revoked.is_some()), (destroyed, revoked));
+            prop_assert_eq!(record.opens(), !destroyed && !revoked);
+            prop_assert!(record.opens() || ring.sealing(at(now)) != Some(record.kid()));
+            prop_assert_eq!(record.not_before.map(Timestamp::as_millis), known.iter().filter_map(|record| record.not_before).max());
+        }
+    }
+
+    #[test]
+    fn facts_of_a_session_merge_in_any_order(facts in prop::collection::vec(session_fact(), 0..8), turn in 0..8_usize) {
+        let merge = |facts: &[Fact]| facts.iter().fold(SessionFacts::default(), SessionFacts::with);
+        let expected = merge(&facts);
+        let mut other = facts.clone();
+        other.reverse();
+        prop_assert_eq!(merge(&other), expected);
+        other.rotate_left(turn.min(facts.len()));
+        other.extend_from_slice(&facts);
+        prop_assert_eq!(merge(&other), expected);
+        // No fact softens what the others say.
+        for left_out in 0..facts.len() {
+            let mut others = facts.clone();
+            others.remove(left_out);
+            let before = merge(&others);
+            prop_assert!(expected.superseded >= before.superseded && expected.until >= before.until);
+            if let Some((from, rotated)) = before.deny {
+                let (still, also) = expected.deny.expect("an ending stays");
+                prop_assert!(still <= from && also <= rotated);
+            }
+        }
+    }
+
+    #[test]
+    fn facts_of_a_tag_merge_in_any_order(facts in prop::collection::vec(tag_fact(), 0..8)) {
+        let merge = |facts: &[Fact]| facts.iter().fold(TagFacts::default(), TagFacts::with);
+        let mut other = facts.clone();
+        other.reverse();
+        other.extend_from_slice(&facts);
+        prop_assert_eq!(merge(&other), merge(&facts));
+        let cutoff = |fact: &Fact| if let Fact::Cutoff { at, .. } = fact { Some(*at) } else { None };
+        prop_assert_eq!(merge(&facts).cutoff, facts.iter().filter_map(cutoff).max());
+    }
+
+    #[test]
+    fn both_stores_keep_what_the_merge_says(facts in prop::collection::vec(prop_oneof![session_fact(), tag_fact()], 0..12)) {
+        let stores: [Box<dyn FactStore>; 2] =
+            [Box::new(CachedFacts::new(Arc::new(ManualClock::at(at(0))))), Box::new(MemoryFacts::default())];
+        for store in stores {
+            let (mut session, mut tag) = (None::<SessionFacts>, None::<TagFacts>);
+            for fact in &facts {
+                let recorded = store.record(*fact, at(0)).expect("it is kept");
+                let expected = if let Fact::Cutoff { .. } = fact {
+                    let after = tag.unwrap_or_default().with(fact);
+                    after.recorded(tag.replace(after))
+                } else {
+                    let after = session.unwrap_or_default().with(fact);
+                    after.recorded(session.replace(after))
+                };
+                prop_assert_eq!(recorded, expected);
+            }
+            prop_assert_eq!((store.session(SID), store.tag(TAG)), (session, tag));
+        }
+    }
+}
+
+#[test]
+fn rings_of_two_deployments_never_merge() {
+    let ring = || KeyRing::init(&SystemEntropy::new(), at(1)).expect("random bytes");
+    assert_eq!(ring().merge(ring()).err(), Some(MergeError::OtherRing));
+}
+
+struct World {
+    sessions: Sessions,
+    realm: Realm,
+}
+
+impl World {
+    fn new() -> Self {
+        let now = Timestamp::parse_rfc3339("2026-01-01T00:00:00Z").expect("a time");
+        let entropy = Arc::new(SystemEntropy::new());
+        let ring = KeyRing::init(&*entropy, now).expect("random bytes");
+        let keys = Keys::new(&ring, &*entropy).expect("random bytes");
+        let facts = Arc::new(MemoryFacts::default());
+        let sessions = Sessions::new(keys, facts, Arc::new(ManualClock::at(now)), entropy);
+        let name = CookieName::new(NAME).expect("a name");
+        Self { sessions, realm: Realm::new(RealmName::new("default").expect("a name"), name, Lifetimes::DEFAULT) }
+    }
+
+    fn token(&self, subject: &str) -> String {
+        let new = NewSession { subject: Some(subject), ..NewSession::default() };
+        self.sessions.issue(&self.realm, &new).expect("a key").token.expose().to_owned()
+    }
+}
+
+/// SplitMix64: the same numbers in every run.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % limit as u64).expect("below a usize")
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.next().to_le_bytes()[0]
+    }
+
+    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
+    }
+}
+
+fn mutate(line: &mut Vec<u8>, random: &mut Random) {
+    if line.is_empty() {
+        return;
+    }
+    let at = random.below(line.len());
+    match random.below(6) {
+        0 => line[at] ^= 1 << random.below(8),
+        1 => line.insert(at, random.byte()),
+        2 => drop(line.remove(at)),
+        3 => line.truncate(at),
+        4 => line.swap(at, at.saturating_sub(1)),
+        _ => line.extend_from_within(at..),
+    }
+}
+
+const SID: SessionId = SessionId([7; 16]);
+const TAG: [u8; 8] = [7; 8];
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis).expect("in range")
+}
+
+/// Times are few, so that they collide.
+fn time() -> impl Strategy<Value = Timestamp> {
+    (1..6_u64).prop_map(|minute| at(minute * 60_000))
+}
+
+fn session_fact() -> impl Strategy<Value = Fact> {
+    (any::<bool>(), any::<bool>(), time(), time()).prop_map(|(deny, rotated, from, until)| match deny {
+        true => Fact::Deny { sid: SID, from, rotated, until },
+        false => Fact::Superseded { sid: SID, at: from, until },
+    })
+}
+
+fn tag_fact() -> impl Strategy<Value = Fact> {
+    (time(), time()).prop_map(|(at, until)| Fact::Cutoff { tag: TAG, at, until })
+}
+
+/// What a ring file holds, written down a second time: the library gives no way to make such rings, on purpose.
+#[derive(Clone, Debug, serde::Serialize)]
+struct Ring {
+    ring_id: [u8; 16],
+    epoch: u64,
+    tag_secret: [u8; 32],
+    log_secret: [u8; 32],
+    records: Vec<Record>,
+    limits: Vec<Limit>,
+}
+
+#[derive(Clone, Debug, serde::Serialize)]
+struct Record {
+    kid: [u8; 4],
+    root: Option<[u8; 32]>,
+    created: u64,
+    not_before: Option<u64>,
+    revoked: Option<u64>,
+    destroyed: Option<u64>,
+}
+
+#[derive(Clone, Debug, serde::Serialize)]
+struct Limit {
+    lifetime_seconds: u64,
+    idle_seconds: u64,
+    in_force: u64,
+}
+
+fn ring() -> impl Strategy<Value = Ring> {
+    let maybe = || prop::option::of(0..10_u64);
+    let record =
+        (0..5_u8, 0..10_u64, maybe(), prop::option::weighted(0.2, 0..10_u64), prop::option::weighted(0.2, 0..10_u64));
+    let record = record.prop_map(|(root, created, not_before, revoked, destroyed)| {
+        let root = [root; 32];
+        let kid = Kid::of(&Secret::from_slice(&root).expect("32 bytes")).0;
+        Record { kid, root: Some(root).filter(|_| destroyed.is_none()), created, not_before, revoked, destroyed }
+    });
+    let limit = (1..3_u64, 1..3_u64, 0..10_u64).prop_map(|(lifetime_seconds, idle_seconds, in_force)| Limit {
+        lifetime_seconds,
+        idle_seconds,
+        in_force,
+    });
+    let parts = (prop::collection::vec(record, 0..6), prop::collection::vec(limit, 0..4), 1..9_u64);
+    parts.prop_map(|(mut records, mut limits, epoch)| {
+        records.sort_by_key(|record| record.kid);
+        records.dedup_by_key(|record| record.kid);
+        limits.sort_by_key(|limit| (limit.lifetime_seconds, limit.idle_seconds));
+        limits.dedup_by_key(|limit| (limit.lifetime_seconds, limit.idle_seconds));
+        Ring { ring_id: [1; 16], epoch, tag_secret: [2; 32], log_secret: [3; 32], records, limits }
+    })
+}
+
+impl Ring {
+    /// Through the bytes of a ring file, as the format page has them.
+    fn open(&self) -> KeyRing {
+        let (secret, data_key) = (Secret::from_slice(&[4; 32]).expect("32 bytes"), [5; 32]);
+        let (nonce, id): ([u8; 24], [u8; 8]) = ([6; 24], secret.derive_public(b"ring slot id"));
+        let mut wrapped = data_key;
+        let tag = Cipher::new(&secret.derive(b"ring wrap")).seal_in_place(&nonce, &id, &mut wrapped);
+        let mut body = vec![0]; // the variant V1
+        body.extend(postcard::to_stdvec(self).expect("it has a form"));
+        let cipher = Cipher::new(&Secret::from_slice(&data_key).expect("32 bytes"));
+        let body_tag = cipher.seal_in_place(&nonce, file::MAGIC, &mut body);
+        body.extend_from_slice(&body_tag);
+        let slots = [(0_u8, id, nonce, wrapped, tag)];
+        let envelope = postcard::to_stdvec(&(&slots[..], nonce, body.as_slice())).expect("it has a form");
+        file::open(&[file::MAGIC, envelope.as_slice()].concat(), &secret).expect("a ring file")
+    }
+}
+
+/// All that the public API tells of a ring.
+fn shown(ring: &KeyRing) -> String {
+    let record = |record: &KeyRecord| {
+        let KeyRecord { created, not_before, revoked, destroyed, .. } = record;
+        format!("{} {created:?} {not_before:?} {revoked:?} {destroyed:?} {}\n", record.kid(), record.opens())
+    };
+    let records: String = ring.records().iter().map(record).collect();
+    let sealing: Vec<_> = (0..10).map(|now| ring.sealing(at(now))).collect();
+    format!("{:?} {} {records} {:?} {sealing:?}", ring.id(), ring.epoch(), ring.limits())
+}
