@@ -1,7 +1,9 @@
 //! Answers that all paths share: their headers, what happens to a request's body, problem details.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, SET_COOKIE, TRANSFER_ENCODING, UPGRADE,
+};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
@@ -90,6 +92,20 @@ pub fn close_if_more_follows(request: &HttpRequest, response: &mut HttpResponse)
     let length = headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
     if length || headers.contains_key(TRANSFER_ENCODING) || headers.contains_key(UPGRADE) {
         response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+    }
+}
+
+/// Whether the request announces a body of more than `limit` bytes.
+pub fn announces_over(request: &HttpRequest, limit: u64) -> bool {
+    let length = request.headers().get(CONTENT_LENGTH);
+    length.and_then(|length| length.to_str().ok()?.parse().ok()).is_some_and(|length: u64| length > limit)
+}
+
+/// Adds a Set-Cookie line.
+pub fn put_cookie(response: &mut HttpResponse, line: String) {
+    // A line is printable ASCII by how it was made.
+    if let Ok(line) = HeaderValue::try_from(line) {
+        response.headers_mut().append(SET_COOKIE, line);
     }
 }
 

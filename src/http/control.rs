@@ -4,21 +4,21 @@
 //! no access log collects them.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::answer::{Problem, close_if_more_follows, empty, json as json_answer};
+use super::answer::{Problem, close_if_more_follows, empty, json as json_answer, put_cookie};
+use super::asked::{Issue, Revoke, Update, Which};
+use super::call::{authenticate, call};
 use super::cookie::{self, Values, every_value};
-use super::credentials::{Grant, Scope};
-use super::public::{announces_over, end, put_cookie, with_scratch};
+use super::credentials::Grant;
+use super::presented::with_scratch;
+use super::visitor::end;
 use super::{Service, problems};
-use crate::claims::{RealmName, SessionId};
+use crate::claims::SessionId;
 use crate::clock::Timestamp;
 use crate::config::RealmSite;
 use crate::sessions::{Change, Issued, NewSession, Session};
@@ -33,73 +33,6 @@ pub fn routes(app: &mut web::ServiceConfig) {
         .route("/v1/sessions/introspect", web::post().to(introspect))
         .route("/metrics", web::get().to(metrics))
         .default_service(web::to(unknown));
-}
-
-/// A login.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Issue {
-    realm: String,
-    subject: Option<String>,
-    handles: Vec<String>,
-    roles: Vec<String>,
-    data: BTreeMap<String, String>,
-    amr: Vec<String>,
-    aal: u8,
-    authenticated_at: Option<String>,
-    persistent: bool,
-}
-
-/// A session that goes on, and what changes in it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Update {
-    #[serde(default = "default_realm")]
-    realm: String,
-    token: Option<String>,
-    cookie: Option<String>,
-    roles: Option<Vec<String>>,
-    data: Option<BTreeMap<String, String>>,
-    amr: Option<Vec<String>>,
-    aal: Option<u8>,
-    authenticated_at: Option<String>,
-}
-
-/// Which session.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Which {
-    #[serde(default = "default_realm")]
-    realm: String,
-    token: Option<String>,
-    cookie: Option<String>,
-}
-
-/// Which session, by its token, its cookie or its id.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Revoke {
-    #[serde(default = "default_realm")]
-    realm: String,
-    token: Option<String>,
-    cookie: Option<String>,
-    session_id: Option<String>,
-}
-
-impl Default for Issue {
-    fn default() -> Self {
-        Self {
-            realm: default_realm(),
-            subject: None,
-            handles: Vec::new(),
-            roles: Vec::new(),
-            data: BTreeMap::new(),
-            amr: Vec::new(),
-            aal: 0,
-            authenticated_at: None,
-            persistent: false,
-        }
-    }
 }
 
 async fn issue(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
@@ -247,71 +180,6 @@ async fn unknown(request: HttpRequest) -> HttpResponse {
     response
 }
 
-/// Authenticates, reads the body within its limits, and answers.
-async fn call<T: DeserializeOwned>(
-    service: &Service,
-    request: &HttpRequest,
-    body: web::Payload,
-    then: impl FnOnce(&Grant, T) -> Result<HttpResponse, Problem>,
-) -> HttpResponse {
-    let grant = match authenticate(service, request) {
-        Ok(grant) => grant,
-        Err(mut response) => {
-            close_if_more_follows(request, &mut response);
-            return response;
-        }
-    };
-    if !grant.has(Scope::App) {
-        let mut response = HttpResponse::from(problems::scope());
-        close_if_more_follows(request, &mut response);
-        return response;
-    }
-    match read(request, body, MAX_BODY).await {
-        Ok(asked) => then(grant, asked).unwrap_or_else(HttpResponse::from),
-        Err(problem) => {
-            let mut response = HttpResponse::from(problem);
-            close_if_more_follows(request, &mut response);
-            response
-        }
-    }
-}
-
-/// Reads a JSON body, within `limit` bytes and [`BODY_TIMEOUT`].
-pub(super) async fn read<T: DeserializeOwned>(
-    request: &HttpRequest,
-    body: web::Payload,
-    limit: usize,
-) -> Result<T, Problem> {
-    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-        return Err(problems::not_json());
-    }
-    if announces_over(request, limit as u64) {
-        return Err(problems::too_long(limit));
-    }
-    let bytes = actix_web::rt::time::timeout(BODY_TIMEOUT, body.to_bytes_limited(limit)).await;
-    let bytes = bytes.map_err(|_| problems::slow())?.map_err(|_| problems::too_long(limit))?;
-    let bytes = bytes.map_err(|_| problems::cut_off())?;
-    // A list would be taken for the fields in their order, and an empty one for a login without any.
-    if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
-        return Err(problems::no_object());
-    }
-    serde_json::from_slice(&bytes).map_err(|error| problems::of_json(&error))
-}
-
-fn authenticate<'s>(service: &'s Service, request: &HttpRequest) -> Result<&'s Grant, HttpResponse> {
-    let mut lines = request.headers().get_all(AUTHORIZATION);
-    let secret = match (lines.next(), lines.next()) {
-        (Some(line), None) => super::public::bearer(line.as_bytes()),
-        _ => None,
-    };
-    secret.and_then(|secret| service.credentials.grant(secret)).ok_or_else(|| {
-        let mut response = HttpResponse::from(problems::credential());
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sealpass control\""));
-        response
-    })
-}
-
 /// The realm, if the credential covers it. One that is not covered and one that does not exist look the same.
 fn realm<'s>(service: &'s Service, grant: &Grant, name: &str) -> Result<&'s RealmSite, Problem> {
     if !grant.covers(name) {
@@ -406,12 +274,3 @@ fn instant(field: &'static str, text: Option<&str>) -> Result<Option<Timestamp>,
         |text| Timestamp::parse_rfc3339(text).ok_or_else(|| problems::unusable(field, "is not an RFC 3339 time"));
     text.map(parse).transpose()
 }
-
-fn default_realm() -> String {
-    RealmName::DEFAULT.to_owned()
-}
-
-/// Largest body of a call.
-const MAX_BODY: usize = 1 << 20;
-/// How long a client may take to send it.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);

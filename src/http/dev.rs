@@ -11,9 +11,14 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::answer::{Problem, close_if_more_follows, empty, json as json_answer};
-use super::control::{self, Issue};
+use super::asked::Issue;
+use super::call::read;
+use super::control;
 use super::demands::Added;
-use super::public::{MAX_BODY, Presented, decide, end};
+use super::presented::Presented;
+use super::public::MAX_BODY;
+use super::verify::decide;
+use super::visitor::end;
 use super::{Service, browser, problems};
 use crate::config::{Policy, RealmSite};
 use crate::sessions::Change;
@@ -59,7 +64,7 @@ async fn helper(service: &Service, request: &HttpRequest, body: web::Payload) ->
     let limit = usize::try_from(MAX_BODY).unwrap_or(usize::MAX);
     match request.path() {
         "/dev/login" => {
-            let asked: Issue = control::read(request, body, limit).await?;
+            let asked: Issue = read(request, body, limit).await?;
             // As an application does at login: whatever session the visitor came with is over.
             for value in Presented::of(request, site).values() {
                 end(service, site, value);
@@ -67,15 +72,15 @@ async fn helper(service: &Service, request: &HttpRequest, body: web::Payload) ->
             control::issue_in(service, site, &asked)
         }
         "/dev/reseal" | "/dev/rotate" => {
-            let Roles { roles } = control::read(request, body, limit).await?;
+            let Roles { roles } = read(request, body, limit).await?;
             changed(service, site, request, &roles)
         }
         "/dev/renew" => {
-            let _: BTreeMap<String, String> = control::read(request, body, limit).await?;
+            let _: BTreeMap<String, String> = read(request, body, limit).await?;
             control::renew_in(service, site, None, Some(&cookie_line(request))).map_err(as_401)
         }
         "/dev/replay" => {
-            let Replay { token } = control::read(request, body, limit).await?;
+            let Replay { token } = read(request, body, limit).await?;
             Ok(replayed(service, policy, &token))
         }
         _ => Ok(empty(StatusCode::NOT_FOUND)),

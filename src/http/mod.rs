@@ -4,15 +4,20 @@
 //! cryptography or the ring: it translates requests into calls of [`Sessions`] and their results into answers.
 
 mod answer;
+mod asked;
 mod browser;
+mod call;
 mod control;
 mod cookie;
 mod credentials;
 mod demands;
 mod dev;
 mod identity;
+mod presented;
 mod problems;
 mod public;
+mod verify;
+mod visitor;
 
 pub use cookie::{MAX_SET_COOKIE, values as cookie_values};
 pub use credentials::{Credentials, CredentialsError, NewCredential, Scope};

@@ -1,0 +1,79 @@
+//! A call of the control API: authenticated, and its JSON body read within limits of size and time.
+
+use std::time::Duration;
+
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::de::DeserializeOwned;
+
+use super::answer::{Problem, announces_over, close_if_more_follows};
+use super::credentials::{Grant, Scope};
+use super::presented::bearer;
+use super::{Service, problems};
+
+/// Authenticates, reads the body within its limits, and answers.
+pub async fn call<T: DeserializeOwned>(
+    service: &Service,
+    request: &HttpRequest,
+    body: web::Payload,
+    then: impl FnOnce(&Grant, T) -> Result<HttpResponse, Problem>,
+) -> HttpResponse {
+    let grant = match authenticate(service, request) {
+        Ok(grant) => grant,
+        Err(mut response) => {
+            close_if_more_follows(request, &mut response);
+            return response;
+        }
+    };
+    if !grant.has(Scope::App) {
+        let mut response = HttpResponse::from(problems::scope());
+        close_if_more_follows(request, &mut response);
+        return response;
+    }
+    match read(request, body, MAX_BODY).await {
+        Ok(asked) => then(grant, asked).unwrap_or_else(HttpResponse::from),
+        Err(problem) => {
+            let mut response = HttpResponse::from(problem);
+            close_if_more_follows(request, &mut response);
+            response
+        }
+    }
+}
+
+/// Reads a JSON body, within `limit` bytes and [`BODY_TIMEOUT`].
+pub async fn read<T: DeserializeOwned>(request: &HttpRequest, body: web::Payload, limit: usize) -> Result<T, Problem> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        return Err(problems::not_json());
+    }
+    if announces_over(request, limit as u64) {
+        return Err(problems::too_long(limit));
+    }
+    let bytes = actix_web::rt::time::timeout(BODY_TIMEOUT, body.to_bytes_limited(limit)).await;
+    let bytes = bytes.map_err(|_| problems::slow())?.map_err(|_| problems::too_long(limit))?;
+    let bytes = bytes.map_err(|_| problems::cut_off())?;
+    // A list would be taken for the fields in their order, and an empty one for a login without any.
+    if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+        return Err(problems::no_object());
+    }
+    serde_json::from_slice(&bytes).map_err(|error| problems::of_json(&error))
+}
+
+/// The grant of the credential that the request carries.
+pub fn authenticate<'s>(service: &'s Service, request: &HttpRequest) -> Result<&'s Grant, HttpResponse> {
+    let mut lines = request.headers().get_all(AUTHORIZATION);
+    let secret = match (lines.next(), lines.next()) {
+        (Some(line), None) => bearer(line.as_bytes()),
+        _ => None,
+    };
+    secret.and_then(|secret| service.credentials.grant(secret)).ok_or_else(|| {
+        let mut response = HttpResponse::from(problems::credential());
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sealpass control\""));
+        response
+    })
+}
+
+/// Largest body of a call.
+const MAX_BODY: usize = 1 << 20;
+/// How long a client may take to send it.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,0 +1,157 @@
+//! Verify: a reverse proxy asks who is calling, and whether that is enough for a route.
+//!
+//! Answers are 200, 401, 403 and 503, whatever the method, the path behind the policy's name and the body.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::answer::{empty, put_cookie};
+use super::demands::{Added, Lack, judge};
+use super::identity::{self, Identity};
+use super::presented::{Presented, with_scratch};
+use super::{Service, cookie};
+use crate::config::{Policy, Preset, RealmSite};
+use crate::sessions::{Refusal, Session};
+use crate::telemetry::Decision;
+
+/// The answer to a reverse proxy that asks with a policy. `exact`: the query is the proxy's own, and adds demands.
+pub fn verify(service: &Service, request: &HttpRequest, policy: &str, exact: bool) -> HttpResponse {
+    if !service.is_ready() {
+        service.metrics.decided(Decision::NotReady);
+        return empty(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let Some(policy) = service.site.policy(policy) else {
+        tracing::warn!("a proxy asks for a policy that is not configured; it is answered 403");
+        return forbidden(service, &[Preset::Sealpass]);
+    };
+    let added = match request.uri().query() {
+        Some(query) if exact => match Added::parse(query) {
+            Ok(added) if added.is_empty() || !policy.optional => added,
+            Ok(_) => {
+                tracing::warn!("a proxy adds a demand to an optional policy; it is answered 403");
+                return forbidden(service, &policy.headers);
+            }
+            Err(error) => {
+                tracing::warn!("{error}; it is answered 403");
+                return forbidden(service, &policy.headers);
+            }
+        },
+        _ => Added::default(),
+    };
+    decide(service, policy, &added, &Presented::of(request, &policy.realm))
+}
+
+/// The answer to what was presented on a route with this policy.
+pub fn decide(service: &Service, policy: &Policy, added: &Added<'_>, presented: &Presented<'_>) -> HttpResponse {
+    with_scratch(|scratch| match presented.judge(service, &policy.realm, scratch) {
+        Ok(session) => recognised(service, policy, added, &presented.renewable(session)),
+        Err(refusal) => refused(service, policy, refusal),
+    })
+}
+
+/// A valid session: does it have what the route demands?
+fn recognised(service: &Service, policy: &Policy, added: &Added<'_>, session: &Session<'_>) -> HttpResponse {
+    let lack = judge(policy, added, &session.claims, session.at).err();
+    let nobody = Identity::Nobody { presented: true, lacking: "" };
+    let mut response = match lack {
+        None => {
+            service.metrics.decided(Decision::Allowed);
+            let mut response = empty(StatusCode::OK);
+            let realm = policy.realm.realm.name().as_str();
+            identity::write(response.headers_mut(), &policy.headers, Identity::Known(&session.claims, realm));
+            response
+        }
+        Some(Lack::Subject) => {
+            service.metrics.decided(Decision::Anonymous);
+            return if policy.optional { optional(policy, true) } else { unauthorized(policy) };
+        }
+        Some(Lack::Role) => forbidden(service, &policy.headers),
+        Some(Lack::Authentication(challenge)) => {
+            service.metrics.decided(Decision::StepUp);
+            let mut response = empty(StatusCode::UNAUTHORIZED);
+            let challenge = HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("Bearer"));
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            identity::write(response.headers_mut(), &policy.headers, nobody);
+            response
+        }
+    };
+    if session.renewal_due {
+        relay_renewal(service, &policy.realm, session, &mut response);
+    }
+    response
+}
+
+/// The session's next token rides on the answer. If it can't be made, the present one is good for a while yet.
+fn relay_renewal(service: &Service, site: &RealmSite, session: &Session<'_>, response: &mut HttpResponse) {
+    let renewed = service.sessions.renew(&site.realm, session);
+    match renewed.map(|issued| cookie::set(site, &issued, service.sessions.now())) {
+        Ok(Ok(line)) => {
+            service.metrics.renewed();
+            put_cookie(response, line);
+        }
+        Ok(Err(error)) => tracing::error!("a renewed session does not fit its cookie: {error}"),
+        Err(error) => tracing::error!("a session could not be renewed: {error}"),
+    }
+}
+
+fn refused(service: &Service, policy: &Policy, refusal: Refusal) -> HttpResponse {
+    service.metrics.decided(Decision::Refused(refusal));
+    tracing::debug!(reason = refusal.code(), "refused");
+    if policy.optional { optional(policy, refusal != Refusal::Missing) } else { unauthorized(policy) }
+}
+
+/// Everybody passes; the headers say that this one is nobody.
+fn optional(policy: &Policy, presented: bool) -> HttpResponse {
+    let mut response = empty(StatusCode::OK);
+    identity::write(response.headers_mut(), &policy.headers, Identity::Nobody { presented, lacking: "" });
+    response
+}
+
+/// The one answer to everybody without a session that counts. It tells nothing of why.
+fn unauthorized(policy: &Policy) -> HttpResponse {
+    let mut response = empty(StatusCode::UNAUTHORIZED);
+    if let Ok(challenge) = HeaderValue::from_str(&policy.realm.challenge) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    // `presented` would differ between no cookie and a bad one: here both look the same.
+    identity::write(response.headers_mut(), &policy.headers, Identity::Nobody { presented: true, lacking: "" });
+    response
+}
+
+fn forbidden(service: &Service, presets: &[Preset]) -> HttpResponse {
+    service.metrics.decided(Decision::Forbidden);
+    let mut response = empty(StatusCode::FORBIDDEN);
+    identity::write(response.headers_mut(), presets, Identity::Nobody { presented: true, lacking: "" });
+    response
+}
+
+/// As Authgear's resolver: always 200, and the headers tell; 503 when it can't tell.
+pub fn resolve(service: &Service, request: &HttpRequest) -> HttpResponse {
+    let Some(policy) = service.site.policy("default").filter(|_| service.is_ready()) else {
+        service.metrics.decided(Decision::NotReady);
+        return empty(StatusCode::SERVICE_UNAVAILABLE);
+    };
+    let site = &policy.realm;
+    with_scratch(|scratch| {
+        let mut response = empty(StatusCode::OK);
+        let presented = Presented::of(request, site);
+        match presented.judge(service, site, scratch) {
+            Ok(session) => {
+                let session = presented.renewable(session);
+                service.metrics.decided(Decision::Allowed);
+                let realm = site.realm.name().as_str();
+                identity::write_resolved(response.headers_mut(), Identity::Known(&session.claims, realm));
+                if session.renewal_due {
+                    relay_renewal(service, site, &session, &mut response);
+                }
+            }
+            Err(refusal) => {
+                service.metrics.decided(Decision::Refused(refusal));
+                let presented = refusal != Refusal::Missing;
+                identity::write_resolved(response.headers_mut(), Identity::Nobody { presented, lacking: "" });
+            }
+        }
+        response
+    })
+}

@@ -1,0 +1,123 @@
+//! What a visitor's browser, or a client with a bearer token, asks for itself: renew, and log out.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue, SET_COOKIE};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::json;
+
+use super::Service;
+use super::answer::{self, empty, put_cookie};
+use super::cookie::{self, Values};
+use super::presented::{Presented, cookies, every_cookie, with_scratch};
+use crate::config::RealmSite;
+
+/// A new token for whoever asks, due or not.
+pub fn renew(service: &Service, request: &HttpRequest) -> HttpResponse {
+    if !service.is_ready() {
+        return empty(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let Some(site) = addressed(service, request).into_iter().next() else {
+        return empty(StatusCode::UNAUTHORIZED);
+    };
+    let presented = match Presented::of(request, site).meant(request, site) {
+        Ok(presented) => presented,
+        Err(status) => return empty(status),
+    };
+    with_scratch(|scratch| {
+        let session = match presented.judge(service, site, scratch) {
+            Ok(session) => session,
+            Err(refusal) => {
+                tracing::debug!(reason = refusal.code(), "not renewed");
+                return empty(StatusCode::UNAUTHORIZED);
+            }
+        };
+        let Ok(issued) = service.sessions.renew(&site.realm, &session) else {
+            return empty(StatusCode::SERVICE_UNAVAILABLE);
+        };
+        service.metrics.renewed();
+        let mut body = json!({
+            "expires_at": issued.expires.rfc3339(),
+            "idle_expires_at": issued.idle_expires.rfc3339(),
+        });
+        if let Presented::Bearer(_) = presented {
+            body["token"] = issued.token.expose().into();
+            return answer::json(StatusCode::OK, &body);
+        }
+        match cookie::set(site, &issued, service.sessions.now()) {
+            Ok(line) => {
+                let mut response = answer::json(StatusCode::OK, &body);
+                put_cookie(&mut response, line);
+                response
+            }
+            Err(_) => empty(StatusCode::SERVICE_UNAVAILABLE),
+        }
+    })
+}
+
+/// Ends every session that was presented and clears the cookies, whatever became of the sessions.
+pub fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
+    let mut response = empty(StatusCode::NO_CONTENT);
+    let mut kept = true;
+    let addressed = addressed(service, request);
+    // Without any cookie of ours there is nothing to end, and still something to clear for a browser that sent none.
+    let default = || service.site.policy("default").map(|policy| &*policy.realm);
+    let sites = if addressed.is_empty() { default().into_iter().collect() } else { addressed };
+    // All or nothing: what was not meant for one realm ends nothing in another.
+    let mut meant = Vec::with_capacity(sites.len());
+    for site in sites {
+        match Presented::of(request, site).meant(request, site) {
+            Ok(presented) => meant.push((site, presented)),
+            Err(status) => return empty(status),
+        }
+    }
+    for (site, presented) in meant {
+        // Every one, not only as many as may count: junk in front keeps no session alive.
+        let values = match &presented {
+            Presented::Cookie(_) => every_cookie(request, site).collect(),
+            other => Values::from_slice(other.values()),
+        };
+        for value in &values {
+            kept &= end(service, site, value);
+        }
+        let line = cookie::clear(site);
+        if let (Presented::Cookie(_), Ok(line)) = (&presented, HeaderValue::try_from(line)) {
+            response.headers_mut().append(SET_COOKIE, line);
+        }
+        if let Ok(types) = HeaderValue::from_str(&site.clear_site_data)
+            && !types.is_empty()
+        {
+            response.headers_mut().insert(CLEAR_SITE_DATA.clone(), types);
+        }
+    }
+    if !kept {
+        // The cookie goes all the same; but the ending is not acknowledged, since it is not in force.
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    response
+}
+
+/// Ends the session of one value, expired or not. Whether that is in force now.
+pub fn end(service: &Service, site: &RealmSite, value: &[u8]) -> bool {
+    with_scratch(|scratch| match service.sessions.recognise(&site.realm, value, scratch) {
+        Some(claims) => match service.sessions.end(&claims) {
+            Ok(raised) => {
+                service.metrics.ended(raised);
+                true
+            }
+            Err(error) => {
+                tracing::error!("a logout is not in force: {error}");
+                false
+            }
+        },
+        None => true,
+    })
+}
+
+/// The realms whose cookie the request carries, or that accept the bearer token it carries.
+fn addressed<'s>(service: &'s Service, request: &HttpRequest) -> Vec<&'s RealmSite> {
+    let bearer = request.headers().contains_key(AUTHORIZATION);
+    let sites = service.site.realms().map(|site| &**site);
+    sites.filter(|site| (bearer && site.bearer) || !cookies(request, site).is_empty()).collect()
+}
+
+static CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
