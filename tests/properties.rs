@@ -275,7 +275,7 @@ impl World {
     }
 }
 
-/// SplitMix64: the same numbers in every run.
+/// `SplitMix64`: the same numbers in every run.
 struct Random(u64);
 
 impl Random {

@@ -25,6 +25,11 @@ impl Check {
         }
         let settings = common.settings(&[])?;
         let site = Common::site(&settings)?;
+        if let Some(path) = &settings.credentials {
+            Credentials::load(path)?;
+        }
+        let dir = Common::ring_dir(&settings);
+        let ring = dir.load()?;
         println!("public   {}", settings.public.listen);
         println!("control  {}", settings.control.listen);
         for realm in site.realms() {
@@ -39,11 +44,8 @@ impl Check {
             println!("policy   {name}: realm {}", policy.realm.realm.name().as_str());
         }
         if let Some(path) = &settings.credentials {
-            Credentials::load(path)?;
             println!("access   {}", path.display());
         }
-        let dir = Common::ring_dir(&settings);
-        let ring = dir.load()?;
         println!("ring     {}: {} keys", dir.ring_path().display(), ring.records().len());
         println!("All of it fits together.");
         Ok(())

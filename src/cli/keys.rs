@@ -38,7 +38,8 @@ impl Keys {
                 println!("{:<10}{:<13}{:<27}seals from", "key", "state", "created");
                 for (record, state) in ring.states(SystemClock.now()) {
                     let from = record.not_before.map_or_else(|| "not dated yet".to_owned(), Timestamp::rfc3339);
-                    println!("{:<10}{:<13}{:<27}{from}", record.kid(), state.to_string(), record.created.rfc3339());
+                    let (kid, state) = (record.kid().to_string(), state.to_string());
+                    println!("{kid:<10}{state:<13}{:<27}{from}", record.created.rfc3339());
                 }
             }
         }

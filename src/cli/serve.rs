@@ -141,13 +141,14 @@ fn keep_clean(facts: Arc<CachedFacts>) {
 /// What to type next: each line works as it is printed.
 fn try_next(running: &Running, keys: &Path) -> String {
     let (public, control, dir) = (running.public, running.control, keys.display());
+    let credential = for_shell(&format!("{dir}/dev.credential"));
     format!(
         "Sealpass is running for trying out: loopback only, keys in {dir}/.
 
   Open http://{public}/ and click through the life of a session, or in a second terminal:
 
   # An application logs alice in; the cookie is kept in the file jar.
-  curl -sS -c jar http://{control}/v1/sessions -H \"Authorization: Bearer $(cat {dir}/dev.credential)\" \\
+  curl -sS -c jar http://{control}/v1/sessions -H \"Authorization: Bearer $(cat {credential})\" \\
     -H 'Content-Type: application/json' -d '{{\"subject\": \"alice\", \"roles\": [\"editor\"]}}'
 
   # A reverse proxy asks who is calling. 200, and the X-Session-… headers say who.
@@ -161,4 +162,10 @@ fn try_next(running: &Running, keys: &Path) -> String {
 
 "
     )
+}
+
+/// One word to a shell, whatever characters are in it.
+fn for_shell(word: &str) -> String {
+    let plain = word.bytes().all(|c| c.is_ascii_alphanumeric() || b"/._-".contains(&c));
+    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }

@@ -225,6 +225,7 @@ impl Settings {
         if let Some(path) = file {
             let text =
                 std::fs::read_to_string(path).map_err(|error| SettingsError::File { path: path.to_owned(), error })?;
+            check_syntax(path, &text)?;
             builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
         }
         // The path of the file itself is no key in it.
@@ -236,6 +237,14 @@ impl Settings {
         }
         builder.build().and_then(Config::try_deserialize).map_err(wrong)
     }
+}
+
+/// The library's own text of a syntax error has several lines, and shows the line it is about.
+fn check_syntax(path: &Path, text: &str) -> Result<(), SettingsError> {
+    let Err(error) = toml::from_str::<toml::Table>(text) else { return Ok(()) };
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    Err(SettingsError::Wrong(format!("{}, line {line}: {}", path.display(), error.message())))
 }
 
 impl Default for Settings {

@@ -17,7 +17,8 @@ pub const MAX_SET_COOKIE: usize = 4_096;
 /// The values of our cookie; one more than may count, if there are as many.
 pub type Values<'h> = SmallVec<[&'h [u8]; MAX_CANDIDATES + 1]>;
 
-/// The values of the cookie called `name`, as [`every_value`] finds them, up to one more than may count.
+/// The values of the cookie called `name`, up to one more than may count: every value is read as in
+/// RFC 6265, section 5.4, byte for byte.
 pub fn values<'h>(lines: impl Iterator<Item = &'h [u8]>, name: &[u8]) -> Values<'h> {
     every_value(lines, name).take(MAX_CANDIDATES + 1).collect()
 }

@@ -80,11 +80,21 @@ impl Running {
     /// # Errors
     /// What the operating system says if a listener fails.
     pub async fn until_stopped(self) -> io::Result<()> {
+        let [for_public, for_control] = self.handles();
         let [public, control] = self.servers;
-        let control = actix_web::rt::spawn(control);
-        public.await?;
+        let public = actix_web::rt::spawn(together(public, for_control));
+        let control = actix_web::rt::spawn(together(control, for_public));
+        public.await.map_err(io::Error::other)??;
         control.await.map_err(io::Error::other)?
     }
+}
+
+/// Runs `server`, and stops the other one when it ends. Each listens for signals from its own start on, so one that
+/// comes between the two starts reaches the first alone, and the service would never end.
+async fn together(server: Server, other: ServerHandle) -> io::Result<()> {
+    let ended = server.await;
+    other.stop(true).await;
+    ended
 }
 
 /// Binds both listeners. Call it inside an actix system.
