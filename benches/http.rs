@@ -12,6 +12,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::rt::System;
@@ -64,7 +65,7 @@ fn main() {
     println!("verify / bare handler with the same headers  {middle:.3}  ({least:.3}–{greatest:.3})  goal ≤ 1.15");
     let (middle, least, greatest) = ratio(&of_bad, &of_ours);
     println!("refused / accepted                           {middle:.3}  ({least:.3}–{greatest:.3})  goal < 1");
-    println!("resident memory of an idle service: {:.1} MiB", idle as f64 / 1_024.0);
+    println!("resident memory of an idle service: {:.1} MiB", f64::from(idle) / 1_024.0);
 }
 
 /// A server in a process of its own, ended with this value.
@@ -89,7 +90,7 @@ impl Server {
     fn cpu_a_request(&self, request: &str, status: &str) -> f64 {
         let mut stream = TcpStream::connect(self.address).expect("it listens");
         stream.set_nodelay(true).expect("a socket");
-        let begin = self.cpu_nanos();
+        let begin = self.cpu_time();
         let mut buffer = [0; 8_192];
         for _ in 0..REQUESTS {
             stream.write_all(request.as_bytes()).expect("it reads");
@@ -99,20 +100,20 @@ impl Server {
             }
             assert_eq!(&buffer[9..12], status.as_bytes());
         }
-        (self.cpu_nanos() - begin) as f64 / 1_000.0 / f64::from(REQUESTS)
+        self.cpu_time().saturating_sub(begin).as_secs_f64() * 1e6 / f64::from(REQUESTS)
     }
 
-    fn cpu_nanos(&self) -> u64 {
+    fn cpu_time(&self) -> Duration {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("Linux");
         let nanos = |task: fs::DirEntry| {
             let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
-            text.split_whitespace().next()?.parse::<u64>().ok()
+            text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
         };
         tasks.filter_map(|task| nanos(task.ok()?)).sum()
     }
 
     /// Kibibytes.
-    fn memory(&self) -> u64 {
+    fn memory(&self) -> u32 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("Linux");
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it is there");
         line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")

@@ -49,25 +49,25 @@ fn main() {
     tampered[100] = if tampered[100] == b'A' { b'B' } else { b'A' };
     let mut unknown = text.clone();
     unknown[3] = if unknown[3] == b'A' { b'B' } else { b'A' };
-    let (mut a, mut b, mut c, mut d) = (Scratch::default(), Scratch::default(), Scratch::default(), Scratch::default());
-    let mut e = Scratch::default();
-    let opened = sessions.verify(&realm, &[&text], &mut e).expect("ours");
+    let mut rooms: [Scratch; 5] = std::array::from_fn(|_| Scratch::default());
+    let [room, room_of_tampered, room_of_unknown, room_of_junk, room_of_opened] = &mut rooms;
+    let opened = sessions.verify(&realm, &[&text], room_of_opened).expect("ours");
     let mut limit = raw_ring(text.len() / 4 * 3 - 45);
     let (jar_key, jar_cookie) = private_jar();
     let ActixSession { mut baseline, mut load } = ActixSession::new();
     let mut subjects = [
-        Subject::new("ring AES-256-GCM open, same bytes (the limit)", || limit()),
+        Subject::new("ring AES-256-GCM open, same bytes (the limit)", &mut limit),
         Subject::new("sealpass verify: text to judged session", || {
-            sessions.verify(&realm, &[&text], &mut a).map(|session| session.renewal_due)
+            sessions.verify(&realm, &[&text], room).map(|session| session.renewal_due)
         }),
         Subject::new("sealpass verify, tampered token: refused", || {
-            sessions.verify(&realm, &[&tampered], &mut b).map(|session| session.renewal_due)
+            sessions.verify(&realm, &[&tampered], room_of_tampered).map(|session| session.renewal_due)
         }),
         Subject::new("sealpass verify, unknown key: refused", || {
-            sessions.verify(&realm, &[&unknown], &mut c).map(|session| session.renewal_due)
+            sessions.verify(&realm, &[&unknown], room_of_unknown).map(|session| session.renewal_due)
         }),
         Subject::new("sealpass verify, not spelled as a token: refused", || {
-            sessions.verify(&realm, &[b"GA1.2.1234567890.1700000000"], &mut d).map(|session| session.renewal_due)
+            sessions.verify(&realm, &[b"GA1.2.1234567890.1700000000"], room_of_junk).map(|session| session.renewal_due)
         }),
         Subject::new("sealpass renew: claims to sealed text", || sessions.renew(&realm, &opened).expect("fits").token),
         Subject::new("sealpass issue: a new session, sealed", || sessions.issue(&realm, &login).expect("fits").token),

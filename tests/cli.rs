@@ -17,7 +17,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-#[allow(dead_code, unused_imports, reason = "each test crate uses its part")]
+#[expect(dead_code, unused_imports, reason = "each test crate uses its part")]
 mod common;
 
 use common::{Connection, NAME, Response, head};
@@ -272,7 +272,7 @@ fn token_inspect_reads_standard_input_and_shows_nothing_of_junk() {
         flipped.as_bytes(),
         &token.as_bytes()[..50],
         b"\xff\xfe\x00hunter2",
-        &[b'A'; 100_000],
+        &vec![b'A'; 100_000],
     ] {
         let output = place.run(&["token", "inspect"], junk);
         let line = refused(&output, 1);
@@ -421,7 +421,7 @@ fn drive(service: &Running, credential: &str, secrets: &mut Secrets) {
             call(service.control, credential, &format!("/v1/sessions/{path}"), &json!({"token": latest}).to_string())
                 .json();
         secrets.note(&answer);
-        latest = answer["token"].as_str().expect("a token").to_owned();
+        answer["token"].as_str().expect("a token").clone_into(&mut latest);
     }
     for (path, body) in [
         ("introspect", json!({"token": latest}).to_string()),
@@ -430,7 +430,7 @@ fn drive(service: &Running, credential: &str, secrets: &mut Secrets) {
         ("reseal", json!({"token": latest, "subject": subject}).to_string()),
         ("reseal", json!({"token": latest, token.clone(): 1}).to_string()),
         ("rotate", format!("{{\"token\": \"{token}\", ")),
-        ("rotate", format!("{token}")),
+        ("rotate", token.clone()),
         ("rotate", json!({"token": {"a": token}}).to_string()),
         ("revoke", json!({"session_id": token}).to_string()),
         ("revoke", json!({"session_id": ended_id}).to_string()),

@@ -3,7 +3,6 @@
 //!
 //! The binary and its output are in `tests/cli.rs`.
 
-#[allow(dead_code, reason = "each test crate uses its part")]
 mod common;
 #[path = "service/control.rs"]
 mod control;

@@ -29,7 +29,7 @@ pub fn measure(subjects: &mut [Subject<'_>]) -> Vec<Vec<f64>> {
             for _ in 0..batches[at] {
                 (subject.run)();
             }
-            figures[at].push(begin.elapsed().as_nanos() as f64 / f64::from(batches[at]));
+            figures[at].push(begin.elapsed().as_secs_f64() * 1e9 / f64::from(batches[at]));
         }
     }
     figures

@@ -102,17 +102,17 @@ fn s25_several_cookies_of_our_name() {
         (&["", "", "", "", "", "", "", good], 401),
     ] {
         for turn in 0..values.len() {
-            let mut order = values.to_vec();
-            order.rotate_left(turn);
-            let pairs: Vec<_> = order.iter().map(|value| format!("{NAME}={value}")).collect();
+            let mut turned = values.to_vec();
+            turned.rotate_left(turn);
+            let pairs: Vec<_> = turned.iter().map(|value| format!("{NAME}={value}")).collect();
             let one = server.verify(&pairs.join("; "));
-            let lines: Vec<_> = pairs.iter().map(|pair| pair.as_bytes()).collect();
+            let lines: Vec<_> = pairs.iter().map(String::as_bytes).collect();
             let several = server.ask_with("/verify/", &lines);
-            assert_eq!((one.status, several.status), (status, status), "{order:?}");
+            assert_eq!((one.status, several.status), (status, status), "{turned:?}");
             if status == 200 {
                 assert_eq!(one.header("x-session-subject"), Some("alice"));
                 // The greatest (started, claims_at, sealed) gives the claims, wherever it stands.
-                assert_eq!(one.header("x-session-roles"), Some("new"), "{order:?}");
+                assert_eq!(one.header("x-session-roles"), Some("new"), "{turned:?}");
             }
         }
     }
@@ -282,12 +282,11 @@ fn s32_a_cookie_whose_attributes_make_it_too_large_is_refused_too() {
     let longest = (0..700).step_by(8).map(|size| server.call("/v1/sessions", &asked(size)));
     let mut refused = None;
     for response in longest {
-        match response.status {
-            201 => assert!(response.header("set-cookie").expect("issued").len() <= 4_096),
-            _ => {
-                refused = Some(response);
-                break;
-            }
+        if response.status == 201 {
+            assert!(response.header("set-cookie").expect("issued").len() <= 4_096);
+        } else {
+            refused = Some(response);
+            break;
         }
     }
     let problem = refused.expect("some size is too large").json();
