@@ -430,7 +430,7 @@ fn drive(service: &Running, credential: &str, secrets: &mut Secrets) {
         ("reseal", json!({"token": latest, "subject": subject}).to_string()),
         ("reseal", json!({"token": latest, token.clone(): 1}).to_string()),
         ("rotate", format!("{{\"token\": \"{token}\", ")),
-        ("rotate", format!("{token}")),
+        ("rotate", token.clone()),
         ("rotate", json!({"token": {"a": token}}).to_string()),
         ("revoke", json!({"session_id": token}).to_string()),
         ("revoke", json!({"session_id": ended_id}).to_string()),
