@@ -17,11 +17,11 @@ use actix_web::dev::Service as _;
 use actix_web::{App, HttpRequest, HttpResponse, test, web};
 use cookie::{Cookie, CookieJar, Key};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use sealpass::claims::{CookieName, RealmName, SessionId};
+use sealpass::claims::{CookieName, RealmId, RealmName, SessionId};
 use sealpass::clock::{Clock, SystemClock};
 use sealpass::entropy::{SystemEntropy, random};
 use sealpass::keyring::{KeyRing, Keys};
-use sealpass::revocation::{Fact, FactStore};
+use sealpass::revocation::{AT_ONCE, Fact, FactStore, SessionKey};
 use sealpass::sessions::{Lifetimes, NewSession, Realm, Sessions};
 use sealpass::store::CachedFacts;
 use sealpass::token::Scratch;
@@ -121,11 +121,14 @@ fn report(figures: &[Vec<f64>], load: &[f64], characters: usize) {
 /// Endings of other sessions and subjects, as many as a busy service holds.
 fn fill(facts: &CachedFacts) {
     let until = SystemClock.now().plus(Duration::from_secs(3_600));
+    let realm = RealmId::of(&RealmName::new("default").expect("a name"));
     for _ in 0..FACTS / 2 {
         let sid = SessionId(random(&SystemEntropy::new()).expect("random bytes"));
         let tag = random(&SystemEntropy::new()).expect("random bytes");
         let now = SystemClock.now();
-        facts.record(Fact::Deny { sid, from: now, rotated: false, until }, now).expect("kept");
+        facts
+            .record(Fact::Deny { session: SessionKey { realm, sid }, from: AT_ONCE, rotated: false, until }, now)
+            .expect("kept");
         facts.record(Fact::Cutoff { tag, at: now, until }, now).expect("kept");
     }
     facts.maintain();

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::secret::sha256;
 
 /// Longest subject, handle, role, authentication method and data key: 128 bytes of UTF-8.
 pub const MAX_TEXT: usize = 128;
@@ -196,6 +197,18 @@ impl RealmName {
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// A realm in few bytes: the first 8 of its name's SHA-256. Not secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RealmId(pub [u8; 8]);
+
+impl RealmId {
+    /// The id of the realm called `name`.
+    pub fn of(name: &RealmName) -> Self {
+        let hash = sha256(name.as_str().as_bytes());
+        Self(std::array::from_fn(|i| hash[i]))
     }
 }
 

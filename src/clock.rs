@@ -17,6 +17,8 @@ use time::format_description::well_known::Rfc3339;
 pub struct Timestamp(u64);
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
     /// 9999-12-31T23:59:59.999Z, the last instant that RFC 3339 can spell.
     pub const MAX: Self = Self(253_402_300_799_999);
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::claims::{Claims, SessionId, Tag};
+use crate::claims::{Claims, RealmId, SessionId, Tag};
 use crate::clock::Timestamp;
 
 /// Largest clock error of a replica (`e` in the design).
@@ -24,8 +24,8 @@ pub enum Fact {
     /// The session is over from `from` on. `rotated`: it goes on under the id that rotation gave it.
     Deny {
         /// Which session.
-        sid: SessionId,
-        /// From when on.
+        session: SessionKey,
+        /// From when on; [`AT_ONCE`] unless some grace was granted.
         from: Timestamp,
         /// Whether it goes on under another id.
         rotated: bool,
@@ -35,7 +35,7 @@ pub enum Fact {
     /// Tokens of the session whose claims are of before `at` are out of date.
     Superseded {
         /// Which session.
-        sid: SessionId,
+        session: SessionKey,
         /// From when the claims that hold are.
         at: Timestamp,
         /// How long the fact has to be kept.
@@ -51,6 +51,19 @@ pub enum Fact {
         until: Timestamp,
     },
 }
+
+/// A session of a realm. Facts are kept under both: whoever may end sessions of one realm and learns an id of another's
+/// can do nothing with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionKey {
+    /// Which realm.
+    pub realm: RealmId,
+    /// Which of its sessions.
+    pub sid: SessionId,
+}
+
+/// The `from` of an ending without grace: before every `now`, so that no step of the clock brings the session back.
+pub const AT_ONCE: Timestamp = Timestamp::EPOCH;
 
 /// All that is known about one session id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,7 +103,7 @@ pub enum Ending {
 /// does not acknowledge the ending. Reads come on every request, from many threads, and must neither block nor fail.
 pub trait FactStore: Send + Sync {
     /// What is known about a session; `None` if nothing.
-    fn session(&self, sid: SessionId) -> Option<SessionFacts>;
+    fn session(&self, session: SessionKey) -> Option<SessionFacts>;
 
     /// What is known about a tag; `None` if nothing.
     fn tag(&self, tag: Tag) -> Option<TagFacts>;
@@ -194,15 +207,15 @@ pub struct MemoryFacts(Mutex<Maps>);
 
 #[derive(Debug, Default)]
 struct Maps {
-    sessions: HashMap<SessionId, SessionFacts>,
+    sessions: HashMap<SessionKey, SessionFacts>,
     tags: HashMap<Tag, TagFacts>,
     /// How many facts the next clean-up waits for, so that its cost is spread over as many inserts.
     clean_at: usize,
 }
 
 impl FactStore for MemoryFacts {
-    fn session(&self, sid: SessionId) -> Option<SessionFacts> {
-        self.maps().sessions.get(&sid).copied()
+    fn session(&self, session: SessionKey) -> Option<SessionFacts> {
+        self.maps().sessions.get(&session).copied()
     }
 
     fn tag(&self, tag: Tag) -> Option<TagFacts> {
@@ -213,10 +226,10 @@ impl FactStore for MemoryFacts {
         let mut maps = self.maps();
         maps.clean(now);
         Ok(match fact {
-            Fact::Deny { sid, .. } | Fact::Superseded { sid, .. } => {
-                let before = maps.sessions.get(&sid).copied();
+            Fact::Deny { session, .. } | Fact::Superseded { session, .. } => {
+                let before = maps.sessions.get(&session).copied();
                 let after = before.unwrap_or_default().with(&fact);
-                maps.sessions.insert(sid, after);
+                maps.sessions.insert(session, after);
                 after.recorded(before)
             }
             Fact::Cutoff { tag, .. } => {

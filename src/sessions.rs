@@ -22,7 +22,7 @@ use crate::claims::{Claims, SessionId};
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
 use crate::keyring::Keys;
-use crate::revocation::{Fact, FactStore, Recorded, StoreError, keep_until};
+use crate::revocation::{AT_ONCE, Fact, FactStore, Recorded, SessionKey, StoreError, keep_until};
 
 /// Sessions of one deployment. Cheap to share between threads by [`Arc`].
 pub struct Sessions {
@@ -60,9 +60,9 @@ impl Sessions {
     ///
     /// # Errors
     /// [`StoreError`] if the ending could not be kept; it must not be acknowledged then.
-    pub fn end(&self, claims: &Claims<'_>) -> Result<bool, StoreError> {
+    pub fn end(&self, realm: &Realm, claims: &Claims<'_>) -> Result<bool, StoreError> {
         let now = self.now();
-        self.end_until(claims.sid, now, keep_until(now, claims.expires, claims.idle))
+        self.end_until(realm, claims.sid, now, keep_until(now, claims.expires, claims.idle))
     }
 
     /// As [`Sessions::end`], by the id alone. The realm's longest limits take the place of the token's own.
@@ -72,15 +72,15 @@ impl Sessions {
     pub fn end_id(&self, realm: &Realm, sid: SessionId) -> Result<bool, StoreError> {
         let (limits, now) = (realm.lifetimes(), self.now());
         let expires = now.plus(limits.longest_absolute());
-        self.end_until(sid, now, keep_until(now, expires, limits.longest_idle()))
+        self.end_until(realm, sid, now, keep_until(now, expires, limits.longest_idle()))
     }
 
-    fn end_until(&self, sid: SessionId, now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
+    fn end_until(&self, realm: &Realm, sid: SessionId, now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
         let keys = self.keys.load();
         let (mut sid, mut raised) = (sid, false);
         // A session can be rotated often; each step is an id of its own, and the facts know how far the chain goes.
         loop {
-            let recorded = self.deny(sid, now, false, until)?;
+            let recorded = self.deny(realm.key(sid), now, false, until)?;
             raised |= recorded.raised;
             if !recorded.was_rotated {
                 return Ok(raised);
@@ -89,8 +89,14 @@ impl Sessions {
         }
     }
 
-    fn deny(&self, sid: SessionId, now: Timestamp, rotated: bool, until: Timestamp) -> Result<Recorded, StoreError> {
-        self.facts.record(Fact::Deny { sid, from: now, rotated, until }, now)
+    fn deny(
+        &self,
+        session: SessionKey,
+        now: Timestamp,
+        rotated: bool,
+        until: Timestamp,
+    ) -> Result<Recorded, StoreError> {
+        self.facts.record(Fact::Deny { session, from: AT_ONCE, rotated, until }, now)
     }
 }
 

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use sealpass::claims::{CookieName, RealmName, SessionId};
+use sealpass::claims::{CookieName, RealmId, RealmName, SessionId};
 use sealpass::clock::{ManualClock, Timestamp};
 use sealpass::entropy::SystemEntropy;
 use sealpass::http::cookie_values;
 use sealpass::keyring::{KeyRecord, KeyRing, Keys, Kid, MergeError, file};
-use sealpass::revocation::{Fact, FactStore, MemoryFacts, SessionFacts, TagFacts};
+use sealpass::revocation::{Fact, FactStore, MemoryFacts, SessionFacts, SessionKey, TagFacts};
 use sealpass::seal::Cipher;
 use sealpass::secret::Secret;
 use sealpass::sessions::{Lifetimes, NewSession, Realm, Refusal, Sessions};
@@ -241,7 +241,7 @@ proptest! {
                 };
                 prop_assert_eq!(recorded, expected);
             }
-            prop_assert_eq!((store.session(SID), store.tag(TAG)), (session, tag));
+            prop_assert_eq!((store.session(SESSION), store.tag(TAG)), (session, tag));
         }
     }
 }
@@ -315,7 +315,7 @@ fn mutate(line: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
-const SID: SessionId = SessionId([7; 16]);
+const SESSION: SessionKey = SessionKey { realm: RealmId([8; 8]), sid: SessionId([7; 16]) };
 const TAG: [u8; 8] = [7; 8];
 
 fn at(millis: u64) -> Timestamp {
@@ -329,8 +329,8 @@ fn time() -> impl Strategy<Value = Timestamp> {
 
 fn session_fact() -> impl Strategy<Value = Fact> {
     (any::<bool>(), any::<bool>(), time(), time()).prop_map(|(deny, rotated, from, until)| match deny {
-        true => Fact::Deny { sid: SID, from, rotated, until },
-        false => Fact::Superseded { sid: SID, at: from, until },
+        true => Fact::Deny { session: SESSION, from, rotated, until },
+        false => Fact::Superseded { session: SESSION, at: from, until },
     })
 }
 

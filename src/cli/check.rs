@@ -4,7 +4,7 @@ use clap::Args;
 use sealpass::config::DEFAULT_FILE;
 use sealpass::http::Credentials;
 
-use super::{Common, Failure};
+use super::{Common, Failure, say};
 
 /// Check the configuration without starting anything
 ///
@@ -20,7 +20,7 @@ pub struct Check {
 impl Check {
     pub fn run(&self, common: &Common) -> Result<(), Failure> {
         if self.print_default {
-            print!("{DEFAULT_FILE}");
+            say(DEFAULT_FILE.trim_end())?;
             return Ok(());
         }
         let settings = common.settings(&[])?;
@@ -30,24 +30,24 @@ impl Check {
         }
         let dir = Common::ring_dir(&settings);
         let ring = dir.load()?;
-        println!("public   {}", settings.public.listen);
-        println!("control  {}", settings.control.listen);
+        say(format_args!("public   {}", settings.public.listen))?;
+        say(format_args!("control  {}", settings.control.listen))?;
         for realm in site.realms() {
-            println!(
+            say(format_args!(
                 "realm    {}: cookie {}{}",
                 realm.realm.name().as_str(),
                 realm.realm.cookie().as_str(),
                 realm.cookie.attributes
-            );
+            ))?;
         }
         for (name, policy) in site.policies() {
-            println!("policy   {name}: realm {}", policy.realm.realm.name().as_str());
+            say(format_args!("policy   {name}: realm {}", policy.realm.realm.name().as_str()))?;
         }
         if let Some(path) = &settings.credentials {
-            println!("access   {}", path.display());
+            say(format_args!("access   {}", path.display()))?;
         }
-        println!("ring     {}: {} keys", dir.ring_path().display(), ring.records().len());
-        println!("All of it fits together.");
+        say(format_args!("ring     {}: {} keys", dir.ring_path().display(), ring.records().len()))?;
+        say(format_args!("All of it fits together."))?;
         Ok(())
     }
 }

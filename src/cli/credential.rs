@@ -1,10 +1,11 @@
 //! `sealpass credential`: make credentials for the control listener.
 
 use clap::{Args, Subcommand, ValueEnum};
+use sealpass::claims::check_name;
 use sealpass::entropy::SystemEntropy;
 use sealpass::http::NewCredential;
 
-use super::Failure;
+use super::{Failure, say};
 
 /// Make credentials for the control listener
 #[derive(Debug, Subcommand)]
@@ -39,13 +40,14 @@ enum Scope {
 impl Credential {
     pub fn run(&self) -> Result<(), Failure> {
         let Self::New(new) = self;
+        check_name(&new.name).map_err(|problem| Failure::Refused(format!("--name {problem}")))?;
         let credential = NewCredential::generate(&SystemEntropy::new())?;
         eprintln!("{}", credential.expose());
         let scopes: Vec<_> =
             new.scope.iter().map(|scope| if matches!(scope, Scope::App) { "app" } else { "admin" }).collect();
-        println!("[[credential]]");
-        println!("name = {:?}\nsha256 = \"{}\"", new.name, credential.sha256());
-        println!("scopes = {scopes:?}\nrealms = {:?}", new.realm);
+        say(format_args!("[[credential]]"))?;
+        say(format_args!("name = {}\nsha256 = \"{}\"", toml::Value::from(new.name.as_str()), credential.sha256()))?;
+        say(format_args!("scopes = {scopes:?}\nrealms = {:?}", new.realm))?;
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use sealpass::clock::{Clock, SystemClock, Timestamp};
 use sealpass::entropy::SystemEntropy;
 use sealpass::keyring::KeyRing;
 
-use super::{Common, Failure};
+use super::{Common, Failure, say};
 
 /// Make and look at the key ring
 #[derive(Debug, Subcommand)]
@@ -27,19 +27,19 @@ impl Keys {
                 let new_secret = !dir.has_secret();
                 let ring = KeyRing::init(&SystemEntropy::new(), SystemClock.now())?;
                 dir.init(&ring, &SystemEntropy::new())?;
-                println!("Wrote the key ring to {}.", dir.ring_path().display());
+                say(format_args!("Wrote the key ring to {}.", dir.ring_path().display()))?;
                 if new_secret {
-                    println!("Wrote a new cluster secret to {}.", dir.secret_path().display());
-                    println!("Keep a copy of it where only you can read: without it nobody opens the ring.");
+                    say(format_args!("Wrote a new cluster secret to {}.", dir.secret_path().display()))?;
+                    say(format_args!("Keep a copy of it where only you can read: without it nobody opens the ring."))?;
                 }
             }
             Self::List => {
                 let ring = dir.load()?;
-                println!("{:<10}{:<13}{:<27}seals from", "key", "state", "created");
+                say(format_args!("{:<10}{:<13}{:<27}seals from", "key", "state", "created"))?;
                 for (record, state) in ring.states(SystemClock.now()) {
                     let from = record.not_before.map_or_else(|| "not dated yet".to_owned(), Timestamp::rfc3339);
                     let (kid, state) = (record.kid().to_string(), state.to_string());
-                    println!("{kid:<10}{state:<13}{:<27}{from}", record.created.rfc3339());
+                    say(format_args!("{kid:<10}{state:<13}{:<27}{from}", record.created.rfc3339()))?;
                 }
             }
         }

@@ -9,6 +9,8 @@ mod keys;
 mod serve;
 mod token;
 
+use std::fmt::Display;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -108,6 +110,14 @@ pub fn run() -> ExitCode {
             eprintln!("sealpass: {failure}");
             failure.exit_code()
         }
+    }
+}
+
+/// Prints a line. Whoever reads only the beginning of the output (`| head`) is no failure; a full disk is.
+fn say(line: impl Display) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.map_err(|error| Failure::Io { what: "can't write to standard output".to_owned(), error }),
     }
 }
 

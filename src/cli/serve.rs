@@ -17,7 +17,7 @@ use sealpass::sessions::Sessions;
 use sealpass::store::{CachedFacts, RingDir, create_private, read_private};
 use sealpass::telemetry::{self, Metrics};
 
-use super::{Common, Failure};
+use super::{Common, Failure, say};
 
 /// Run the service
 ///
@@ -87,7 +87,7 @@ async fn run(service: Arc<Service>, settings: &Settings, dev: bool) -> Result<()
     let what = format!("can't listen on {} and {}", settings.public.listen, settings.control.listen);
     let running = start(service, settings).map_err(|error| Failure::Io { what, error })?;
     if dev {
-        print!("{}", try_next(&running, &settings.keys));
+        say(try_next(&running, &settings.keys))?;
     } else {
         eprintln!("sealpass: public on http://{}, control on http://{}", running.public, running.control);
     }

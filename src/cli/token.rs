@@ -12,7 +12,7 @@ use sealpass::revocation::MemoryFacts;
 use sealpass::sessions::Sessions;
 use sealpass::token::{MAX_CHARS, Scratch};
 
-use super::{Common, Failure};
+use super::{Common, Failure, say};
 
 /// Look into a token
 #[derive(Debug, Subcommand)]
@@ -50,7 +50,7 @@ impl Token {
         };
         let refused = || Failure::Refused(format!("not a token of this ring and realm ({times})"));
         let claims = sessions.recognise(&site.realm, text.as_bytes(), &mut scratch).ok_or_else(refused)?;
-        println!("{:#}", shown(&claims, times));
+        say(format_args!("{:#}", shown(&claims, times)))?;
         Ok(())
     }
 }

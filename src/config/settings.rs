@@ -228,8 +228,7 @@ impl Settings {
             check_syntax(path, &text)?;
             builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
         }
-        // The path of the file itself is no key in it.
-        let ours = environment.into_iter().filter(|(name, _)| name != "SEALPASS_CONFIG").collect();
+        let ours = environment.into_iter().filter(|(name, _)| !is_no_key(name)).collect();
         let environment = Environment::with_prefix("SEALPASS").prefix_separator("_").separator("__").source(Some(ours));
         builder = builder.add_source(environment);
         for (key, value) in flags {
@@ -309,6 +308,12 @@ impl Default for PolicySettings {
     }
 }
 
+/// The path of the file itself, and what Kubernetes sets in every container beside a service called `sealpass`.
+fn is_no_key(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix("SEALPASS_") else { return false };
+    matches!(rest, "CONFIG" | "PORT" | "SERVICE_HOST") || rest.starts_with("PORT_") || rest.starts_with("SERVICE_PORT")
+}
+
 fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(from)?;
     humantime::parse_duration(&text)
@@ -328,9 +333,13 @@ fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T
         List(Vec<String>),
     }
     let texts = match Either::deserialize(from)? {
-        Either::Text(text) => text.split(',').map(|part| part.trim().to_owned()).filter(|p| !p.is_empty()).collect(),
+        Either::Text(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
         Either::List(list) => list,
     };
+    // An empty variable must not take a demand away that the file makes.
+    if texts.iter().any(String::is_empty) {
+        return Err(de::Error::custom("a list has no empty entry; leave the key out for none"));
+    }
     let parse = |text: String| T::deserialize(de::value::StringDeserializer::<de::value::Error>::new(text));
     texts.into_iter().map(parse).collect::<Result<_, _>>().map_err(de::Error::custom)
 }
@@ -387,6 +396,13 @@ mod tests {
             let text = load(text, &[], &[]).expect_err(text).to_string();
             assert!(text.contains(names), "{names}: {text}");
         }
+        for empty in ["", ",", "a,,b"] {
+            let text =
+                load("", &[("SEALPASS_POLICY__DEFAULT__ROLE", empty)], &[]).expect_err("a demand lost").to_string();
+            assert!(text.contains("no empty entry"), "{text}");
+        }
+        let links = [("SEALPASS_PORT", "tcp://192.0.2.1:8080"), ("SEALPASS_SERVICE_HOST", "192.0.2.1")];
+        assert!(load("", &links, &[]).is_ok(), "what Kubernetes sets is no key");
         let unknown = load("", &[("SEALPASS_LISTEN", "x")], &[]).expect_err("no such key").to_string();
         assert!(unknown.contains("listen"), "{unknown}");
     }

@@ -17,7 +17,7 @@ use crate::store::{PrivateFileError, read_private};
 pub enum Scope {
     /// Issue, change and end sessions.
     App,
-    /// Operate the service: keys, metrics.
+    /// Operate the service. Metrics are for either scope.
     Admin,
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
@@ -26,6 +26,8 @@ use crate::sessions::Change;
 /// What the public listener does not know itself.
 pub async fn dispatch(service: &Service, request: &HttpRequest, body: web::Payload) -> HttpResponse {
     let answered = match (request.method(), request.path()) {
+        // Another site's name that was pointed at this machine must not get at the helpers (DNS rebinding).
+        _ if !is_local(request) => Ok(empty(StatusCode::FORBIDDEN)),
         (&Method::GET | &Method::HEAD, "/") => Ok(page()),
         (&Method::POST, path) if path.starts_with("/dev/") => helper(service, request, body).await,
         _ => Ok(empty(StatusCode::NOT_FOUND)),
@@ -33,6 +35,14 @@ pub async fn dispatch(service: &Service, request: &HttpRequest, body: web::Paylo
     let mut response = answered.unwrap_or_else(HttpResponse::from);
     close_if_more_follows(request, &mut response);
     response
+}
+
+/// Whether the request was sent to this machine by a name that only this machine has.
+fn is_local(request: &HttpRequest) -> bool {
+    let mut hosts = request.headers().get_all(HOST).map(|host| host.to_str().unwrap_or_default());
+    let host = hosts.next().unwrap_or_default();
+    let name = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name);
+    hosts.next().is_none() && matches!(name, "127.0.0.1" | "localhost" | "[::1]")
 }
 
 fn page() -> HttpResponse {
@@ -65,11 +75,12 @@ async fn helper(service: &Service, request: &HttpRequest, body: web::Payload) ->
     match request.path() {
         "/dev/login" => {
             let asked: Issue = read(request, body, limit).await?;
+            let answer = control::issue_in(service, site, &asked)?;
             // As an application does at login: whatever session the visitor came with is over.
             for value in Presented::of(request, site).values() {
                 end(service, site, value);
             }
-            control::issue_in(service, site, &asked)
+            Ok(answer)
         }
         "/dev/reseal" | "/dev/rotate" => {
             let Roles { roles } = read(request, body, limit).await?;

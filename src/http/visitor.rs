@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Service;
 use super::answer::{self, empty, put_cookie};
 use super::cookie::{self, Values};
-use super::presented::{Presented, cookies, every_cookie, with_scratch};
+use super::presented::{Presented, bearer, cookies, every_cookie, with_scratch};
 use crate::config::RealmSite;
 
 /// A new token for whoever asks, due or not.
@@ -99,7 +99,7 @@ pub fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
 /// Ends the session of one value, expired or not. Whether that is in force now.
 pub fn end(service: &Service, site: &RealmSite, value: &[u8]) -> bool {
     with_scratch(|scratch| match service.sessions.recognise(&site.realm, value, scratch) {
-        Some(claims) => match service.sessions.end(&claims) {
+        Some(claims) => match service.sessions.end(&site.realm, &claims) {
             Ok(raised) => {
                 service.metrics.ended(raised);
                 true
@@ -113,11 +113,24 @@ pub fn end(service: &Service, site: &RealmSite, value: &[u8]) -> bool {
     })
 }
 
-/// The realms whose cookie the request carries, or that accept the bearer token it carries.
+/// The realms whose cookie the request carries, or that accept the bearer token it carries. If something of a realm's own
+/// is among it, only such realms: junk under another one's name is no reason to refuse.
 fn addressed<'s>(service: &'s Service, request: &HttpRequest) -> Vec<&'s RealmSite> {
-    let bearer = request.headers().contains_key(AUTHORIZATION);
+    let bearer = request.headers().get_all(AUTHORIZATION).any(|line| bearer(line.as_bytes()).is_some());
     let sites = service.site.realms().map(|site| &**site);
-    sites.filter(|site| (bearer && site.bearer) || !cookies(request, site).is_empty()).collect()
+    let mut sites: Vec<_> =
+        sites.filter(|site| (bearer && site.bearer) || !cookies(request, site).is_empty()).collect();
+    if sites.iter().any(|site| is_own(service, request, site)) {
+        sites.retain(|site| is_own(service, request, site));
+    }
+    sites
+}
+
+/// Whether something that the request presents is, or once was, a token of this realm.
+fn is_own(service: &Service, request: &HttpRequest, site: &RealmSite) -> bool {
+    let own = |value: &[u8]| with_scratch(|scratch| service.sessions.recognise(&site.realm, value, scratch).is_some());
+    let bearers = request.headers().get_all(AUTHORIZATION).filter(|_| site.bearer);
+    bearers.filter_map(|line| bearer(line.as_bytes())).chain(every_cookie(request, site)).any(own)
 }
 
 static CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");

@@ -7,7 +7,7 @@ use super::issue::{check_level, check_list};
 use super::{IssueError, Issued, Realm, Session, Sessions, check_data};
 use crate::claims::{Claims, MAX_ENTRIES, SessionId};
 use crate::clock::Timestamp;
-use crate::revocation::{CLOCK_ERROR, Ending, Fact, SEALED_AHEAD, StoreError, keep_until};
+use crate::revocation::{CLOCK_ERROR, Fact, SEALED_AHEAD, StoreError, keep_until};
 use crate::token::SealError;
 
 /// What changes in a session. `None` leaves a field as it is.
@@ -65,49 +65,68 @@ impl Sessions {
         let now = self.now();
         let mut claims = session.claims.clone();
         change.apply(&mut claims, now)?;
-        let known = self.outdated_from(claims.sid);
-        self.still_current(session)?;
-        let newer = |at: Timestamp| at.plus(Duration::from_millis(1));
-        claims.claims_at = now.max(newer(claims.claims_at)).max(known.map_or(now, newer));
+        self.still_current(realm, session)?;
+        claims.claims_at = self.newer_claims_at(realm, &claims, now);
         // Sealed before the fact is written: what can't be sealed must not outdate the token that works.
         let issued = self.seal(&self.keys.load(), realm, &claims)?;
-        let until = keep_until(now, claims.expires, claims.idle);
-        let fact = Fact::Superseded { sid: claims.sid, at: claims.claims_at, until };
-        let recorded = self.facts.record(fact, now)?;
-        // Of two at once, only the one that moved the fact holds the newer claims.
-        if recorded.raised && self.ending(&claims, now).is_none() { Ok(issued) } else { Err(ChangeError::Conflict) }
+        self.outdate(realm, &claims, now)?;
+        Ok(issued)
     }
 
     /// The session under a new id: at login, step-up, and whenever the old cookie must be worthless at once.
     ///
+    /// Of rotations at one moment all give the same new id, and the last one's claims hold.
+    ///
     /// # Errors
-    /// As [`Sessions::reseal`].
+    /// As [`Sessions::reseal`]. After a conflict the old token is refused too: whoever finds two changes at once logs in
+    /// again, rather than keep a role that the other one took away.
     pub fn rotate<'a>(&self, realm: &Realm, session: &Session<'a>, change: &Change<'a>) -> Result<Issued, ChangeError> {
         let (keys, now) = (self.keys.load(), self.now());
         let old = session.claims.sid;
         let mut claims = session.claims.clone();
         change.apply(&mut claims, now)?;
-        self.still_current(session)?;
+        self.still_current(realm, session)?;
         claims.sid = keys.rotated(old);
-        claims.claims_at = now.max(claims.claims_at);
+        claims.claims_at = self.newer_claims_at(realm, &claims, now);
         let issued = self.seal(&keys, realm, &claims)?;
         // Kept to the absolute expiry: whoever ends the session by its old id has to find the new one.
-        let recorded = self.deny(old, now, true, claims.expires.plus(2 * CLOCK_ERROR))?;
-        // Ended while we were at it: then its successor is over as well.
-        let ended = recorded.over || matches!(self.ending(&claims, now), Some(Ending::Denied | Ending::CutOff));
-        if ended { Err(ChangeError::Conflict) } else { Ok(issued) }
+        let recorded = self.deny(realm.key(old), now, true, claims.expires.plus(2 * CLOCK_ERROR))?;
+        // Both changes write before they read: a reseal that came between is seen here, or it sees the denial.
+        if recorded.over {
+            return Err(ChangeError::Conflict);
+        }
+        self.still_current(realm, session)?;
+        self.outdate(realm, &claims, now)?;
+        Ok(issued)
+    }
+
+    /// Refuses every token of the session with older claims than these. Only the one that moves the fact holds the newest.
+    fn outdate(&self, realm: &Realm, claims: &Claims<'_>, now: Timestamp) -> Result<(), ChangeError> {
+        let until = keep_until(now, claims.expires, claims.idle);
+        let fact = Fact::Superseded { session: realm.key(claims.sid), at: claims.claims_at, until };
+        let recorded = self.facts.record(fact, now)?;
+        // Ended, or changed once more, while we were at it.
+        let lives = recorded.raised && self.ending(realm, claims, now).is_none();
+        if lives { Ok(()) } else { Err(ChangeError::Conflict) }
+    }
+
+    /// A time for new claims that is later than that of every claim known of the session.
+    fn newer_claims_at(&self, realm: &Realm, claims: &Claims<'_>, now: Timestamp) -> Timestamp {
+        let newer = |at: Timestamp| at.plus(Duration::from_millis(1));
+        let known = self.outdated_from(realm, claims.sid).map_or(now, newer);
+        now.max(newer(claims.claims_at)).max(known)
     }
 
     /// The source is judged again: what another request changed since it was verified must not be undone by the claims
     /// that stand in it.
-    fn still_current(&self, session: &Session<'_>) -> Result<(), ChangeError> {
-        let outdated = self.outdated_from(session.claims.sid).is_some_and(|at| session.claims.claims_at < at);
+    fn still_current(&self, realm: &Realm, session: &Session<'_>) -> Result<(), ChangeError> {
+        let outdated = self.outdated_from(realm, session.claims.sid).is_some_and(|at| session.claims.claims_at < at);
         if outdated { Err(ChangeError::Conflict) } else { Ok(()) }
     }
 
     /// Before when claims of the session are out of date.
-    fn outdated_from(&self, sid: SessionId) -> Option<Timestamp> {
-        self.facts.session(sid)?.superseded
+    fn outdated_from(&self, realm: &Realm, sid: SessionId) -> Option<Timestamp> {
+        self.facts.session(realm.key(sid))?.superseded
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::claims::{CookieName, RealmName};
+use crate::claims::{CookieName, RealmId, RealmName, SessionId};
+use crate::revocation::SessionKey;
 use crate::seal::Purpose;
 use crate::token::Binding;
 
@@ -10,6 +11,7 @@ use crate::token::Binding;
 #[derive(Clone, Debug)]
 pub struct Realm {
     name: RealmName,
+    id: RealmId,
     cookie: CookieName,
     lifetimes: Lifetimes,
     session: Binding,
@@ -19,12 +21,17 @@ impl Realm {
     /// A realm whose sessions travel in `cookie`.
     pub fn new(name: RealmName, cookie: CookieName, lifetimes: Lifetimes) -> Self {
         let session = Binding::new(Purpose::Session, &cookie, &name);
-        Self { name, cookie, lifetimes, session }
+        Self { id: RealmId::of(&name), name, cookie, lifetimes, session }
     }
 
     /// Its name.
     pub fn name(&self) -> &RealmName {
         &self.name
+    }
+
+    /// Under which facts about one of its sessions are kept.
+    pub(super) fn key(&self, sid: SessionId) -> SessionKey {
+        SessionKey { realm: self.id, sid }
     }
 
     /// The name of its cookie.

@@ -169,15 +169,15 @@ impl Sessions {
         if now >= claims.sealed.plus(claims.idle) {
             return Err(Refusal::ExpiredIdle);
         }
-        match self.ending(&claims, now) {
+        match self.ending(realm, &claims, now) {
             Some(ending) => Err(Refusal::Ended(ending)),
             None => Ok(claims),
         }
     }
 
     /// What the facts say: one look-up for the session and one for each tag.
-    pub(super) fn ending(&self, claims: &Claims<'_>, now: Timestamp) -> Option<Ending> {
-        let own = self.facts.session(claims.sid).and_then(|facts| facts.judge(claims, now));
+    pub(super) fn ending(&self, realm: &Realm, claims: &Claims<'_>, now: Timestamp) -> Option<Ending> {
+        let own = self.facts.session(realm.key(claims.sid)).and_then(|facts| facts.judge(claims, now));
         own.or_else(|| claims.tags.iter().find_map(|tag| self.facts.tag(tag)?.judge(claims)))
     }
 }

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use moka::Expiry;
 use moka::sync::Cache;
 
-use crate::claims::{SessionId, Tag};
+use crate::claims::Tag;
 use crate::clock::{Clock, Timestamp};
-use crate::revocation::{Fact, FactStore, Recorded, SessionFacts, StoreError, TagFacts};
+use crate::revocation::{Fact, FactStore, Recorded, SessionFacts, SessionKey, StoreError, TagFacts};
 
 /// The fact store of a running service.
 pub struct CachedFacts {
-    sessions: Cache<SessionId, SessionFacts, RandomKeys>,
+    sessions: Cache<SessionKey, SessionFacts, RandomKeys>,
     tags: Cache<Tag, TagFacts, RandomKeys>,
 }
 
@@ -47,9 +47,9 @@ impl CachedFacts {
 }
 
 impl FactStore for CachedFacts {
-    fn session(&self, sid: SessionId) -> Option<SessionFacts> {
+    fn session(&self, session: SessionKey) -> Option<SessionFacts> {
         // Nearly every look-up finds nothing, and `contains_key` does so without book-keeping.
-        if self.sessions.contains_key(&sid) { self.sessions.get(&sid) } else { None }
+        if self.sessions.contains_key(&session) { self.sessions.get(&session) } else { None }
     }
 
     fn tag(&self, tag: Tag) -> Option<TagFacts> {
@@ -59,8 +59,8 @@ impl FactStore for CachedFacts {
     fn record(&self, fact: Fact, _now: Timestamp) -> Result<Recorded, StoreError> {
         let mut before = None;
         Ok(match fact {
-            Fact::Deny { sid, .. } | Fact::Superseded { sid, .. } => {
-                let entry = self.sessions.entry(sid).and_upsert_with(|known| {
+            Fact::Deny { session, .. } | Fact::Superseded { session, .. } => {
+                let entry = self.sessions.entry(session).and_upsert_with(|known| {
                     before = known.map(moka::Entry::into_value);
                     before.unwrap_or_default().with(&fact)
                 });
@@ -86,7 +86,8 @@ impl std::fmt::Debug for CachedFacts {
     }
 }
 
-/// Session ids and tags are random or keyed already, and nobody outside chooses one: their first bytes are their hash.
+/// Session ids and tags are random or keyed already, and nobody outside chooses one: the first bytes of the
+/// one that was written last are the hash.
 #[derive(Clone, Copy, Debug, Default)]
 struct RandomKeys;
 
@@ -125,14 +126,14 @@ impl UntilTheirTime {
     }
 }
 
-impl Expiry<SessionId, SessionFacts> for UntilTheirTime {
-    fn expire_after_create(&self, _: &SessionId, facts: &SessionFacts, _: Instant) -> Option<Duration> {
+impl Expiry<SessionKey, SessionFacts> for UntilTheirTime {
+    fn expire_after_create(&self, _: &SessionKey, facts: &SessionFacts, _: Instant) -> Option<Duration> {
         Some(self.left(facts.until))
     }
 
     fn expire_after_update(
         &self,
-        _: &SessionId,
+        _: &SessionKey,
         facts: &SessionFacts,
         _: Instant,
         _: Option<Duration>,
