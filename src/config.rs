@@ -4,6 +4,7 @@
 
 mod settings;
 mod site;
+mod values;
 
 pub use settings::{
     Access, CookieSettings, DEFAULT_FILE, Listener, LogFormat, LogLevel, LogSettings, PolicySettings, Preset,

@@ -78,14 +78,18 @@ fn dev_makes_private_files_and_what_it_prints_works_as_it_is_printed() {
         assert!(sh(blocks[2]).starts_with("HTTP/1.1 204 "));
         assert!(sh(blocks[1]).starts_with("HTTP/1.1 401 "), "whoever kept the cookie has nothing");
 
-        let page = ask(service.public, "GET", "/", &[], b"");
+        let host = service.public.to_string();
+        let page = ask(service.public, "GET", "/", &[("Host", &host)], b"");
         assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
         assert!(page.header("content-security-policy").is_some());
         let body = b"{\"subject\": \"alice\"}";
         for (headers, status) in [
-            (&[("Sec-Fetch-Site", "same-origin")][..], 201),
-            (&[("Sec-Fetch-Site", "cross-site"), ("Origin", "https://evil.example")], 403),
-            (&[], 403),
+            (&[("Host", host.as_str()), ("Sec-Fetch-Site", "same-origin")][..], 201),
+            (&[("Host", &host), ("Sec-Fetch-Site", "cross-site"), ("Origin", "https://evil.example")], 403),
+            (&[("Host", &host)], 403),
+            // A name of another site that was pointed here.
+            (&[("Host", "rebound.example"), ("Sec-Fetch-Site", "same-origin")], 403),
+            (&[("Host", "127.0.0.1.evil.example"), ("Sec-Fetch-Site", "same-origin")], 403),
         ] {
             assert_eq!(ask(service.public, "POST", "/dev/login", headers, body).status, status, "{headers:?}");
         }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::{Config, Environment, File, FileFormat};
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
+use super::values::{duration, list, optional_duration};
 use crate::claims::RealmName;
 
 /// The commented configuration that `sealpass check --print-default` prints. All of it is what holds without a file.
@@ -312,36 +313,6 @@ impl Default for PolicySettings {
 fn is_no_key(name: &str) -> bool {
     let Some(rest) = name.strip_prefix("SEALPASS_") else { return false };
     matches!(rest, "CONFIG" | "PORT" | "SERVICE_HOST") || rest.starts_with("PORT_") || rest.starts_with("SERVICE_PORT")
-}
-
-fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(from)?;
-    humantime::parse_duration(&text)
-        .map_err(|error| de::Error::custom(format!("{error} (write durations as 90s, 30m, 12h, 14d)")))
-}
-
-fn optional_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-    duration(from).map(Some)
-}
-
-/// A list, or from the environment one text with commas.
-fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Text(String),
-        List(Vec<String>),
-    }
-    let texts = match Either::deserialize(from)? {
-        Either::Text(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
-        Either::List(list) => list,
-    };
-    // An empty variable must not take a demand away that the file makes.
-    if texts.iter().any(String::is_empty) {
-        return Err(de::Error::custom("a list has no empty entry; leave the key out for none"));
-    }
-    let parse = |text: String| T::deserialize(de::value::StringDeserializer::<de::value::Error>::new(text));
-    texts.into_iter().map(parse).collect::<Result<_, _>>().map_err(de::Error::custom)
 }
 
 #[cfg(test)]

@@ -29,7 +29,10 @@ pub fn head(method: &str, target: &str, headers: &[(&str, &str)]) -> Vec<u8> {
 
 /// As [`head`], for values that are no text.
 pub fn with_lines(method: &str, target: &str, headers: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut out = format!("{method} {target} HTTP/1.1\r\nHost: app.example.com\r\n").into_bytes();
+    let mut out = format!("{method} {target} HTTP/1.1\r\n").into_bytes();
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        out.extend_from_slice(b"Host: app.example.com\r\n");
+    }
     for (name, value) in headers {
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b": ");
