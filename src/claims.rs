@@ -111,7 +111,7 @@ impl fmt::Debug for SessionId {
 pub type Tag = [u8; 8];
 
 /// The tags of a session: the subject's first (or the anonymous one), then those of its handles.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Tags<'a>(&'a [u8]);
 
 impl<'a> Tags<'a> {

@@ -8,7 +8,7 @@ use std::fmt;
 
 use ring::{digest, hkdf, hmac};
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::ZeroizeOnDrop;
 
 use crate::entropy::{Entropy, EntropyError};
 
@@ -173,11 +173,6 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 #[must_use]
 pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
-}
-
-/// Wipes bytes that held a secret for a moment.
-pub fn wipe(bytes: &mut [u8]) {
-    bytes.zeroize();
 }
 
 fn truncate<const N: usize>(bytes: &[u8]) -> [u8; N] {

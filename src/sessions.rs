@@ -10,7 +10,7 @@ mod verify;
 
 pub use change::{Change, ChangeError};
 pub use issue::{IssueError, Issued, NewSession, check_data};
-pub use realm::{Lifetimes, LifetimesError, Realm};
+pub use realm::{Lifetimes, LifetimesError, MAX_COOKIE, Realm};
 pub use verify::{MAX_CANDIDATES, Refusal, Session};
 
 use std::fmt;
@@ -65,14 +65,14 @@ impl Sessions {
         self.end_until(realm, claims.sid, now, keep_until(now, claims.expires, claims.idle))
     }
 
-    /// As [`Sessions::end`], by the id alone. The realm's longest limits take the place of the token's own.
+    /// As [`Sessions::end`], by the id alone. The token's own limits are not known, and it may have been sealed when longer
+    /// ones than today's were configured: so the ending is kept for as long as any session may live, 400 days.
     ///
     /// # Errors
     /// As [`Sessions::end`].
     pub fn end_id(&self, realm: &Realm, sid: SessionId) -> Result<bool, StoreError> {
-        let (limits, now) = (realm.lifetimes(), self.now());
-        let expires = now.plus(limits.longest_absolute());
-        self.end_until(realm, sid, now, keep_until(now, expires, limits.longest_idle()))
+        let now = self.now();
+        self.end_until(realm, sid, now, keep_until(now, now.plus(Lifetimes::MAX), Lifetimes::MAX))
     }
 
     fn end_until(&self, realm: &Realm, sid: SessionId, now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {

@@ -48,7 +48,7 @@ impl Serve {
         let site = Common::site(&settings)?;
         telemetry::log(&settings.log);
         let dir = Common::ring_dir(&settings);
-        if self.dev && !dir.has_ring() {
+        if self.dev && !dir.has_ring() && !dir.has_secret() {
             dir.init(&KeyRing::init(&SystemEntropy::new(), SystemClock.now())?, &SystemEntropy::new())?;
             eprintln!("sealpass: made a key ring for trying out in {}", settings.keys.display());
         }

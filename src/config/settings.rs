@@ -173,8 +173,6 @@ pub struct PolicySettings {
     pub aal: u8,
     /// Only claims that are not stale.
     pub fresh: bool,
-    /// Let claims pass that are stale.
-    pub stale_roles: bool,
     /// Which identity headers are sent.
     #[serde(deserialize_with = "list")]
     pub headers: Vec<Preset>,
@@ -192,6 +190,11 @@ pub enum Preset {
     Remote,
     /// `X-Authgear-…`, as Authgear's resolver names them.
     Authgear,
+}
+
+impl Preset {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Sealpass, Self::XAuthRequest, Self::Remote, Self::Authgear];
 }
 
 /// The configuration can't be read.
@@ -303,7 +306,6 @@ impl Default for PolicySettings {
             amr: Vec::new(),
             aal: 0,
             fresh: false,
-            stale_roles: false,
             headers: vec![Preset::Sealpass],
         }
     }

@@ -65,8 +65,6 @@ pub struct Policy {
     pub aal: u8,
     /// Only claims that are not stale.
     pub fresh: bool,
-    /// Stale claims pass.
-    pub stale_roles: bool,
     /// Which identity headers.
     pub headers: Vec<Preset>,
 }
@@ -206,7 +204,7 @@ impl RealmSite {
         };
         let bearer = settings.accept.contains(&Access::Bearer);
         Ok(Self {
-            realm: Realm::new(realm_name, cookie_name, lifetimes),
+            realm: Realm::new(realm_name, cookie_name, lifetimes).with_attributes(cookie.attributes.len()),
             cookie,
             from_cookie: settings.accept.contains(&Access::Cookie),
             bearer,
@@ -282,9 +280,6 @@ impl Policy {
         if settings.aal > 3 {
             return Err(wrong("aal is 1, 2 or 3 (NIST SP 800-63B), or 0 for none"));
         }
-        if settings.fresh && settings.stale_roles {
-            return Err(wrong("fresh and stale_roles exclude each other; remove one of them"));
-        }
         if settings.headers.is_empty() {
             return Err(wrong("headers is empty, so the application would learn nothing; name sealpass at least"));
         }
@@ -302,7 +297,6 @@ impl Policy {
             amr: settings.amr.clone(),
             aal: settings.aal,
             fresh: settings.fresh,
-            stale_roles: settings.stale_roles,
             headers: settings.headers.clone(),
         })
     }
@@ -432,7 +426,6 @@ mod tests {
             (policy(|p| (p.optional, p.fresh) = (true, true)), "optional"),
             (policy(|p| (p.anonymous, p.role) = (true, vec!["a".to_owned()])), "anonymous"),
             (policy(|p| p.aal = 4), "aal"),
-            (policy(|p| (p.fresh, p.stale_roles) = (true, true)), "exclude"),
             (policy(|p| p.headers.clear()), "headers"),
             (policy(|p| p.realm = "none".to_owned()), "no realm called"),
             (policy(|p| p.role = vec!["a\n".to_owned()]), "control character"),

@@ -57,7 +57,7 @@ pub(super) fn issue_in(service: &Service, site: &RealmSite, asked: &Issue) -> Re
         persistent: asked.persistent,
     };
     let issued = service.sessions.issue(&site.realm, &new).map_err(|error| problems::of_issue(&error))?;
-    let answer = sealed(service, site, StatusCode::CREATED, &issued)?;
+    let answer = sealed(service, site, StatusCode::CREATED, &issued);
     service.metrics.issued();
     Ok(answer)
 }
@@ -82,7 +82,7 @@ pub(super) fn renew_in(
         let issued = service.sessions.renew(&site.realm, session);
         let issued = issued.map_err(|error| problems::of_issue(&error.into()))?;
         service.metrics.renewed();
-        sealed(service, site, StatusCode::OK, &issued)
+        Ok(sealed(service, site, StatusCode::OK, &issued))
     })
 }
 
@@ -124,7 +124,7 @@ pub(super) fn change_in(
             true => service.sessions.rotate(&site.realm, session, change),
             false => service.sessions.reseal(&site.realm, session, change),
         };
-        sealed(service, site, StatusCode::OK, &changed.map_err(|error| problems::of_change(&error))?)
+        Ok(sealed(service, site, StatusCode::OK, &changed.map_err(|error| problems::of_change(&error))?))
     })
 }
 
@@ -229,8 +229,8 @@ fn with_session(
 }
 
 /// A sealed session as an answer: the cookie as a header, and all of it as JSON.
-fn sealed(service: &Service, site: &RealmSite, status: StatusCode, issued: &Issued) -> Result<HttpResponse, Problem> {
-    let line = cookie::set(site, issued, service.sessions.now()).map_err(problems::of_cookie)?;
+fn sealed(service: &Service, site: &RealmSite, status: StatusCode, issued: &Issued) -> HttpResponse {
+    let line = cookie::set(site, issued, service.sessions.now());
     let mut response = json_answer(
         status,
         &json!({
@@ -243,7 +243,7 @@ fn sealed(service: &Service, site: &RealmSite, status: StatusCode, issued: &Issu
         }),
     );
     put_cookie(&mut response, line);
-    Ok(response)
+    response
 }
 
 fn introspected(site: &RealmSite, session: &Session<'_>) -> serde_json::Value {

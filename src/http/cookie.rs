@@ -11,9 +11,6 @@ use crate::clock::Timestamp;
 use crate::config::RealmSite;
 use crate::sessions::{Issued, MAX_CANDIDATES};
 
-/// Longest Set-Cookie line that every browser keeps (RFC 6265, section 6.1).
-pub const MAX_SET_COOKIE: usize = 4_096;
-
 /// The values of our cookie; one more than may count, if there are as many.
 pub type Values<'h> = SmallVec<[&'h [u8]; MAX_CANDIDATES + 1]>;
 
@@ -35,19 +32,9 @@ pub fn every_value<'h>(lines: impl Iterator<Item = &'h [u8]>, name: &[u8]) -> im
     })
 }
 
-/// A cookie would be larger than browsers keep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the cookie would have {found} octets, {} over the limit of {MAX_SET_COOKIE}", found - MAX_SET_COOKIE)]
-pub struct CookieTooLarge {
-    /// How many it would have.
-    pub found: usize,
-}
-
-/// The Set-Cookie value that carries a session. `Max-Age` only if it outlives the browser.
-///
-/// # Errors
-/// [`CookieTooLarge`] says by how much.
-pub fn set(site: &RealmSite, issued: &Issued, now: Timestamp) -> Result<String, CookieTooLarge> {
+/// The Set-Cookie value that carries a session; sealing made sure that it is not too large. `Max-Age` only if it outlives the
+/// browser.
+pub fn set(site: &RealmSite, issued: &Issued, now: Timestamp) -> String {
     let mut line = String::with_capacity(512);
     let _ = write!(line, "{}={}", site.realm.cookie().as_str(), issued.token.expose());
     if issued.persistent {
@@ -55,7 +42,7 @@ pub fn set(site: &RealmSite, issued: &Issued, now: Timestamp) -> Result<String, 
         let _ = write!(line, "; Max-Age={}", issued.idle_expires.since(now).as_secs());
     }
     line.push_str(&site.cookie.attributes);
-    if line.len() > MAX_SET_COOKIE { Err(CookieTooLarge { found: line.len() }) } else { Ok(line) }
+    line
 }
 
 /// The Set-Cookie value that removes what [`set`] set: the same name, path and domain, or browsers keep both.

@@ -17,12 +17,10 @@ use crate::config::Preset;
 pub enum Identity<'a> {
     /// A session that passed, and the name of its realm.
     Known(&'a Claims<'a>, &'a str),
-    /// No session that counts. `lacking` says what a valid one lacks; empty for nothing.
+    /// No session that counts.
     Nobody {
         /// Whether a cookie was there at all.
         presented: bool,
-        /// `reseal`, or empty.
-        lacking: &'static str,
     },
 }
 
@@ -58,10 +56,9 @@ fn put<const N: usize>(headers: &mut HeaderMap, names: &'static [HeaderName; N],
 fn sealpass(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 14] {
     let (claims, realm) = match identity {
         Identity::Known(claims, realm) => (claims, realm),
-        Identity::Nobody { lacking, .. } => {
+        Identity::Nobody { .. } => {
             let mut values = [const { EMPTY }; 14];
             values[0] = FALSE;
-            values[13] = HeaderValue::from_static(lacking);
             return values;
         }
     };

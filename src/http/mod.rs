@@ -19,7 +19,7 @@ mod public;
 mod verify;
 mod visitor;
 
-pub use cookie::{MAX_SET_COOKIE, values as cookie_values};
+pub use cookie::values as cookie_values;
 pub use credentials::{Credentials, CredentialsError, NewCredential, Scope};
 pub use demands::{Added as QueryDemands, NotUnderstood};
 
@@ -49,7 +49,7 @@ pub struct Service {
     pub metrics: Metrics,
     /// Whether the page at `/` and its helpers are served.
     pub dev: bool,
-    /// Whether the service is on its way down.
+    /// Whether the service is on its way down: whoever stops it sets this, and verify answers 503 from then on.
     pub draining: AtomicBool,
 }
 

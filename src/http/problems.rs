@@ -3,7 +3,6 @@
 use actix_web::http::StatusCode;
 
 use super::answer::Problem;
-use super::cookie::{CookieTooLarge, MAX_SET_COOKIE};
 use crate::claims::InvalidText;
 use crate::sessions::{ChangeError, IssueError};
 use crate::token::SealError;
@@ -82,11 +81,6 @@ pub fn not_kept() -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-kept", "Not ended", detail)
 }
 
-pub fn of_cookie(error: CookieTooLarge) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too-large", "Too large for a cookie", error.to_string())
-        .limit(MAX_SET_COOKIE, error.found)
-}
-
 pub fn of_issue(error: &IssueError) -> Problem {
     let wrong = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "field", "A field is wrong", error.to_string());
     match error {
@@ -98,11 +92,14 @@ pub fn of_issue(error: &IssueError) -> Problem {
         IssueError::Anonymous(field) => wrong.field(*field),
         IssueError::Level => wrong.field("aal"),
         IssueError::Future => wrong.field("authenticated_at"),
-        IssueError::Seal(SealError::TooLarge { limit, found }) => {
+        IssueError::Seal(SealError::TooLarge { limit, found } | SealError::CookieTooLarge { limit, found }) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too-large", "Too large for a cookie", error.to_string())
                 .limit(*limit, *found)
         }
-        _ => not_ready(),
+        _ => {
+            tracing::error!("nothing can be sealed: {error}");
+            not_ready()
+        }
     }
 }
 

@@ -17,13 +17,15 @@ use crate::telemetry::Decision;
 
 /// The answer to a reverse proxy that asks with a policy. `exact`: the query is the proxy's own, and adds demands.
 pub fn verify(service: &Service, request: &HttpRequest, policy: &str, exact: bool) -> HttpResponse {
+    let policy = service.site.policy(policy);
+    let presets = policy.map_or(Preset::ALL, |policy| &policy.headers);
     if !service.is_ready() {
         service.metrics.decided(Decision::NotReady);
-        return empty(StatusCode::SERVICE_UNAVAILABLE);
+        return denied(StatusCode::SERVICE_UNAVAILABLE, presets);
     }
-    let Some(policy) = service.site.policy(policy) else {
+    let Some(policy) = policy else {
         tracing::warn!("a proxy asks for a policy that is not configured; it is answered 403");
-        return forbidden(service, &[Preset::Sealpass]);
+        return forbidden(service, presets);
     };
     let added = match request.uri().query() {
         Some(query) if exact => match Added::parse(query) {
@@ -53,7 +55,7 @@ pub fn decide(service: &Service, policy: &Policy, added: &Added<'_>, presented: 
 /// A valid session: does it have what the route demands?
 fn recognised(service: &Service, policy: &Policy, added: &Added<'_>, session: &Session<'_>) -> HttpResponse {
     let lack = judge(policy, added, &session.claims, session.at).err();
-    let nobody = Identity::Nobody { presented: true, lacking: "" };
+    let nobody = Identity::Nobody { presented: true };
     let mut response = match lack {
         None => {
             service.metrics.decided(Decision::Allowed);
@@ -84,13 +86,11 @@ fn recognised(service: &Service, policy: &Policy, added: &Added<'_>, session: &S
 
 /// The session's next token rides on the answer. If it can't be made, the present one is good for a while yet.
 fn relay_renewal(service: &Service, site: &RealmSite, session: &Session<'_>, response: &mut HttpResponse) {
-    let renewed = service.sessions.renew(&site.realm, session);
-    match renewed.map(|issued| cookie::set(site, &issued, service.sessions.now())) {
-        Ok(Ok(line)) => {
+    match service.sessions.renew(&site.realm, session) {
+        Ok(issued) => {
             service.metrics.renewed();
-            put_cookie(response, line);
+            put_cookie(response, cookie::set(site, &issued, session.at));
         }
-        Ok(Err(error)) => tracing::error!("a renewed session does not fit its cookie: {error}"),
         Err(error) => tracing::error!("a session could not be renewed: {error}"),
     }
 }
@@ -104,7 +104,7 @@ fn refused(service: &Service, policy: &Policy, refusal: Refusal) -> HttpResponse
 /// Everybody passes; the headers say that this one is nobody.
 fn optional(policy: &Policy, presented: bool) -> HttpResponse {
     let mut response = empty(StatusCode::OK);
-    identity::write(response.headers_mut(), &policy.headers, Identity::Nobody { presented, lacking: "" });
+    identity::write(response.headers_mut(), &policy.headers, Identity::Nobody { presented });
     response
 }
 
@@ -115,14 +115,19 @@ fn unauthorized(policy: &Policy) -> HttpResponse {
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
     // `presented` would differ between no cookie and a bad one: here both look the same.
-    identity::write(response.headers_mut(), &policy.headers, Identity::Nobody { presented: true, lacking: "" });
+    identity::write(response.headers_mut(), &policy.headers, Identity::Nobody { presented: true });
     response
 }
 
 fn forbidden(service: &Service, presets: &[Preset]) -> HttpResponse {
     service.metrics.decided(Decision::Forbidden);
-    let mut response = empty(StatusCode::FORBIDDEN);
-    identity::write(response.headers_mut(), presets, Identity::Nobody { presented: true, lacking: "" });
+    denied(StatusCode::FORBIDDEN, presets)
+}
+
+/// An answer about nobody. The headers are there all the same, so that a client's own do not take their place.
+fn denied(status: StatusCode, presets: &[Preset]) -> HttpResponse {
+    let mut response = empty(status);
+    identity::write(response.headers_mut(), presets, Identity::Nobody { presented: true });
     response
 }
 
@@ -149,7 +154,7 @@ pub fn resolve(service: &Service, request: &HttpRequest) -> HttpResponse {
             Err(refusal) => {
                 service.metrics.decided(Decision::Refused(refusal));
                 let presented = refusal != Refusal::Missing;
-                identity::write_resolved(response.headers_mut(), Identity::Nobody { presented, lacking: "" });
+                identity::write_resolved(response.headers_mut(), Identity::Nobody { presented });
             }
         }
         response

@@ -69,17 +69,19 @@ impl Sessions {
         claims.claims_at = self.newer_claims_at(realm, &claims, now);
         // Sealed before the fact is written: what can't be sealed must not outdate the token that works.
         let issued = self.seal(&self.keys.load(), realm, &claims)?;
-        self.outdate(realm, &claims, now)?;
-        Ok(issued)
+        let until = keep_until(now, claims.expires, claims.idle);
+        let fact = Fact::Superseded { session: realm.key(claims.sid), at: claims.claims_at, until };
+        let recorded = self.facts.record(fact, now)?;
+        // Of two at once, only the one that moved the fact holds the newer claims; or the session ended meanwhile.
+        let lives = recorded.raised && self.ending(realm, &claims, now).is_none();
+        if lives { Ok(issued) } else { Err(ChangeError::Conflict) }
     }
 
     /// The session under a new id: at login, step-up, and whenever the old cookie must be worthless at once.
     ///
-    /// Of rotations at one moment all give the same new id, and the last one's claims hold.
-    ///
     /// # Errors
-    /// As [`Sessions::reseal`]. After a conflict the old token is refused too: whoever finds two changes at once logs in
-    /// again, rather than keep a role that the other one took away.
+    /// As [`Sessions::reseal`]. Of two rotations at one moment the second is refused, and the first one's token lives. If a
+    /// reseal came between, both tokens are refused: better a new login than a role that the other one took away.
     pub fn rotate<'a>(&self, realm: &Realm, session: &Session<'a>, change: &Change<'a>) -> Result<Issued, ChangeError> {
         let (keys, now) = (self.keys.load(), self.now());
         let old = session.claims.sid;
@@ -92,22 +94,11 @@ impl Sessions {
         // Kept to the absolute expiry: whoever ends the session by its old id has to find the new one.
         let recorded = self.deny(realm.key(old), now, true, claims.expires.plus(2 * CLOCK_ERROR))?;
         // Both changes write before they read: a reseal that came between is seen here, or it sees the denial.
-        if recorded.over {
+        if recorded.over || recorded.was_rotated || self.ending(realm, &claims, now).is_some() {
             return Err(ChangeError::Conflict);
         }
         self.still_current(realm, session)?;
-        self.outdate(realm, &claims, now)?;
         Ok(issued)
-    }
-
-    /// Refuses every token of the session with older claims than these. Only the one that moves the fact holds the newest.
-    fn outdate(&self, realm: &Realm, claims: &Claims<'_>, now: Timestamp) -> Result<(), ChangeError> {
-        let until = keep_until(now, claims.expires, claims.idle);
-        let fact = Fact::Superseded { session: realm.key(claims.sid), at: claims.claims_at, until };
-        let recorded = self.facts.record(fact, now)?;
-        // Ended, or changed once more, while we were at it.
-        let lives = recorded.raised && self.ending(realm, claims, now).is_none();
-        if lives { Ok(()) } else { Err(ChangeError::Conflict) }
     }
 
     /// A time for new claims that is later than that of every claim known of the session.

@@ -116,7 +116,7 @@ impl Sessions {
             roles: new.roles.iter().map(String::as_str).collect(),
             data: new.data.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
             persistent: new.persistent,
-            tags: Tags::from_bytes(&tags).unwrap_or_default(),
+            tags: Tags::from_bytes(&tags).expect("handles are at most four"),
             ext: Vec::new(),
         };
         Ok(self.seal(&keys, realm, &claims)?)
@@ -130,9 +130,11 @@ impl Sessions {
 
     /// Seals claims that were checked.
     pub(super) fn seal(&self, keys: &Keys, realm: &Realm, claims: &Claims<'_>) -> Result<Issued, SealError> {
+        let token = seal(keys, realm.session(), claims, &*self.entropy)?;
+        realm.check_cookie(token.expose().len(), claims.persistent)?;
         Ok(Issued {
             sid: claims.sid,
-            token: seal(keys, realm.session(), claims, &*self.entropy)?,
+            token,
             started: claims.started,
             expires: claims.expires,
             idle_expires: claims.dies(),

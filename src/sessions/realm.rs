@@ -5,7 +5,12 @@ use std::time::Duration;
 use crate::claims::{CookieName, RealmId, RealmName, SessionId};
 use crate::revocation::SessionKey;
 use crate::seal::Purpose;
-use crate::token::Binding;
+use crate::token::{Binding, SealError};
+
+/// Longest Set-Cookie value that every browser keeps, in octets (RFC 6265, section 6.1).
+pub const MAX_COOKIE: usize = 4_096;
+/// The longest of its kind: 400 days.
+const MAX_AGE: &str = "; Max-Age=34560000";
 
 /// One family of sessions: its tokens open in no other.
 #[derive(Clone, Debug)]
@@ -15,13 +20,33 @@ pub struct Realm {
     cookie: CookieName,
     lifetimes: Lifetimes,
     session: Binding,
+    /// Octets of its cookie that are not the token.
+    overhead: usize,
 }
 
 impl Realm {
     /// A realm whose sessions travel in `cookie`.
     pub fn new(name: RealmName, cookie: CookieName, lifetimes: Lifetimes) -> Self {
         let session = Binding::new(Purpose::Session, &cookie, &name);
-        Self { id: RealmId::of(&name), name, cookie, lifetimes, session }
+        let overhead = cookie.as_str().len() + 1;
+        Self { id: RealmId::of(&name), name, cookie, lifetimes, session, overhead }
+    }
+
+    /// The same realm, whose cookie is written with attributes of so many octets (`Max-Age` apart).
+    #[must_use]
+    pub fn with_attributes(mut self, octets: usize) -> Self {
+        self.overhead = self.cookie.as_str().len() + 1 + octets;
+        self
+    }
+
+    /// Whether browsers keep a cookie with a token of so many characters.
+    ///
+    /// # Errors
+    /// [`SealError::CookieTooLarge`] says by how much it is too large.
+    pub(super) fn check_cookie(&self, token: usize, persistent: bool) -> Result<(), SealError> {
+        let max_age = if persistent { MAX_AGE.len() } else { 0 };
+        let found = self.overhead + token + max_age;
+        if found > MAX_COOKIE { Err(SealError::CookieTooLarge { limit: MAX_COOKIE, found }) } else { Ok(()) }
     }
 
     /// Its name.

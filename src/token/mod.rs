@@ -133,6 +133,14 @@ pub enum SealError {
         /// What these claims take.
         found: usize,
     },
+    /// More than the realm's cookie can carry, attributes counted.
+    #[error("the cookie would have {found} octets, {} over the limit of {limit}", found - limit)]
+    CookieTooLarge {
+        /// Most octets of a cookie.
+        limit: usize,
+        /// What this one would have.
+        found: usize,
+    },
     /// The ring has no key that may seal now.
     #[error("no key is active")]
     NoActiveKey,
