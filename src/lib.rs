@@ -1,4 +1,4 @@
-//! Sealpass: sessions without a store, and endings that last.
+//! Sealpass: sessions without a store, and endings that count at once.
 //!
 //! The whole session is sealed into one cookie. Any replica that has the key ring tells from the cookie alone who is
 //! calling; a small set of facts tells which sessions are over.

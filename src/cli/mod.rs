@@ -20,7 +20,7 @@ use sealpass::entropy::EntropyError;
 use sealpass::http::CredentialsError;
 use sealpass::store::{PrivateFileError, RingDir, RingDirError};
 
-/// Sessions without a store, and endings that last.
+/// Sessions without a store, and endings that count at once.
 ///
 /// Sealpass seals a whole session into one cookie. Every replica tells who is calling from the cookie alone, and a
 /// reverse proxy asks it through one HTTP endpoint. Begin with `sealpass serve --dev`.
