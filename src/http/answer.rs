@@ -109,4 +109,7 @@ pub fn put_cookie(response: &mut HttpResponse, line: String) {
     }
 }
 
+/// Largest body that the public listener takes notice of.
+pub const MAX_BODY: u64 = 64 << 10;
+
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

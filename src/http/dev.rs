@@ -10,13 +10,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::answer::{Problem, close_if_more_follows, empty, json as json_answer};
+use super::answer::{MAX_BODY, Problem, close_if_more_follows, empty, json as json_answer};
 use super::asked::Issue;
 use super::call::read;
 use super::control;
 use super::demands::Added;
 use super::presented::Presented;
-use super::public::MAX_BODY;
 use super::verify::decide;
 use super::visitor::end;
 use super::{Service, browser, problems};

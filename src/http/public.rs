@@ -7,7 +7,7 @@ use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::answer::{announces_over, close_if_more_follows, empty};
+use super::answer::{MAX_BODY, announces_over, close_if_more_follows, empty};
 use super::verify::{resolve, verify};
 use super::visitor::{log_out, renew};
 use super::{Service, dev};
@@ -75,9 +75,6 @@ fn post(request: &HttpRequest, then: impl FnOnce() -> HttpResponse) -> HttpRespo
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     response
 }
-
-/// Largest body that the public listener takes notice of.
-pub(super) const MAX_BODY: u64 = 64 << 10;
 
 #[cfg(test)]
 mod tests {
