@@ -1,5 +1,7 @@
 //! What operators see: counters for Prometheus, and the log. Neither ever holds a token, an id, a subject or a key.
 
+use std::io::IsTerminal as _;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -126,7 +128,8 @@ pub fn log(settings: &LogSettings) {
     let level = LevelFilter::from(settings.level);
     let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("sealpass", level);
     let registry = tracing_subscriber::registry().with(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     drop(match settings.format {
         LogFormat::Human => registry.with(lines).try_init(),
         LogFormat::Json => registry.with(lines.json()).try_init(),

@@ -38,7 +38,10 @@ impl<'r> Presented<'r> {
             // Browsers never send this header by themselves, so no other site can make them.
             Self::Bearer(_) => Ok(self),
             Self::Cookie(_) if browser::is_meant(request, site) => Ok(self),
-            Self::Cookie(_) => Err(StatusCode::FORBIDDEN),
+            Self::Cookie(_) => {
+                tracing::debug!("403: neither Sec-Fetch-Site: same-origin nor an Origin that is in public_origins");
+                Err(StatusCode::FORBIDDEN)
+            }
         }
     }
 

@@ -17,7 +17,8 @@ pub async fn dispatch(service: web::Data<Service>, request: HttpRequest, body: w
     let path = request.uri().path();
     let mut response = match route(path) {
         Route::Verify(policy, exact) => verify(&service, &request, policy, exact),
-        Route::Resolve => resolve(&service, &request),
+        Route::Resolve if matches!(*request.method(), Method::GET | Method::HEAD) => resolve(&service, &request),
+        Route::Resolve => not_allowed("GET, HEAD"),
         Route::Renew => post(&request, || renew(&service, &request)),
         Route::Logout => post(&request, || log_out(&service, &request)),
         Route::Healthz => empty(StatusCode::OK),
@@ -71,8 +72,12 @@ fn post(request: &HttpRequest, then: impl FnOnce() -> HttpResponse) -> HttpRespo
     if request.method() == Method::POST {
         return if announces_over(request, MAX_BODY) { empty(StatusCode::PAYLOAD_TOO_LARGE) } else { then() };
     }
+    not_allowed("POST")
+}
+
+fn not_allowed(methods: &'static str) -> HttpResponse {
     let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
     response
 }
 
