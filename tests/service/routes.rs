@@ -803,6 +803,10 @@ fn resolve_answers_as_authgears_resolver_does() {
             assert_eq!(response.header("cache-control"), Some("no-store"), "{what}");
         }
     }
+    for method in ["POST", "DELETE", "BREW"] {
+        let refused = server.ask(method, "/resolve", &[("Cookie", &session.cookie())]);
+        assert_eq!((refused.status, refused.header("allow")), (405, Some("GET, HEAD")), "{method}");
+    }
     let good = server.ask("GET", "/resolve", &[("Cookie", &session.cookie())]);
     for (name, value) in [
         ("x-authgear-user-anonymous", "false"),
