@@ -2,12 +2,14 @@
 //!
 //! [`Settings`] is what is written down, [`Site`] what it means: realms and policies that can't contradict themselves.
 
+mod cookie_shape;
 mod settings;
 mod site;
 mod values;
 
+pub use cookie_shape::CookieShape;
 pub use settings::{
     Access, CookieSettings, DEFAULT_FILE, Listener, LogFormat, LogLevel, LogSettings, PolicySettings, Preset,
     RealmSettings, SameSite, Settings, SettingsError,
 };
-pub use site::{CookieShape, Policy, RealmSite, Site, SiteError};
+pub use site::{Policy, RealmSite, Site, SiteError};

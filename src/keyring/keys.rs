@@ -1,7 +1,7 @@
 //! The snapshot that seals and opens: derived keys, ready for use, never changed.
 
 use super::record::{KeyRecord, Kid};
-use super::ring::{KeyRing, RingId};
+use super::ring::KeyRing;
 use crate::claims::{RealmName, SessionId, Tag};
 use crate::clock::Timestamp;
 use crate::entropy::{Entropy, EntropyError};
@@ -11,7 +11,6 @@ use crate::secret::{MacKey, Secret};
 /// Every key of a ring that may open, derived for each purpose. Immutable: a changed ring makes a new snapshot.
 #[derive(Debug)]
 pub struct Keys {
-    ring_id: RingId,
     /// Ascending by the time from which they seal, those without one first.
     keys: Vec<Key>,
     /// Opens nothing: so that an unknown key id costs the time of a known one.
@@ -36,17 +35,7 @@ impl Keys {
         let openers = ring.records.iter().filter(|record| record.opens());
         let mut keys: Vec<Key> = openers.filter_map(Key::of_record).collect();
         keys.sort_by_key(|key| (key.not_before, key.kid));
-        Ok(Self {
-            ring_id: ring.ring_id,
-            keys,
-            decoy: Key::new(&Secret::generate(entropy)?, None),
-            tags: MacKey::new(&ring.tag_secret),
-        })
-    }
-
-    /// Which ring it was made of.
-    pub fn ring_id(&self) -> RingId {
-        self.ring_id
+        Ok(Self { keys, decoy: Key::new(&Secret::generate(entropy)?, None), tags: MacKey::new(&ring.tag_secret) })
     }
 
     /// The key that seals at `now`, if there is one: as [`KeyRing::sealing`].

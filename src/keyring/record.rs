@@ -15,13 +15,6 @@ impl Kid {
     pub fn of(root: &Secret<32>) -> Self {
         Self(root.derive_public(b"kid"))
     }
-
-    /// Reads the eight hexadecimal digits of [`Kid`]'s `Display`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.len() == 8 && text.bytes().all(|c| c.is_ascii_hexdigit());
-        let number = u32::from_str_radix(text, 16).ok().filter(|_| digits)?;
-        Some(Self(number.to_be_bytes()))
-    }
 }
 
 impl fmt::Display for Kid {

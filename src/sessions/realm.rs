@@ -147,16 +147,6 @@ impl Lifetimes {
     pub fn of(&self, persistent: bool) -> (Duration, Duration) {
         if persistent { (self.persistent_idle, self.persistent_absolute) } else { (self.idle, self.absolute) }
     }
-
-    /// The longest absolute limit among them.
-    pub fn longest_absolute(&self) -> Duration {
-        self.absolute.max(self.persistent_absolute)
-    }
-
-    /// The longest idle limit among them.
-    pub fn longest_idle(&self) -> Duration {
-        self.idle.max(self.persistent_idle)
-    }
 }
 
 #[cfg(test)]

@@ -57,9 +57,9 @@ impl FactStore for CachedFacts {
     }
 
     fn record(&self, fact: Fact, _now: Timestamp) -> Result<Recorded, StoreError> {
-        let mut before = None;
         Ok(match fact {
             Fact::Deny { session, .. } | Fact::Superseded { session, .. } => {
+                let mut before = None;
                 let entry = self.sessions.entry(session).and_upsert_with(|known| {
                     before = known.map(moka::Entry::into_value);
                     before.unwrap_or_default().with(&fact)

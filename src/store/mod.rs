@@ -9,4 +9,4 @@ mod ring_dir;
 
 pub use facts::CachedFacts;
 pub use private_file::{PrivateFileError, create_private, read_private, replace_private};
-pub use ring_dir::{RingDir, RingDirError, read_cluster_secret};
+pub use ring_dir::{RingDir, RingDirError};

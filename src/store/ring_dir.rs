@@ -113,7 +113,7 @@ impl RingDir {
 ///
 /// # Errors
 /// [`RingDirError`] says what the file seems to hold instead, and never its bytes.
-pub fn read_cluster_secret(path: &Path) -> Result<ClusterSecret, RingDirError> {
+fn read_cluster_secret(path: &Path) -> Result<ClusterSecret, RingDirError> {
     let bytes = read_private(path, MAX_SECRET_FILE).map_err(|error| match error {
         PrivateFileError::Missing(path) => RingDirError::NoSecret(path),
         other => other.into(),

@@ -52,11 +52,6 @@ impl Binding {
         Self { purpose, template: template.into() }
     }
 
-    /// The purpose among them.
-    pub fn purpose(&self) -> Purpose {
-        self.purpose
-    }
-
     /// Lends `f` the additional data of a token with this `header`, put together on the stack.
     fn with_aad<T>(&self, header: &[u8], f: impl FnOnce(&[u8]) -> T) -> T {
         let mut aad = [0; MAX_AAD];
