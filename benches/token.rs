@@ -21,7 +21,7 @@ use sealpass::claims::{CookieName, RealmId, RealmName, SessionId};
 use sealpass::clock::{Clock, SystemClock};
 use sealpass::entropy::{SystemEntropy, random};
 use sealpass::keyring::{KeyRing, Keys};
-use sealpass::revocation::{AT_ONCE, Fact, FactStore, SessionKey};
+use sealpass::revocation::{AT_ONCE, Fact, FactStore, SessionKey, TagKey};
 use sealpass::sessions::{Lifetimes, NewSession, Realm, Sessions};
 use sealpass::store::CachedFacts;
 use sealpass::token::Scratch;
@@ -126,10 +126,9 @@ fn fill(facts: &CachedFacts) {
         let sid = SessionId(random(&SystemEntropy::new()).expect("random bytes"));
         let tag = random(&SystemEntropy::new()).expect("random bytes");
         let now = SystemClock.now();
-        facts
-            .record(Fact::Deny { session: SessionKey { realm, sid }, from: AT_ONCE, rotated: false, until }, now)
-            .expect("kept");
-        facts.record(Fact::Cutoff { tag, at: now, until }, now).expect("kept");
+        let session = SessionKey { realm, sid };
+        drop(facts.record(Fact::Deny { session, from: AT_ONCE, rotated: false, of: Some((tag, now)), until }, now));
+        drop(facts.record(Fact::Cutoff { tag: TagKey { realm, tag }, at: now, until }, now));
     }
     facts.maintain();
 }

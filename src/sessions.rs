@@ -18,11 +18,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::claims::{Claims, SessionId};
+use crate::claims::{Claims, SessionId, Tag};
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
 use crate::keyring::Keys;
-use crate::revocation::{AT_ONCE, Fact, FactStore, Recorded, SessionKey, StoreError, keep_until};
+use crate::revocation::{AT_ONCE, Fact, FactStore, Kept, StoreError, keep_until};
 
 /// Sessions of one deployment. Cheap to share between threads by [`Arc`].
 pub struct Sessions {
@@ -56,47 +56,76 @@ impl Sessions {
     /// Ends a session at once, and whatever rotation made of it. The claims are those of any of its tokens, be it expired:
     /// see [`Sessions::recognise`].
     ///
-    /// Ending what is over already is no error: nothing changes. Returns whether anything did.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the ending could not be kept; it must not be acknowledged then.
-    pub fn end(&self, realm: &Realm, claims: &Claims<'_>) -> Result<bool, StoreError> {
+    /// Ending what is over already is no error: nothing changes. The outcome says whether anything did.
+    pub fn end(&self, realm: &Realm, claims: &Claims<'_>) -> Pending<bool> {
         let now = self.now();
-        self.end_until(realm, claims.sid, now, keep_until(now, claims.expires, claims.idle))
+        let of = claims.tags.iter().next().map(|subject| (subject, claims.started));
+        self.end_until(realm, claims.sid, of, now, keep_until(now, claims.expires, claims.idle))
     }
 
     /// As [`Sessions::end`], by the id alone. The token's own limits are not known, and it may have been sealed when longer
     /// ones than today's were configured: so the ending is kept for as long as any session may live, 400 days.
-    ///
-    /// # Errors
-    /// As [`Sessions::end`].
-    pub fn end_id(&self, realm: &Realm, sid: SessionId) -> Result<bool, StoreError> {
+    pub fn end_id(&self, realm: &Realm, sid: SessionId) -> Pending<bool> {
         let now = self.now();
-        self.end_until(realm, sid, now, keep_until(now, now.plus(Lifetimes::MAX), Lifetimes::MAX))
+        self.end_until(realm, sid, None, now, keep_until(now, now.plus(Lifetimes::MAX), Lifetimes::MAX))
     }
 
-    fn end_until(&self, realm: &Realm, sid: SessionId, now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
+    fn end_until(
+        &self,
+        realm: &Realm,
+        sid: SessionId,
+        of: Option<(Tag, Timestamp)>,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Pending<bool> {
         let keys = self.keys.load();
-        let (mut sid, mut raised) = (sid, false);
+        let (mut sid, mut ended) = (sid, Pending::now(false));
         // A session can be rotated often; each step is an id of its own, and the facts know how far the chain goes.
         loop {
-            let recorded = self.deny(realm.key(sid), now, false, until)?;
-            raised |= recorded.raised;
+            let session = realm.key(sid);
+            let recorded = self.facts.record(Fact::Deny { session, from: AT_ONCE, rotated: false, of, until }, now);
+            ended.outcome |= recorded.raised;
+            ended.kept = ended.kept.and(recorded.kept);
             if !recorded.was_rotated {
-                return Ok(raised);
+                return ended;
             }
             sid = keys.rotated(sid);
         }
     }
+}
 
-    fn deny(
-        &self,
-        session: SessionKey,
-        now: Timestamp,
-        rotated: bool,
-        until: Timestamp,
-    ) -> Result<Recorded, StoreError> {
-        self.facts.record(Fact::Deny { session, from: AT_ONCE, rotated, until }, now)
+/// An outcome that rests on facts. It holds on this replica already, and must not be told to anybody before the facts
+/// are kept: await [`Pending::settled`].
+#[derive(Debug)]
+#[must_use = "an outcome whose facts are not known to be kept must not be acknowledged"]
+pub struct Pending<T> {
+    outcome: T,
+    kept: Kept,
+}
+
+impl<T> Pending<T> {
+    /// An outcome that rests on nothing.
+    pub fn now(outcome: T) -> Self {
+        Self { outcome, kept: Kept::now() }
+    }
+
+    /// What follows from the outcome, no sooner than it.
+    pub fn map<U>(self, then: impl FnOnce(T) -> U) -> Pending<U> {
+        Pending { outcome: then(self.outcome), kept: self.kept }
+    }
+
+    /// The outcome, which rests on `other` as well.
+    pub fn and<U>(self, other: Pending<U>) -> Self {
+        Self { outcome: self.outcome, kept: self.kept.and(other.kept) }
+    }
+
+    /// The outcome, once the facts are kept.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they can't be.
+    pub async fn settled(self) -> Result<T, StoreError> {
+        self.kept.await?;
+        Ok(self.outcome)
     }
 }
 

@@ -15,6 +15,7 @@ const CORE: &[&str] = &[
     "entropy.rs",
     "keyring/",
     "revocation.rs",
+    "revocation/",
     "seal.rs",
     "secret.rs",
     "sessions.rs",

@@ -12,7 +12,7 @@ use sealpass::clock::{ManualClock, Timestamp};
 use sealpass::entropy::SystemEntropy;
 use sealpass::http::cookie_values;
 use sealpass::keyring::{KeyRecord, KeyRing, Keys, Kid, MergeError, file};
-use sealpass::revocation::{Fact, FactStore, MemoryFacts, SessionFacts, SessionKey, TagFacts};
+use sealpass::revocation::{Fact, FactStore, MemoryFacts, SessionFacts, SessionKey, TagFacts, TagKey};
 use sealpass::seal::Cipher;
 use sealpass::secret::Secret;
 use sealpass::sessions::{Lifetimes, NewSession, Realm, Refusal, Sessions};
@@ -206,9 +206,9 @@ proptest! {
             others.remove(left_out);
             let before = merge(&others);
             prop_assert!(expected.superseded >= before.superseded && expected.until >= before.until);
-            if let Some((from, rotated)) = before.deny {
-                let (still, also) = expected.deny.expect("an ending stays");
-                prop_assert!(still <= from && also <= rotated);
+            if let Some(known) = before.deny {
+                let still = expected.deny.expect("an ending stays");
+                prop_assert!(still.from <= known.from && still.rotated <= known.rotated && still.of >= known.of);
             }
         }
     }
@@ -221,7 +221,9 @@ proptest! {
         other.extend_from_slice(&facts);
         prop_assert_eq!(merge(&other), merge(&facts));
         let cutoff = |fact: &Fact| if let Fact::Cutoff { at, .. } = fact { Some(*at) } else { None };
+        let stale = |fact: &Fact| if let Fact::Stale { at, .. } = fact { Some(*at) } else { None };
         prop_assert_eq!(merge(&facts).cutoff, facts.iter().filter_map(cutoff).max());
+        prop_assert_eq!(merge(&facts).stale, facts.iter().filter_map(stale).max());
     }
 
     #[test]
@@ -231,17 +233,37 @@ proptest! {
         for store in stores {
             let (mut session, mut tag) = (None::<SessionFacts>, None::<TagFacts>);
             for fact in &facts {
-                let recorded = store.record(*fact, at(0)).expect("it is kept");
-                let expected = if let Fact::Cutoff { .. } = fact {
-                    let after = tag.unwrap_or_default().with(fact);
-                    after.recorded(tag.replace(after))
+                let recorded = store.record(*fact, at(0));
+                let expected = if let Fact::Cutoff { .. } | Fact::Stale { .. } = fact {
+                    let before = tag.unwrap_or_default();
+                    let after = *tag.insert(before.with(fact));
+                    (after.raised_over(&before), false, true)
                 } else {
-                    let after = session.unwrap_or_default().with(fact);
-                    after.recorded(session.replace(after))
+                    let before = session.unwrap_or_default();
+                    let after = *session.insert(before.with(fact));
+                    (after.raised_over(&before), before.rotated(), after.over())
                 };
-                prop_assert_eq!(recorded, expected);
+                prop_assert_eq!((recorded.raised, recorded.was_rotated, recorded.over), expected);
             }
             prop_assert_eq!((store.session(SESSION), store.tag(TAG)), (session, tag));
+            prop_assert_eq!(store.floor(SESSION.realm), None);
+        }
+    }
+
+    #[test]
+    fn a_floor_is_the_latest_of_the_realm_s_and_of_all(floors in prop::collection::vec((any::<Option<bool>>(), time()), 0..8)) {
+        let stores: [Box<dyn FactStore>; 2] =
+            [Box::new(CachedFacts::new(Arc::new(ManualClock::at(at(0))))), Box::new(MemoryFacts::default())];
+        let realm = |other: bool| RealmId([u8::from(other); 8]);
+        for store in stores {
+            for (of, time) in &floors {
+                let fact = Fact::Floor { realm: of.map(realm), at: *time, until: at(9_000_000) };
+                drop(store.record(fact, at(0)));
+            }
+            for other in [false, true] {
+                let own = floors.iter().filter(|(of, _)| of.is_none_or(|of| of == other)).map(|(_, at)| *at).max();
+                prop_assert_eq!(store.floor(realm(other)), own);
+            }
         }
     }
 }
@@ -316,7 +338,7 @@ fn mutate(line: &mut Vec<u8>, random: &mut Random) {
 }
 
 const SESSION: SessionKey = SessionKey { realm: RealmId([8; 8]), sid: SessionId([7; 16]) };
-const TAG: [u8; 8] = [7; 8];
+const TAG: TagKey = TagKey { realm: RealmId([8; 8]), tag: [7; 8] };
 
 fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(millis).expect("in range")
@@ -329,13 +351,16 @@ fn time() -> impl Strategy<Value = Timestamp> {
 
 fn session_fact() -> impl Strategy<Value = Fact> {
     (any::<bool>(), any::<bool>(), time(), time()).prop_map(|(deny, rotated, from, until)| match deny {
-        true => Fact::Deny { session: SESSION, from, rotated, until },
+        true => Fact::Deny { session: SESSION, from, rotated, of: rotated.then_some((TAG.tag, from)), until },
         false => Fact::Superseded { session: SESSION, at: from, until },
     })
 }
 
 fn tag_fact() -> impl Strategy<Value = Fact> {
-    (time(), time()).prop_map(|(at, until)| Fact::Cutoff { tag: TAG, at, until })
+    (any::<bool>(), time(), time()).prop_map(|(cutoff, at, until)| match cutoff {
+        true => Fact::Cutoff { tag: TAG, at, until },
+        false => Fact::Stale { tag: TAG, at, until },
+    })
 }
 
 /// What a ring file holds, written down a second time: the library gives no way to make such rings, on purpose.

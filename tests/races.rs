@@ -4,6 +4,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
+use pollster::block_on;
 use sealpass::claims::{CookieName, RealmId, RealmName, SessionId};
 use sealpass::clock::{Clock, ManualClock, SystemClock, Timestamp};
 use sealpass::entropy::SystemEntropy;
@@ -58,7 +59,7 @@ fn an_ending_beats_every_change_at_the_same_moment() {
             || {
                 let mut scratch = Scratch::default();
                 let claims = sessions.recognise(&realm, token.as_bytes(), &mut scratch).expect("ours");
-                sessions.end(&realm, &claims).expect("kept");
+                block_on(sessions.end(&realm, &claims).settled()).expect("kept");
             },
         );
         assert_eq!(roles(&sessions, &realm, &token), None);
@@ -74,7 +75,7 @@ fn s46_an_ended_session_stays_ended_when_the_clock_steps_back() {
     clock.advance(Duration::from_secs(20 * 60));
     let mut scratch = Scratch::default();
     let claims = sessions.recognise(&realm, token.as_bytes(), &mut scratch).expect("ours");
-    sessions.end(&realm, &claims).expect("kept");
+    block_on(sessions.end(&realm, &claims).settled()).expect("kept");
     clock.set(clock.now().minus(Duration::from_secs(15 * 60)));
     assert_eq!(roles(&sessions, &realm, &token), None);
 }
@@ -90,9 +91,9 @@ fn s51_an_id_ends_nothing_in_another_realm() {
     let token = login(&sessions, &realm, &["a"]);
     let mut scratch = Scratch::default();
     let sid = sessions.recognise(&realm, token.as_bytes(), &mut scratch).expect("ours").sid;
-    sessions.end_id(&other, sid).expect("kept");
+    block_on(sessions.end_id(&other, sid).settled()).expect("kept");
     assert_eq!(roles(&sessions, &realm, &token), Some(vec!["a".to_owned()]));
-    sessions.end_id(&realm, sid).expect("kept");
+    block_on(sessions.end_id(&realm, sid).settled()).expect("kept");
     assert_eq!(roles(&sessions, &realm, &token), None);
 }
 
@@ -119,7 +120,7 @@ fn an_ending_by_id_is_kept_for_as_long_as_any_session_may_live() {
         Sessions::new(keys, Arc::clone(&facts) as Arc<dyn FactStore>, Arc::clone(&clock) as Arc<dyn Clock>, entropy);
     let (_, realm) = service(Arc::new(SystemClock));
     let sid = SessionId([5; 16]);
-    sessions.end_id(&realm, sid).expect("kept");
+    block_on(sessions.end_id(&realm, sid).settled()).expect("kept");
     let known = facts.session(SessionKey { realm: RealmId::of(realm.name()), sid }).expect("known");
     assert!(known.until >= clock.now().plus(Lifetimes::MAX), "a session sealed under longer limits would live again");
 }
@@ -149,7 +150,7 @@ fn change(sessions: &Sessions, realm: &Realm, token: &str, roles: Option<&[Strin
         true => sessions.rotate(realm, &session, &change),
         false => sessions.reseal(realm, &session, &change),
     };
-    changed.ok().map(|issued| issued.token.expose().to_owned())
+    changed.ok().map(|changed| block_on(changed.settled()).expect("kept").token.expose().to_owned())
 }
 
 /// The roles that a token is good for; `None` if it is refused.

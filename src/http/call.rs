@@ -10,13 +10,14 @@ use super::answer::{Problem, announces_over, close_if_more_follows};
 use super::credentials::{Grant, Scope};
 use super::presented::bearer;
 use super::{Service, problems};
+use crate::sessions::Pending;
 
 /// Authenticates, reads the body within its limits, and answers.
 pub async fn call<T: DeserializeOwned>(
     service: &Service,
     request: &HttpRequest,
     body: web::Payload,
-    then: impl FnOnce(&Grant, T) -> Result<HttpResponse, Problem>,
+    then: impl FnOnce(&Grant, T) -> Result<Pending<HttpResponse>, Problem>,
 ) -> HttpResponse {
     let grant = match authenticate(service, request) {
         Ok(grant) => grant,
@@ -31,13 +32,21 @@ pub async fn call<T: DeserializeOwned>(
         return response;
     }
     match read(request, body, MAX_BODY).await {
-        Ok(asked) => then(grant, asked).unwrap_or_else(HttpResponse::from),
+        Ok(asked) => settled(then(grant, asked)).await.unwrap_or_else(HttpResponse::from),
         Err(problem) => {
             let mut response = HttpResponse::from(problem);
             close_if_more_follows(request, &mut response);
             response
         }
     }
+}
+
+/// The answer, once all that it says is kept.
+pub async fn settled(answer: Result<Pending<HttpResponse>, Problem>) -> Result<HttpResponse, Problem> {
+    answer?.settled().await.map_err(|error| {
+        tracing::error!("an ending is not acknowledged: {error}");
+        problems::not_kept()
+    })
 }
 
 /// Reads a JSON body, within `limit` bytes and [`BODY_TIMEOUT`].

@@ -21,7 +21,7 @@ use super::{Service, problems};
 use crate::claims::SessionId;
 use crate::clock::Timestamp;
 use crate::config::RealmSite;
-use crate::sessions::{Change, Issued, NewSession, Session};
+use crate::sessions::{Change, Issued, NewSession, Pending, Session};
 
 /// The paths of the control listener.
 pub fn routes(app: &mut web::ServiceConfig) {
@@ -44,7 +44,7 @@ async fn issue(service: web::Data<Service>, request: HttpRequest, body: web::Pay
 }
 
 /// Issues a session in a realm: 201, with the cookie ready to pass on.
-pub(super) fn issue_in(service: &Service, site: &RealmSite, asked: &Issue) -> Result<HttpResponse, Problem> {
+pub(super) fn issue_in(service: &Service, site: &RealmSite, asked: &Issue) -> Result<Pending<HttpResponse>, Problem> {
     ready(service)?;
     let new = NewSession {
         subject: asked.subject.as_deref(),
@@ -59,7 +59,7 @@ pub(super) fn issue_in(service: &Service, site: &RealmSite, asked: &Issue) -> Re
     let issued = service.sessions.issue(&site.realm, &new).map_err(|error| problems::of_issue(&error))?;
     let answer = sealed(service, site, StatusCode::CREATED, &issued);
     service.metrics.issued();
-    Ok(answer)
+    Ok(Pending::now(answer))
 }
 
 async fn renew(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
@@ -76,13 +76,13 @@ pub(super) fn renew_in(
     site: &RealmSite,
     token: Option<&str>,
     cookie: Option<&str>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Pending<HttpResponse>, Problem> {
     ready(service)?;
     with_session(service, site, token, cookie, |session| {
         let issued = service.sessions.renew(&site.realm, session);
         let issued = issued.map_err(|error| problems::of_issue(&error.into()))?;
         service.metrics.renewed();
-        Ok(sealed(service, site, StatusCode::OK, &issued))
+        Ok(Pending::now(sealed(service, site, StatusCode::OK, &issued)))
     })
 }
 
@@ -117,34 +117,34 @@ pub(super) fn change_in(
     cookie: Option<&str>,
     change: &Change<'_>,
     new_id: bool,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Pending<HttpResponse>, Problem> {
     ready(service)?;
     with_session(service, site, token, cookie, |session| {
         let changed = match new_id {
             true => service.sessions.rotate(&site.realm, session, change),
             false => service.sessions.reseal(&site.realm, session, change),
         };
-        Ok(sealed(service, site, StatusCode::OK, &changed.map_err(|error| problems::of_change(&error))?))
+        let changed = changed.map_err(|error| problems::of_change(&error))?;
+        Ok(changed.map(|issued| sealed(service, site, StatusCode::OK, &issued)))
     })
 }
 
 async fn revoke(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     call(&service, &request, body, |grant, asked: Revoke| {
         let site = realm(&service, grant, &asked.realm)?;
-        let kept = match (&asked.session_id, &asked.token, &asked.cookie) {
+        let ended = match (&asked.session_id, &asked.token, &asked.cookie) {
             (Some(id), None, None) => {
                 let sid =
                     SessionId::decode(id).ok_or_else(|| problems::unusable("session_id", "is not a session id"))?;
-                let ended = service.sessions.end_id(&site.realm, sid);
-                ended.inspect(|raised| service.metrics.ended(*raised)).is_ok()
+                service.sessions.end_id(&site.realm, sid).map(|raised| service.metrics.ended(raised))
             }
             (None, token, cookie) => {
                 let given = Given::of(token.as_deref(), cookie.as_deref(), site)?;
-                given.values.iter().fold(true, |kept, value| end(&service, site, value) & kept)
+                given.values.iter().fold(Pending::now(()), |ended, value| ended.and(end(&service, site, value)))
             }
             _ => return Err(problems::one_of("token, cookie and session_id")),
         };
-        if kept { Ok(empty(StatusCode::NO_CONTENT)) } else { Err(problems::not_kept()) }
+        Ok(ended.map(|()| empty(StatusCode::NO_CONTENT)))
     })
     .await
 }
@@ -158,7 +158,7 @@ async fn introspect(service: web::Data<Service>, request: HttpRequest, body: web
             let session = service.sessions.verify(&site.realm, &given.values, scratch);
             session.map_or_else(|_| json!({"active": false}), |session| introspected(site, &session))
         });
-        Ok(json_answer(StatusCode::OK, &shown))
+        Ok(Pending::now(json_answer(StatusCode::OK, &shown)))
     })
     .await
 }
@@ -216,8 +216,8 @@ fn with_session(
     site: &RealmSite,
     token: Option<&str>,
     cookie: Option<&str>,
-    then: impl FnOnce(&Session<'_>) -> Result<HttpResponse, Problem>,
-) -> Result<HttpResponse, Problem> {
+    then: impl FnOnce(&Session<'_>) -> Result<Pending<HttpResponse>, Problem>,
+) -> Result<Pending<HttpResponse>, Problem> {
     let given = Given::of(token, cookie, site)?;
     with_scratch(|scratch| match service.sessions.verify(&site.realm, &given.values, scratch) {
         Ok(session) => then(&session),

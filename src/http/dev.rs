@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::answer::{MAX_BODY, Problem, close_if_more_follows, empty, json as json_answer};
 use super::asked::Issue;
-use super::call::read;
+use super::call::{read, settled};
 use super::control;
 use super::demands::Added;
 use super::presented::Presented;
@@ -20,7 +20,7 @@ use super::verify::decide;
 use super::visitor::end;
 use super::{Service, browser, problems};
 use crate::config::{Policy, RealmSite};
-use crate::sessions::Change;
+use crate::sessions::{Change, Pending};
 
 /// What the public listener does not know itself.
 pub async fn dispatch(service: &Service, request: &HttpRequest, body: web::Payload) -> HttpResponse {
@@ -74,20 +74,20 @@ async fn helper(service: &Service, request: &HttpRequest, body: web::Payload) ->
     match request.path() {
         "/dev/login" => {
             let asked: Issue = read(request, body, limit).await?;
-            let answer = control::issue_in(service, site, &asked)?;
+            let mut answer = control::issue_in(service, site, &asked)?;
             // As an application does at login: whatever session the visitor came with is over.
             for value in Presented::of(request, site).values() {
-                end(service, site, value);
+                answer = answer.and(end(service, site, value));
             }
-            Ok(answer)
+            settled(Ok(answer)).await
         }
         "/dev/reseal" | "/dev/rotate" => {
             let Roles { roles } = read(request, body, limit).await?;
-            changed(service, site, request, &roles)
+            settled(changed(service, site, request, &roles)).await
         }
         "/dev/renew" => {
             let _: BTreeMap<String, String> = read(request, body, limit).await?;
-            control::renew_in(service, site, None, Some(&cookie_line(request))).map_err(as_401)
+            settled(control::renew_in(service, site, None, Some(&cookie_line(request)))).await.map_err(as_401)
         }
         "/dev/replay" => {
             let Replay { token } = read(request, body, limit).await?;
@@ -102,7 +102,7 @@ fn changed(
     site: &RealmSite,
     request: &HttpRequest,
     roles: &[String],
-) -> Result<HttpResponse, Problem> {
+) -> Result<Pending<HttpResponse>, Problem> {
     let change = Change { roles: Some(roles), ..Change::default() };
     let new_id = request.path() == "/dev/rotate";
     control::change_in(service, site, None, Some(&cookie_line(request)), &change, new_id).map_err(as_401)

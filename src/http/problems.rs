@@ -107,6 +107,5 @@ pub fn of_change(error: &ChangeError) -> Problem {
     match error {
         ChangeError::Issue(error) => of_issue(error),
         ChangeError::Conflict => Problem::new(StatusCode::CONFLICT, "conflict", "Changed meanwhile", error.to_string()),
-        _ => not_kept(),
     }
 }

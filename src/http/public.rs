@@ -19,8 +19,10 @@ pub async fn dispatch(service: web::Data<Service>, request: HttpRequest, body: w
         Route::Verify(policy, exact) => verify(&service, &request, policy, exact),
         Route::Resolve if matches!(*request.method(), Method::GET | Method::HEAD) => resolve(&service, &request),
         Route::Resolve => not_allowed("GET, HEAD"),
-        Route::Renew => post(&request, || renew(&service, &request)),
-        Route::Logout => post(&request, || log_out(&service, &request)),
+        Route::Renew | Route::Logout if *request.method() != Method::POST => not_allowed("POST"),
+        Route::Renew | Route::Logout if announces_over(&request, MAX_BODY) => empty(StatusCode::PAYLOAD_TOO_LARGE),
+        Route::Renew => renew(&service, &request),
+        Route::Logout => log_out(&service, &request).await,
         Route::Healthz => empty(StatusCode::OK),
         Route::Readyz if service.is_ready() => empty(StatusCode::OK),
         Route::Readyz => empty(StatusCode::SERVICE_UNAVAILABLE),
@@ -66,13 +68,6 @@ fn route(path: &str) -> Route<'_> {
         "/readyz" => Route::Readyz,
         _ => Route::Other,
     }
-}
-
-fn post(request: &HttpRequest, then: impl FnOnce() -> HttpResponse) -> HttpResponse {
-    if request.method() == Method::POST {
-        return if announces_over(request, MAX_BODY) { empty(StatusCode::PAYLOAD_TOO_LARGE) } else { then() };
-    }
-    not_allowed("POST")
 }
 
 fn not_allowed(methods: &'static str) -> HttpResponse {

@@ -10,6 +10,7 @@ use super::answer::{self, empty, put_cookie};
 use super::cookie::{self, Values};
 use super::presented::{Presented, bearer, cookies, every_cookie, with_scratch};
 use crate::config::RealmSite;
+use crate::sessions::Pending;
 
 /// A new token for whoever asks, due or not.
 pub fn renew(service: &Service, request: &HttpRequest) -> HttpResponse {
@@ -50,9 +51,9 @@ pub fn renew(service: &Service, request: &HttpRequest) -> HttpResponse {
 }
 
 /// Ends every session that was presented and clears the cookies, whatever became of the sessions.
-pub fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
+pub async fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
     let mut response = empty(StatusCode::NO_CONTENT);
-    let mut kept = true;
+    let mut ended = Pending::now(());
     let addressed = addressed(service, request);
     // Without any cookie of ours there is nothing to end, and still something to clear for a browser that sent none.
     let default = || service.site.policy("default").map(|policy| &*policy.realm);
@@ -72,7 +73,7 @@ pub fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
             other => Values::from_slice(other.values()),
         };
         for value in &values {
-            kept &= end(service, site, value);
+            ended = ended.and(end(service, site, value));
         }
         let line = cookie::clear(site);
         if let (Presented::Cookie(_), Ok(line)) = (&presented, HeaderValue::try_from(line)) {
@@ -84,27 +85,19 @@ pub fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
             response.headers_mut().insert(CLEAR_SITE_DATA.clone(), types);
         }
     }
-    if !kept {
-        // The cookie goes all the same; but the ending is not acknowledged, since it is not in force.
+    if let Err(error) = ended.settled().await {
+        tracing::error!("a logout is not acknowledged: {error}");
+        // The cookie goes all the same.
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
     response
 }
 
-/// Ends the session of one value, expired or not. Whether that is in force now.
-pub fn end(service: &Service, site: &RealmSite, value: &[u8]) -> bool {
+/// Ends the session of one value, expired or not.
+pub fn end(service: &Service, site: &RealmSite, value: &[u8]) -> Pending<()> {
     with_scratch(|scratch| match service.sessions.recognise(&site.realm, value, scratch) {
-        Some(claims) => match service.sessions.end(&site.realm, &claims) {
-            Ok(raised) => {
-                service.metrics.ended(raised);
-                true
-            }
-            Err(error) => {
-                tracing::error!("a logout is not in force: {error}");
-                false
-            }
-        },
-        None => true,
+        Some(claims) => service.sessions.end(&site.realm, &claims).map(|raised| service.metrics.ended(raised)),
+        None => Pending::now(()),
     })
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::issue::{check_level, check_list};
-use super::{IssueError, Issued, Realm, Session, Sessions, check_data};
+use super::{IssueError, Issued, Pending, Realm, Session, Sessions, check_data};
 use crate::claims::{Claims, MAX_ENTRIES, SessionId};
 use crate::clock::Timestamp;
-use crate::revocation::{CLOCK_ERROR, Fact, SEALED_AHEAD, StoreError, keep_until};
+use crate::revocation::{AT_ONCE, CLOCK_ERROR, Fact, SEALED_AHEAD, keep_until};
 use crate::token::SealError;
 
 /// What changes in a session. `None` leaves a field as it is.
@@ -35,9 +35,6 @@ pub enum ChangeError {
     /// The session ended meanwhile, or another change came first.
     #[error("the session was ended or changed by another request meanwhile")]
     Conflict,
-    /// The fact that outdates the earlier token could not be kept.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 impl From<SealError> for ChangeError {
@@ -60,8 +57,13 @@ impl Sessions {
     /// New claims under the same id. Every earlier token of the session is refused from here on.
     ///
     /// # Errors
-    /// [`ChangeError`]: a claim that can't be sealed; another change at the same moment; a fact that can't be kept.
-    pub fn reseal<'a>(&self, realm: &Realm, session: &Session<'a>, change: &Change<'a>) -> Result<Issued, ChangeError> {
+    /// [`ChangeError`]: a claim that can't be sealed; another change at the same moment.
+    pub fn reseal<'a>(
+        &self,
+        realm: &Realm,
+        session: &Session<'a>,
+        change: &Change<'a>,
+    ) -> Result<Pending<Issued>, ChangeError> {
         let now = self.now();
         let mut claims = session.claims.clone();
         change.apply(&mut claims, now)?;
@@ -71,10 +73,10 @@ impl Sessions {
         let issued = self.seal(&self.keys.load(), realm, &claims)?;
         let until = keep_until(now, claims.expires, claims.idle);
         let fact = Fact::Superseded { session: realm.key(claims.sid), at: claims.claims_at, until };
-        let recorded = self.facts.record(fact, now)?;
+        let recorded = self.facts.record(fact, now);
         // Of two at once, only the one that moved the fact holds the newer claims; or the session ended meanwhile.
         let lives = recorded.raised && self.ending(realm, &claims, now).is_none();
-        if lives { Ok(issued) } else { Err(ChangeError::Conflict) }
+        if lives { Ok(Pending { outcome: issued, kept: recorded.kept }) } else { Err(ChangeError::Conflict) }
     }
 
     /// The session under a new id: at login, step-up, and whenever the old cookie must be worthless at once.
@@ -82,7 +84,12 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::reseal`]. Of two rotations at one moment the second is refused, and the first one's token lives. If a
     /// reseal came between, both tokens are refused: better a new login than a role that the other one took away.
-    pub fn rotate<'a>(&self, realm: &Realm, session: &Session<'a>, change: &Change<'a>) -> Result<Issued, ChangeError> {
+    pub fn rotate<'a>(
+        &self,
+        realm: &Realm,
+        session: &Session<'a>,
+        change: &Change<'a>,
+    ) -> Result<Pending<Issued>, ChangeError> {
         let (keys, now) = (self.keys.load(), self.now());
         let old = session.claims.sid;
         let mut claims = session.claims.clone();
@@ -92,13 +99,16 @@ impl Sessions {
         claims.claims_at = self.newer_claims_at(realm, &claims, now);
         let issued = self.seal(&keys, realm, &claims)?;
         // Kept to the absolute expiry: whoever ends the session by its old id has to find the new one.
-        let recorded = self.deny(realm.key(old), now, true, claims.expires.plus(2 * CLOCK_ERROR))?;
+        let until = claims.expires.plus(2 * CLOCK_ERROR);
+        let of = claims.tags.iter().next().map(|subject| (subject, claims.started));
+        let deny = Fact::Deny { session: realm.key(old), from: AT_ONCE, rotated: true, of, until };
+        let recorded = self.facts.record(deny, now);
         // Both changes write before they read: a reseal that came between is seen here, or it sees the denial.
         if recorded.over || recorded.was_rotated || self.ending(realm, &claims, now).is_some() {
             return Err(ChangeError::Conflict);
         }
         self.still_current(realm, session)?;
-        Ok(issued)
+        Ok(Pending { outcome: issued, kept: recorded.kept })
     }
 
     /// A time for new claims that is later than that of every claim known of the session.

@@ -95,7 +95,7 @@ impl Sessions {
         new.check()?;
         let (keys, now) = (self.keys.load(), self.now());
         let tags = new.tags(&keys, realm);
-        let started = self.start_after_endings(&tags, now);
+        let started = self.start_after_endings(realm, &tags, now);
         let authenticated = new.authenticated_at.unwrap_or(now);
         if authenticated > now.plus(SEALED_AHEAD) {
             return Err(IssueError::Future);
@@ -122,10 +122,11 @@ impl Sessions {
         Ok(self.seal(&keys, realm, &claims)?)
     }
 
-    /// The start of a session that no known ending may hit: now, or just after the latest cut-off of its tags.
-    fn start_after_endings(&self, tags: &[Tag], now: Timestamp) -> Timestamp {
-        let cutoffs = tags.iter().filter_map(|tag| self.facts.tag(*tag)?.cutoff);
-        cutoffs.map(|at| at.plus(std::time::Duration::from_millis(1))).fold(now, Timestamp::max)
+    /// The start of a session that no known ending may hit: now, or just after the latest cut-off of its tags or floor of its realm.
+    fn start_after_endings(&self, realm: &Realm, tags: &[Tag], now: Timestamp) -> Timestamp {
+        let cutoffs = tags.iter().filter_map(|tag| self.facts.tag(realm.tag_key(*tag))?.cutoff);
+        let endings = cutoffs.chain(self.facts.floor(realm.id()));
+        endings.map(|at| at.plus(std::time::Duration::from_millis(1))).fold(now, Timestamp::max)
     }
 
     /// Seals claims that were checked.

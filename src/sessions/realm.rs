@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::claims::{CookieName, RealmId, RealmName, SessionId};
-use crate::revocation::SessionKey;
+use crate::claims::{CookieName, RealmId, RealmName, SessionId, Tag};
+use crate::revocation::{SessionKey, TagKey};
 use crate::seal::Purpose;
 use crate::token::{Binding, SealError};
 
@@ -57,6 +57,16 @@ impl Realm {
     /// Under which facts about one of its sessions are kept.
     pub(super) fn key(&self, sid: SessionId) -> SessionKey {
         SessionKey { realm: self.id, sid }
+    }
+
+    /// What facts about one of its tags are kept under.
+    pub(super) fn tag_key(&self, tag: Tag) -> TagKey {
+        TagKey { realm: self.id, tag }
+    }
+
+    /// What its facts are kept under.
+    pub fn id(&self) -> RealmId {
+        self.id
     }
 
     /// The name of its cookie.

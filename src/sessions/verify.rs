@@ -68,12 +68,13 @@ impl Refusal {
             Self::Ended(Ending::Denied) => "ended",
             Self::Ended(Ending::CutOff) => "cut_off",
             Self::Ended(Ending::Superseded) => "superseded",
+            Self::Ended(Ending::Floored) => "floored",
             Self::SubjectsDiffer => "subjects_differ",
         }
     }
 
     /// Every code there is, so that metrics can begin at zero.
-    pub const CODES: [&'static str; 14] = [
+    pub const CODES: [&'static str; 15] = [
         "missing",
         "too_many",
         "malformed",
@@ -87,6 +88,7 @@ impl Refusal {
         "ended",
         "cut_off",
         "superseded",
+        "floored",
         "subjects_differ",
     ];
 }
@@ -143,7 +145,9 @@ impl Sessions {
                         _ => best = Some((rank, value)),
                     }
                 }
-                Err(refusal @ Refusal::Ended(Ending::Denied | Ending::CutOff)) => return Err(refusal),
+                Err(refusal @ Refusal::Ended(Ending::Denied | Ending::CutOff | Ending::Floored)) => {
+                    return Err(refusal);
+                }
                 Err(refusal) => passed_over = refusal,
             }
         }
@@ -175,10 +179,13 @@ impl Sessions {
         }
     }
 
-    /// What the facts say: one look-up for the session and one for each tag.
+    /// What the facts say: one look-up for the realm, one for the session and one for each tag.
     pub(super) fn ending(&self, realm: &Realm, claims: &Claims<'_>, now: Timestamp) -> Option<Ending> {
+        if self.facts.floor(realm.id()).is_some_and(|at| claims.started <= at) {
+            return Some(Ending::Floored);
+        }
         let own = self.facts.session(realm.key(claims.sid)).and_then(|facts| facts.judge(claims, now));
-        own.or_else(|| claims.tags.iter().find_map(|tag| self.facts.tag(tag)?.judge(claims)))
+        own.or_else(|| claims.tags.iter().find_map(|tag| self.facts.tag(realm.tag_key(tag))?.judge(claims)))
     }
 }
 

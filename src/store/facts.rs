@@ -7,17 +7,20 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use moka::Expiry;
 use moka::sync::Cache;
 
-use crate::claims::Tag;
+use crate::claims::RealmId;
 use crate::clock::{Clock, Timestamp};
-use crate::revocation::{Fact, FactStore, Recorded, SessionFacts, SessionKey, StoreError, TagFacts};
+use crate::revocation::{Fact, FactStore, Kept, Recorded, SessionFacts, SessionKey, TagFacts, TagKey};
 
 /// The fact store of a running service.
 pub struct CachedFacts {
     sessions: Cache<SessionKey, SessionFacts, RandomKeys>,
-    tags: Cache<Tag, TagFacts, RandomKeys>,
+    tags: Cache<TagKey, TagFacts, RandomKeys>,
+    /// One for each realm at most, and one for all: read on every request.
+    floors: ArcSwap<Vec<(Option<RealmId>, Timestamp)>>,
 }
 
 impl CachedFacts {
@@ -26,6 +29,7 @@ impl CachedFacts {
         Self {
             sessions: Cache::builder().expire_after(UntilTheirTime(Arc::clone(&clock))).build_with_hasher(RandomKeys),
             tags: Cache::builder().expire_after(UntilTheirTime(clock)).build_with_hasher(RandomKeys),
+            floors: ArcSwap::default(),
         }
     }
 
@@ -52,31 +56,49 @@ impl FactStore for CachedFacts {
         if self.sessions.contains_key(&session) { self.sessions.get(&session) } else { None }
     }
 
-    fn tag(&self, tag: Tag) -> Option<TagFacts> {
+    fn tag(&self, tag: TagKey) -> Option<TagFacts> {
         if self.tags.contains_key(&tag) { self.tags.get(&tag) } else { None }
     }
 
-    fn record(&self, fact: Fact, _now: Timestamp) -> Result<Recorded, StoreError> {
-        Ok(match fact {
+    fn floor(&self, realm: RealmId) -> Option<Timestamp> {
+        let floors = self.floors.load();
+        floors.iter().filter(|(of, _)| of.is_none_or(|of| of == realm)).map(|(_, at)| *at).max()
+    }
+
+    fn record(&self, fact: Fact, _now: Timestamp) -> Recorded {
+        match fact {
             Fact::Deny { session, .. } | Fact::Superseded { session, .. } => {
-                let mut before = None;
+                let mut before = SessionFacts::default();
                 let entry = self.sessions.entry(session).and_upsert_with(|known| {
-                    before = known.map(moka::Entry::into_value);
-                    before.unwrap_or_default().with(&fact)
+                    before = known.map(moka::Entry::into_value).unwrap_or_default();
+                    before.with(&fact)
                 });
-                let after = entry.into_value();
-                after.recorded(before)
+                Recorded::of_session(&before, &entry.into_value(), Kept::now())
             }
-            Fact::Cutoff { tag, .. } => {
-                let mut before = None;
+            Fact::Cutoff { tag, .. } | Fact::Stale { tag, .. } => {
+                let mut before = TagFacts::default();
                 let entry = self.tags.entry(tag).and_upsert_with(|known| {
-                    before = known.map(moka::Entry::into_value);
-                    before.unwrap_or_default().with(&fact)
+                    before = known.map(moka::Entry::into_value).unwrap_or_default();
+                    before.with(&fact)
                 });
-                let after = entry.into_value();
-                after.recorded(before)
+                Recorded::of_many(entry.into_value().raised_over(&before), Kept::now())
             }
-        })
+            Fact::Floor { realm, at, .. } => Recorded::of_many(self.raise_floor(realm, at), Kept::now()),
+        }
+    }
+}
+
+impl CachedFacts {
+    fn raise_floor(&self, realm: Option<RealmId>, at: Timestamp) -> bool {
+        let before = self.floors.rcu(|floors| {
+            let mut floors = Vec::clone(floors);
+            match floors.iter_mut().find(|(of, _)| *of == realm) {
+                Some((_, known)) => *known = at.max(*known),
+                None => floors.push((realm, at)),
+            }
+            floors
+        });
+        before.iter().find(|(of, _)| *of == realm).is_none_or(|(_, known)| at > *known)
     }
 }
 
@@ -142,12 +164,12 @@ impl Expiry<SessionKey, SessionFacts> for UntilTheirTime {
     }
 }
 
-impl Expiry<Tag, TagFacts> for UntilTheirTime {
-    fn expire_after_create(&self, _: &Tag, facts: &TagFacts, _: Instant) -> Option<Duration> {
+impl Expiry<TagKey, TagFacts> for UntilTheirTime {
+    fn expire_after_create(&self, _: &TagKey, facts: &TagFacts, _: Instant) -> Option<Duration> {
         Some(self.left(facts.until))
     }
 
-    fn expire_after_update(&self, _: &Tag, facts: &TagFacts, _: Instant, _: Option<Duration>) -> Option<Duration> {
+    fn expire_after_update(&self, _: &TagKey, facts: &TagFacts, _: Instant, _: Option<Duration>) -> Option<Duration> {
         Some(self.left(facts.until))
     }
 }

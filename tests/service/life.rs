@@ -3,6 +3,7 @@
 use std::sync::Barrier;
 use std::time::Duration;
 
+use pollster::block_on;
 use sealpass::clock::{Clock as _, Timestamp};
 use sealpass::sessions::{Change, ChangeError};
 use sealpass::token::Scratch;
@@ -204,7 +205,7 @@ fn rotations_at_one_moment_agree() {
     let [first, second] = both.map(|session| sessions.rotate(realm, &session, &Change::default()));
     // The second could bring back a role that the first took away.
     assert_eq!(second.err(), Some(ChangeError::Conflict));
-    let first = first.expect("the first");
+    let first = block_on(first.expect("the first").settled()).expect("kept");
     assert!(server.accepts(first.token.expose()));
     server.revoke(&json!({"session_id": session.id}));
     assert!(!server.accepts(first.token.expose()));
@@ -228,6 +229,7 @@ fn of_reseals_at_one_moment_one_wins() {
         rooms.each_mut().map(|room| sessions.verify(realm, &[session.token.as_bytes()], room).expect("good"));
     let none: [String; 0] = [];
     let lowered = sessions.reseal(realm, &a, &Change { roles: Some(&none), ..Change::default() }).expect("the first");
+    let lowered = block_on(lowered.settled()).expect("kept");
     server.advance(Duration::from_millis(1));
     assert_eq!(sessions.reseal(realm, &b, &Change::default()).err(), Some(ChangeError::Conflict));
     assert_eq!(sessions.rotate(realm, &c, &Change::default()).err(), Some(ChangeError::Conflict));

@@ -1,0 +1,218 @@
+//! The kinds of facts, how two of one kind merge, and how claims are judged by them.
+
+use crate::claims::{Claims, RealmId, SessionId, Tag};
+use crate::clock::Timestamp;
+
+/// A statement that ends or dates sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fact {
+    /// The session is over from `from` on. `rotated`: it goes on under the id that rotation gave it.
+    Deny {
+        /// Which session.
+        session: SessionKey,
+        /// From when on; [`AT_ONCE`] unless some grace was granted.
+        from: Timestamp,
+        /// Whether it goes on under another id.
+        rotated: bool,
+        /// The tag of its subject and its start, where a token of it was at hand: with many endings of one subject they
+        /// fold into one cut-off.
+        of: Option<(Tag, Timestamp)>,
+        /// How long the fact has to be kept.
+        until: Timestamp,
+    },
+    /// Tokens of the session whose claims are of before `at` are out of date.
+    Superseded {
+        /// Which session.
+        session: SessionKey,
+        /// From when the claims that hold are.
+        at: Timestamp,
+        /// How long the fact has to be kept.
+        until: Timestamp,
+    },
+    /// Sessions that bear the tag and started at or before `at` are over.
+    Cutoff {
+        /// Which sessions: a subject's, a handle's.
+        tag: TagKey,
+        /// Up to which start.
+        at: Timestamp,
+        /// How long the fact has to be kept.
+        until: Timestamp,
+    },
+    /// Claims of before `at` of sessions that bear the tag are out of date; the sessions live.
+    Stale {
+        /// Which sessions: a subject's, a handle's.
+        tag: TagKey,
+        /// From when the claims that hold are.
+        at: Timestamp,
+        /// How long the fact has to be kept.
+        until: Timestamp,
+    },
+    /// All sessions that started at or before `at` are over.
+    Floor {
+        /// Of which realm; of all if `None`.
+        realm: Option<RealmId>,
+        /// Up to which start.
+        at: Timestamp,
+        /// How long the fact has to be kept.
+        until: Timestamp,
+    },
+}
+
+/// A session of a realm. Facts are kept under both: whoever may end sessions of one realm and learns an id of another's
+/// can do nothing with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionKey {
+    /// Which realm.
+    pub realm: RealmId,
+    /// Which of its sessions.
+    pub sid: SessionId,
+}
+
+/// A tag of a realm: a subject, or a handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TagKey {
+    /// Which realm.
+    pub realm: RealmId,
+    /// Which of its tags.
+    pub tag: Tag,
+}
+
+/// The `from` of an ending without grace: before every `now`, so that no step of the clock brings the session back.
+pub const AT_ONCE: Timestamp = Timestamp::EPOCH;
+
+/// That a session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// From when on.
+    pub from: Timestamp,
+    /// Whether it goes on under another id.
+    pub rotated: bool,
+    /// The tag of its subject and its start, where known.
+    pub of: Option<(Tag, Timestamp)>,
+}
+
+/// All that is known about one session id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionFacts {
+    /// That it is over.
+    pub deny: Option<Denial>,
+    /// Older claims than these are out of date.
+    pub superseded: Option<Timestamp>,
+    /// How long this has to be kept.
+    pub until: Timestamp,
+}
+
+/// All that is known about one tag.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TagFacts {
+    /// Sessions that started then or earlier are over.
+    pub cutoff: Option<Timestamp>,
+    /// Claims of before then are out of date.
+    pub stale: Option<Timestamp>,
+    /// How long this has to be kept.
+    pub until: Timestamp,
+}
+
+/// What ends or outdates a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// The session was ended, or rotated to another id.
+    Denied,
+    /// All sessions of the subject, or of a handle, were ended.
+    CutOff,
+    /// The session lives, under a token with newer claims.
+    Superseded,
+    /// All sessions of the realm, or of all realms, were ended.
+    Floored,
+}
+
+impl SessionFacts {
+    /// Merges `fact` if it is about a session. The earlier ending wins, rotation only if both say so, the newer claims,
+    /// the longer time to keep.
+    #[must_use]
+    pub fn with(mut self, fact: &Fact) -> Self {
+        match *fact {
+            Fact::Deny { from, rotated, of, until, .. } => {
+                let new = Denial { from, rotated, of };
+                self.deny = Some(self.deny.map_or(new, |known| known.joined(new)));
+                self.until = self.until.max(until);
+            }
+            Fact::Superseded { at, until, .. } => {
+                self.superseded = self.superseded.max(Some(at));
+                self.until = self.until.max(until);
+            }
+            Fact::Cutoff { .. } | Fact::Stale { .. } | Fact::Floor { .. } => {}
+        }
+        self
+    }
+
+    /// What these facts say of `claims` at `now`.
+    pub fn judge(&self, claims: &Claims<'_>, now: Timestamp) -> Option<Ending> {
+        if self.deny.is_some_and(|deny| deny.from <= now) {
+            return Some(Ending::Denied);
+        }
+        self.superseded.is_some_and(|at| claims.claims_at < at).then_some(Ending::Superseded)
+    }
+
+    /// Whether it goes on under another id.
+    pub fn rotated(&self) -> bool {
+        self.deny.is_some_and(|deny| deny.rotated)
+    }
+
+    /// Whether it is over for good: denied, and not by a rotation alone.
+    pub fn over(&self) -> bool {
+        self.deny.is_some_and(|deny| !deny.rotated)
+    }
+
+    /// Whether these say more of sessions than `before`; a longer time to keep alone does not.
+    pub fn raised_over(&self, before: &Self) -> bool {
+        let said = |facts: &Self| (facts.deny.map(|deny| (deny.from, deny.rotated)), facts.superseded);
+        said(self) != said(before)
+    }
+}
+
+impl Denial {
+    fn joined(self, other: Self) -> Self {
+        Self {
+            from: self.from.min(other.from),
+            rotated: self.rotated && other.rotated,
+            // One session has one subject and one start; the order only settles what could never differ.
+            of: self.of.max(other.of),
+        }
+    }
+}
+
+impl TagFacts {
+    /// Merges `fact` if it is about a tag: the later times, the longer time to keep.
+    #[must_use]
+    pub fn with(mut self, fact: &Fact) -> Self {
+        match *fact {
+            Fact::Cutoff { at, until, .. } => {
+                self.cutoff = self.cutoff.max(Some(at));
+                self.until = self.until.max(until);
+            }
+            Fact::Stale { at, until, .. } => {
+                self.stale = self.stale.max(Some(at));
+                self.until = self.until.max(until);
+            }
+            Fact::Deny { .. } | Fact::Superseded { .. } | Fact::Floor { .. } => {}
+        }
+        self
+    }
+
+    /// Whether they end the session of `claims`. One that started at the very instant of the cut-off is over.
+    pub fn judge(&self, claims: &Claims<'_>) -> Option<Ending> {
+        self.cutoff.is_some_and(|at| claims.started <= at).then_some(Ending::CutOff)
+    }
+
+    /// Whether they say that `claims`, good otherwise, are out of date.
+    pub fn outdate(&self, claims: &Claims<'_>) -> bool {
+        self.stale.is_some_and(|at| claims.claims_at < at)
+    }
+
+    /// Whether these say more of sessions than `before`; a longer time to keep alone does not.
+    pub fn raised_over(&self, before: &Self) -> bool {
+        (self.cutoff, self.stale) != (before.cutoff, before.stale)
+    }
+}

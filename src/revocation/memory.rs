@@ -1,0 +1,77 @@
+//! Facts in a plain map: for tests, and for programs that embed the core alone.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::{Fact, FactStore, Kept, Recorded, SessionFacts, SessionKey, TagFacts, TagKey};
+use crate::claims::RealmId;
+use crate::clock::Timestamp;
+
+/// Facts in a plain map. It keeps each fact for as long as it matters and drops the others when it grows; it promises no
+/// more than its memory.
+#[derive(Debug, Default)]
+pub struct MemoryFacts(Mutex<Maps>);
+
+#[derive(Debug, Default)]
+struct Maps {
+    sessions: HashMap<SessionKey, SessionFacts>,
+    tags: HashMap<TagKey, TagFacts>,
+    floors: HashMap<Option<RealmId>, Timestamp>,
+    /// How many facts the next clean-up waits for, so that its cost is spread over as many inserts.
+    clean_at: usize,
+}
+
+impl FactStore for MemoryFacts {
+    fn session(&self, session: SessionKey) -> Option<SessionFacts> {
+        self.maps().sessions.get(&session).copied()
+    }
+
+    fn tag(&self, tag: TagKey) -> Option<TagFacts> {
+        self.maps().tags.get(&tag).copied()
+    }
+
+    fn floor(&self, realm: RealmId) -> Option<Timestamp> {
+        let maps = self.maps();
+        maps.floors.get(&Some(realm)).max(maps.floors.get(&None)).copied()
+    }
+
+    fn record(&self, fact: Fact, now: Timestamp) -> Recorded {
+        let mut maps = self.maps();
+        maps.clean(now);
+        match fact {
+            Fact::Deny { session, .. } | Fact::Superseded { session, .. } => {
+                let known = maps.sessions.entry(session).or_default();
+                let before = std::mem::replace(known, known.with(&fact));
+                Recorded::of_session(&before, known, Kept::now())
+            }
+            Fact::Cutoff { tag, .. } | Fact::Stale { tag, .. } => {
+                let known = maps.tags.entry(tag).or_default();
+                let before = std::mem::replace(known, known.with(&fact));
+                Recorded::of_many(known.raised_over(&before), Kept::now())
+            }
+            // There are as many as there are realms, and a floor that is out of date ends nothing: they stay.
+            Fact::Floor { realm, at, .. } => {
+                let known = maps.floors.entry(realm).or_default();
+                let raised = at > *known;
+                *known = at.max(*known);
+                Recorded::of_many(raised, Kept::now())
+            }
+        }
+    }
+}
+
+impl MemoryFacts {
+    fn maps(&self) -> std::sync::MutexGuard<'_, Maps> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Maps {
+    fn clean(&mut self, now: Timestamp) {
+        if self.sessions.len() + self.tags.len() >= self.clean_at {
+            self.sessions.retain(|_, facts| facts.until > now);
+            self.tags.retain(|_, facts| facts.until > now);
+            self.clean_at = 2 * (self.sessions.len() + self.tags.len()) + 1_024;
+        }
+    }
+}
