@@ -372,6 +372,7 @@ struct Ring {
     log_secret: [u8; 32],
     records: Vec<Record>,
     limits: Vec<Limit>,
+    replaces: Option<[u8; 16]>,
 }
 
 #[derive(Clone, Debug, serde::Serialize)]
@@ -388,7 +389,8 @@ struct Record {
 struct Limit {
     lifetime_seconds: u64,
     idle_seconds: u64,
-    in_force: u64,
+    since: u64,
+    ended: Option<u64>,
 }
 
 fn ring() -> impl Strategy<Value = Ring> {
@@ -400,10 +402,12 @@ fn ring() -> impl Strategy<Value = Ring> {
         let kid = Kid::of(&Secret::from_slice(&root).expect("32 bytes")).0;
         Record { kid, root: Some(root).filter(|_| destroyed.is_none()), created, not_before, revoked, destroyed }
     });
-    let limit = (1..3_u64, 1..3_u64, 0..10_u64).prop_map(|(lifetime_seconds, idle_seconds, in_force)| Limit {
+    let limit = (1..3_u64, 1..3_u64, 0..10_u64, maybe());
+    let limit = limit.prop_map(|(lifetime_seconds, idle_seconds, since, ended)| Limit {
         lifetime_seconds,
         idle_seconds,
-        in_force,
+        since,
+        ended,
     });
     let parts = (prop::collection::vec(record, 0..6), prop::collection::vec(limit, 0..4), 1..9_u64);
     parts.prop_map(|(mut records, mut limits, epoch)| {
@@ -411,7 +415,7 @@ fn ring() -> impl Strategy<Value = Ring> {
         records.dedup_by_key(|record| record.kid);
         limits.sort_by_key(|limit| (limit.lifetime_seconds, limit.idle_seconds));
         limits.dedup_by_key(|limit| (limit.lifetime_seconds, limit.idle_seconds));
-        Ring { ring_id: [1; 16], epoch, tag_secret: [2; 32], log_secret: [3; 32], records, limits }
+        Ring { ring_id: [1; 16], epoch, tag_secret: [2; 32], log_secret: [3; 32], records, limits, replaces: None }
     })
 }
 

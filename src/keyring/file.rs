@@ -7,8 +7,9 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::limits::LimitRecord;
 use super::record::{KeyRecord, Kid};
-use super::ring::{KeyRing, LimitRecord};
+use super::ring::KeyRing;
 use crate::clock::Timestamp;
 use crate::entropy::{Entropy, EntropyError, random};
 use crate::seal::{Cipher, NONCE_LEN};
@@ -160,6 +161,7 @@ struct BodyV1 {
     log_secret: Zeroizing<[u8; 32]>,
     records: Vec<RecordV1>,
     limits: Vec<LimitV1>,
+    replaces: Option<[u8; 16]>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -176,7 +178,8 @@ struct RecordV1 {
 struct LimitV1 {
     lifetime_seconds: u64,
     idle_seconds: u64,
-    in_force: u64,
+    since: u64,
+    ended: Option<u64>,
 }
 
 impl Body {
@@ -193,7 +196,8 @@ impl Body {
         let limit = |limit: &LimitRecord| LimitV1 {
             lifetime_seconds: limit.lifetime.as_secs(),
             idle_seconds: limit.idle.as_secs(),
-            in_force: limit.in_force.as_millis(),
+            since: limit.since.as_millis(),
+            ended: limit.ended.map(Timestamp::as_millis),
         };
         Self::V1(BodyV1 {
             ring_id: ring.ring_id,
@@ -202,6 +206,7 @@ impl Body {
             log_secret: copy(&ring.log_secret),
             records: ring.records.iter().map(record).collect(),
             limits: ring.limits.iter().map(limit).collect(),
+            replaces: ring.replaces,
         })
     }
 }
@@ -219,6 +224,7 @@ impl BodyV1 {
             records,
             limits,
             epoch: self.epoch,
+            replaces: self.replaces,
         })
     }
 }
@@ -249,7 +255,8 @@ impl LimitV1 {
         Some(LimitRecord {
             lifetime: Duration::from_secs(self.lifetime_seconds),
             idle: Duration::from_secs(self.idle_seconds),
-            in_force: Timestamp::from_millis(self.in_force)?,
+            since: Timestamp::from_millis(self.since)?,
+            ended: optional(self.ended)?,
         })
     }
 }
@@ -279,11 +286,7 @@ mod tests {
         let entropy = SystemEntropy::new();
         let now = Timestamp::from_millis(1_000).expect("in range");
         let mut ring = KeyRing::init(&entropy, now).expect("random bytes");
-        ring.note_limits(LimitRecord {
-            lifetime: Duration::from_secs(60),
-            idle: Duration::from_secs(6),
-            in_force: now,
-        });
+        ring.note_limits(Duration::from_secs(60), Duration::from_secs(6), now);
         let bytes = seal(&ring, &[&secret(1)], &entropy).expect("random bytes");
         (ring, bytes)
     }

@@ -11,8 +11,9 @@ use crate::secret::{MacKey, Secret};
 /// Every key of a ring that may open, derived for each purpose. Immutable: a changed ring makes a new snapshot.
 #[derive(Debug)]
 pub struct Keys {
-    /// Ascending by the time from which they seal, those without one first.
     keys: Vec<Key>,
+    /// Which key seals from when on, as a place in `keys`, or that none does; ascending.
+    schedule: Vec<(Timestamp, Option<usize>)>,
     /// Opens nothing: so that an unknown key id costs the time of a known one.
     decoy: Key,
     tags: MacKey,
@@ -22,25 +23,39 @@ pub struct Keys {
 #[derive(Debug)]
 pub struct Key {
     kid: Kid,
-    not_before: Option<Timestamp>,
     purposes: [PurposeKey; Purpose::ALL.len()],
 }
 
 impl Keys {
-    /// The snapshot of `ring`.
+    /// The snapshot of `ring`, with every key that is neither revoked nor destroyed.
     ///
     /// # Errors
     /// [`EntropyError`] if there are no random bytes for the decoy.
     pub fn new(ring: &KeyRing, entropy: &dyn Entropy) -> Result<Self, EntropyError> {
-        let openers = ring.records.iter().filter(|record| record.opens());
-        let mut keys: Vec<Key> = openers.filter_map(Key::of_record).collect();
-        keys.sort_by_key(|key| (key.not_before, key.kid));
-        Ok(Self { keys, decoy: Key::new(&Secret::generate(entropy)?, None), tags: MacKey::new(&ring.tag_secret) })
+        Self::of(ring, |_| true, entropy)
+    }
+
+    /// As [`Keys::new`], and without those that are retired at `now`. It is out of date at [`KeyRing::next_change`].
+    ///
+    /// # Errors
+    /// As [`Keys::new`].
+    pub fn at(ring: &KeyRing, now: Timestamp, entropy: &dyn Entropy) -> Result<Self, EntropyError> {
+        Self::of(ring, |record| !ring.is_retired(record, now), entropy)
+    }
+
+    fn of(ring: &KeyRing, needed: impl Fn(&KeyRecord) -> bool, entropy: &dyn Entropy) -> Result<Self, EntropyError> {
+        let openers = ring.records.iter().filter(|record| record.opens() && needed(record));
+        let keys: Vec<Key> = openers.filter_map(|record| record.root.as_ref().map(Key::new)).collect();
+        let begin = ring.schedule().into_iter().filter_map(|record| record.not_before);
+        let schedule = begin.map(|at| (at, keys.iter().position(|key| Some(key.kid) == ring.sealing(at)))).collect();
+        let decoy = Key::new(&Secret::generate(entropy)?);
+        Ok(Self { keys, schedule, decoy, tags: MacKey::new(&ring.tag_secret) })
     }
 
     /// The key that seals at `now`, if there is one: as [`KeyRing::sealing`].
     pub fn sealing(&self, now: Timestamp) -> Option<&Key> {
-        self.keys.iter().rev().find(|key| key.not_before.is_some_and(|from| from <= now))
+        let (_, place) = self.schedule.iter().rev().find(|(from, _)| *from <= now)?;
+        self.keys.get((*place)?)
     }
 
     /// Whether `kid` is known, and the key to open with: its own, or the decoy.
@@ -74,13 +89,9 @@ impl Keys {
 }
 
 impl Key {
-    fn new(root: &Secret<32>, not_before: Option<Timestamp>) -> Self {
+    fn new(root: &Secret<32>) -> Self {
         let purposes = Purpose::ALL.map(|purpose| PurposeKey::derive(root, purpose));
-        Self { kid: Kid::of(root), not_before, purposes }
-    }
-
-    fn of_record(record: &KeyRecord) -> Option<Self> {
-        record.root.as_ref().map(|root| Self::new(root, record.not_before))
+        Self { kid: Kid::of(root), purposes }
     }
 
     /// Its id.

@@ -6,9 +6,16 @@
 
 pub mod file;
 mod keys;
+mod life;
+mod limits;
+mod orders;
 mod record;
 mod ring;
+mod timing;
 
 pub use keys::{Key, Keys};
+pub use limits::LimitRecord;
+pub use orders::{Done, Order, Outcome, Refused};
 pub use record::{KeyRecord, KeyState, Kid};
-pub use ring::{KeyRing, LimitRecord, MergeError, RingId};
+pub use ring::{KeyRing, MergeError, RingId};
+pub use timing::{Timing, TimingError};

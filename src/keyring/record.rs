@@ -17,6 +17,14 @@ impl Kid {
     }
 }
 
+impl Kid {
+    /// Reads what [`Kid`] is printed as: 8 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = text.len() == 8 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        plain.then(|| u32::from_str_radix(text, 16).ok().map(|id| Self(id.to_be_bytes())))?
+    }
+}
+
 impl fmt::Display for Kid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}", u32::from_be_bytes(self.0))
@@ -63,6 +71,12 @@ impl KeyRecord {
         self.root.is_some() && self.revoked.is_none()
     }
 
+    /// Wipes the root and leaves what keeps the id from being used again.
+    pub(super) fn destroy(&mut self, now: Timestamp) {
+        self.root = None;
+        self.destroyed = Some(now);
+    }
+
     /// The times of both records of one key joined: some `not_before` beats none, then the later; revoked and destroyed
     /// win, the earlier of two.
     pub(super) fn join(&mut self, other: &Self) {
@@ -88,6 +102,8 @@ pub enum KeyState {
     Active,
     /// An earlier one: opens what it sealed.
     VerifyOnly,
+    /// An earlier one whose last token can't be alive any more: opens nothing.
+    Retired,
     /// Opens nothing from now on.
     Revoked,
     /// Its root is gone.
@@ -101,6 +117,7 @@ impl fmt::Display for KeyState {
             Self::Pending => "pending",
             Self::Active => "active",
             Self::VerifyOnly => "verify-only",
+            Self::Retired => "retired",
             Self::Revoked => "revoked",
             Self::Destroyed => "destroyed",
         })

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::record::{KeyRecord, KeyState, Kid};
+use super::limits::LimitRecord;
+use super::record::KeyRecord;
 use crate::clock::Timestamp;
 use crate::entropy::{Entropy, EntropyError, random};
 use crate::secret::Secret;
@@ -21,17 +22,8 @@ pub struct KeyRing {
     pub(super) limits: Vec<LimitRecord>,
     /// Counts the writes of the file, so that an older one is known as such.
     pub(super) epoch: u64,
-}
-
-/// Lifetimes that tokens may have been sealed with: a key stays as long as the longest of them may need it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LimitRecord {
-    /// The longest absolute lifetime.
-    pub lifetime: Duration,
-    /// The longest idle limit.
-    pub idle: Duration,
-    /// When they were last known to be in force.
-    pub in_force: Timestamp,
+    /// The ring that this one was made in place of, so that a running service takes the step with it.
+    pub(super) replaces: Option<RingId>,
 }
 
 /// Two rings can't become one.
@@ -56,7 +48,18 @@ impl KeyRing {
             records: vec![KeyRecord::generate(entropy, now, Some(now))?],
             limits: Vec::new(),
             epoch: 1,
+            replaces: None,
         })
+    }
+
+    /// A new ring in place of this one, which nothing sealed before can be opened with.
+    ///
+    /// # Errors
+    /// [`EntropyError`] if there are no random bytes.
+    pub fn replacement(&self, entropy: &dyn Entropy, now: Timestamp) -> Result<Self, EntropyError> {
+        let mut ring = Self::init(entropy, now)?;
+        ring.replaces = Some(self.ring_id);
+        Ok(ring)
     }
 
     /// Which ring it is.
@@ -69,6 +72,16 @@ impl KeyRing {
         self.epoch
     }
 
+    /// The ring that this one was made in place of.
+    pub fn replaces(&self) -> Option<RingId> {
+        self.replaces
+    }
+
+    /// Counts a write.
+    pub fn written(&mut self) {
+        self.epoch += 1;
+    }
+
     /// All records, destroyed ones too, ascending by id.
     pub fn records(&self) -> &[KeyRecord] {
         &self.records
@@ -77,19 +90,6 @@ impl KeyRing {
     /// Lifetimes that tokens may have been sealed with.
     pub fn limits(&self) -> &[LimitRecord] {
         &self.limits
-    }
-
-    /// The key that seals at `now`: among those that open, the one with the greatest `not_before` not after `now`; of
-    /// two with the same, the greater id, so that every replica picks the same.
-    pub fn sealing(&self, now: Timestamp) -> Option<Kid> {
-        let started = |record: &&KeyRecord| record.opens() && record.not_before.is_some_and(|from| from <= now);
-        self.records.iter().filter(started).max_by_key(|record| (record.not_before, record.kid)).map(KeyRecord::kid)
-    }
-
-    /// Each key with its state at `now`, in the order of [`KeyRing::records`].
-    pub fn states(&self, now: Timestamp) -> impl Iterator<Item = (&KeyRecord, KeyState)> {
-        let sealing = self.sealing(now);
-        self.records.iter().map(move |record| (record, state(record, sealing, now)))
     }
 
     /// Takes in what `other` knows. The result does not depend on the order or number of merges, and nothing revoked or
@@ -102,37 +102,46 @@ impl KeyRing {
             return Err(MergeError::OtherRing);
         }
         for record in other.records {
-            match self.records.binary_search_by_key(&record.kid, KeyRecord::kid) {
-                Ok(at) => self.records[at].join(&record),
-                Err(at) => self.records.insert(at, record),
-            }
+            self.add(record);
         }
         for limit in other.limits {
-            self.note_limits(limit);
+            self.add_limits(limit);
         }
         self.epoch = self.epoch.max(other.epoch);
+        self.replaces = self.replaces.max(other.replaces);
         Ok(())
     }
 
-    /// Notes that tokens may be sealed with these lifetimes.
-    pub fn note_limits(&mut self, limit: LimitRecord) {
-        let same = |known: &&mut LimitRecord| known.lifetime == limit.lifetime && known.idle == limit.idle;
-        match self.limits.iter_mut().find(same) {
-            Some(known) => known.in_force = known.in_force.max(limit.in_force),
+    /// Notes that tokens are sealed with these longest lifetimes, and no longer with others. Returns whether that was
+    /// news.
+    pub fn note_limits(&mut self, lifetime: Duration, idle: Duration, now: Timestamp) -> bool {
+        let mut news = false;
+        for known in self.limits.iter_mut().filter(|known| known.ended.is_none() && !known.is_of(lifetime, idle)) {
+            (known.ended, news) = (Some(now), true);
+        }
+        if let Some(known) = self.limits.iter_mut().find(|known| known.is_of(lifetime, idle)) {
+            news |= known.ended.take().is_some();
+        } else {
+            self.add_limits(LimitRecord { lifetime, idle, since: now, ended: None });
+            news = true;
+        }
+        news
+    }
+
+    /// Adds a key, in its place. One that is known already only learns the other's times.
+    pub(super) fn add(&mut self, record: KeyRecord) {
+        match self.records.binary_search_by_key(&record.kid, KeyRecord::kid) {
+            Ok(at) => self.records[at].join(&record),
+            Err(at) => self.records.insert(at, record),
+        }
+    }
+
+    fn add_limits(&mut self, limit: LimitRecord) {
+        match self.limits.iter_mut().find(|known| known.is_of(limit.lifetime, limit.idle)) {
+            Some(known) => known.join(&limit),
             None => self.limits.push(limit),
         }
         self.limits.sort_by_key(|limit| (limit.lifetime, limit.idle));
-    }
-}
-
-fn state(record: &KeyRecord, sealing: Option<Kid>, now: Timestamp) -> KeyState {
-    match record.not_before {
-        _ if record.root.is_none() => KeyState::Destroyed,
-        _ if record.revoked.is_some() => KeyState::Revoked,
-        None => KeyState::Proposed,
-        Some(from) if from > now => KeyState::Pending,
-        Some(_) if sealing == Some(record.kid) => KeyState::Active,
-        Some(_) => KeyState::VerifyOnly,
     }
 }
 
@@ -149,10 +158,6 @@ mod tests {
         KeyRing::init(&SystemEntropy::new(), at(1_000)).expect("random bytes")
     }
 
-    fn key(not_before: Option<u64>) -> KeyRecord {
-        KeyRecord::generate(&SystemEntropy::new(), at(1_000), not_before.map(at)).expect("random bytes")
-    }
-
     #[test]
     fn a_new_ring_seals_at_once() {
         let ring = ring();
@@ -161,28 +166,15 @@ mod tests {
     }
 
     #[test]
-    fn a_later_key_takes_over_when_its_time_comes() {
-        let mut ring = ring();
-        let first = ring.records[0].kid;
-        let (next, proposed) = (key(Some(5_000)), key(None));
-        let (second, third) = (next.kid, proposed.kid);
-        ring.records.extend([next, proposed]);
-        ring.records.sort_by_key(KeyRecord::kid);
-        assert_eq!(ring.sealing(at(4_999)), Some(first));
-        assert_eq!(ring.sealing(at(5_000)), Some(second));
-        let state = |now, kid| ring.states(at(now)).find(|(record, _)| record.kid == kid).map(|(_, state)| state);
-        assert_eq!(state(4_999, second), Some(KeyState::Pending));
-        assert_eq!(state(5_000, second), Some(KeyState::Active));
-        assert_eq!(state(5_000, first), Some(KeyState::VerifyOnly));
-        assert_eq!(state(5_000, third), Some(KeyState::Proposed));
-    }
-
-    #[test]
-    fn a_revoked_key_neither_seals_nor_opens() {
-        let mut ring = ring();
-        ring.records[0].revoked = Some(at(2_000));
-        assert_eq!(ring.sealing(at(3_000)), None);
-        assert!(!ring.records[0].opens());
+    fn limits_end_when_others_are_noted_and_begin_again() {
+        let (mut ring, hour) = (ring(), Duration::from_secs(3_600));
+        assert!(ring.note_limits(2 * hour, hour, at(1)));
+        assert!(!ring.note_limits(2 * hour, hour, at(2)), "no news");
+        assert!(ring.note_limits(4 * hour, hour, at(3)));
+        let known = |ring: &KeyRing| ring.limits.iter().map(|limit| (limit.since, limit.ended)).collect::<Vec<_>>();
+        assert_eq!(known(&ring), [(at(1), Some(at(3))), (at(3), None)]);
+        assert!(ring.note_limits(2 * hour, hour, at(4)));
+        assert_eq!(known(&ring), [(at(1), None), (at(3), Some(at(4)))]);
     }
 
     #[test]

@@ -153,6 +153,11 @@ impl Lifetimes {
         Ok(Self { idle, absolute, persistent_idle, persistent_absolute })
     }
 
+    /// The longest absolute lifetime and the longest idle limit.
+    pub fn longest(&self) -> (Duration, Duration) {
+        (self.absolute.max(self.persistent_absolute), self.idle.max(self.persistent_idle))
+    }
+
     /// Idle and absolute limit of a session.
     pub fn of(&self, persistent: bool) -> (Duration, Duration) {
         if persistent { (self.persistent_idle, self.persistent_absolute) } else { (self.idle, self.absolute) }

@@ -1,0 +1,44 @@
+//! Lifetimes that tokens may have been sealed with: a key stays as long as the longest of them may need it.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+/// The longest lifetimes of a configuration, and when it was in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitRecord {
+    /// The longest absolute lifetime.
+    pub lifetime: Duration,
+    /// The longest idle limit.
+    pub idle: Duration,
+    /// Since when they are known to be in force.
+    pub since: Timestamp,
+    /// When a configuration without them was first seen; `None` while they are in force.
+    pub ended: Option<Timestamp>,
+}
+
+impl LimitRecord {
+    /// Whether a key may have sealed under these limits, if it sealed from `first` to `last`.
+    ///
+    /// A change of configuration reaches one replica after the other, and only the first one is noted: a day is
+    /// allowed for the rest.
+    pub(super) fn may_bind(&self, first: Timestamp, last: Timestamp) -> bool {
+        self.since <= last && self.ended.is_none_or(|ended| ended.plus(ROLLING_CHANGE) >= first)
+    }
+
+    /// Both known times joined: the longer time in force.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.since = self.since.min(other.since);
+        self.ended = match (self.ended, other.ended) {
+            (Some(one), Some(other)) => Some(one.max(other)),
+            _ => None,
+        };
+    }
+
+    pub(super) fn is_of(&self, lifetime: Duration, idle: Duration) -> bool {
+        self.lifetime == lifetime && self.idle == idle
+    }
+}
+
+/// How long a change of configuration may take to reach every replica.
+const ROLLING_CHANGE: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,0 +1,273 @@
+//! What an operator may order of a ring, and what it then does: pure functions of the ring and the time.
+//!
+//! Only these make, date, revoke or destroy keys, and each may be given twice: what is done already is not done again.
+
+use std::time::Duration;
+
+use super::record::{KeyRecord, KeyState, Kid};
+use super::ring::KeyRing;
+use super::timing::Timing;
+use crate::clock::Timestamp;
+use crate::entropy::{Entropy, EntropyError};
+
+/// Something to do with the keys of a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Make the next key, which seals [`Timing::activation`] from now on, or after the longer time that is asked for.
+    /// Nothing while the one before is still on its way. Retired keys are destroyed.
+    Rotate {
+        /// How long from now, if longer.
+        after: Option<Duration>,
+    },
+    /// Put the next key off until a later time.
+    Postpone {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// End every session under a key at once, and seal with a fresh one if it was the active key.
+    Revoke {
+        /// Which key.
+        kid: Kid,
+    },
+    /// Wipe a key that nothing needs any more.
+    Destroy {
+        /// Which key.
+        kid: Kid,
+        /// Even if sessions under it may be alive.
+        force: bool,
+    },
+}
+
+/// What an order came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// What was done, or found done already.
+    pub outcome: Outcome,
+    /// Whether the ring is another one now, and has to be written.
+    pub changed: bool,
+    /// Retired keys that were destroyed with it.
+    pub destroyed: Vec<Kid>,
+}
+
+/// What was done, or found done already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The next key is on its way.
+    Rotating {
+        /// Its id.
+        kid: Kid,
+        /// From when on it seals.
+        from: Timestamp,
+    },
+    /// The key is revoked.
+    Revoked {
+        /// Its id.
+        kid: Kid,
+        /// The key that seals in its place, if it was the active one.
+        fresh: Option<Kid>,
+    },
+    /// The key is destroyed.
+    Destroyed {
+        /// Its id.
+        kid: Kid,
+    },
+}
+
+/// An order that is not carried out. Every text says what to do instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// No such key.
+    #[error("there is no key {0} in the ring; `keys list` shows those there are")]
+    Unknown(Kid),
+    /// Sooner than replicas may learn of the key.
+    #[error(
+        "a new key can't seal sooner than {least:?} after it is made, or a replica might not have it yet; ask for that or more"
+    )]
+    TooSoon {
+        /// The least time.
+        least: Duration,
+    },
+    /// Later than anybody means.
+    #[error("a rotation is put off by 400 days at the most; give an earlier time")]
+    TooFar,
+    /// No key is on its way.
+    #[error("no rotation is pending; `keys rotate` begins one")]
+    NothingPending,
+    /// Replicas may not hear of it in time.
+    #[error("key {kid} seals from {} on, which is less than {notice:?} ahead: some replica might not hear of a change in time; let it begin", from.rfc3339())]
+    TooLate {
+        /// The key.
+        kid: Kid,
+        /// From when on it seals.
+        from: Timestamp,
+        /// How long before that it could still be changed.
+        notice: Duration,
+    },
+    /// Not later than it is.
+    #[error("key {kid} seals from {} on; a rotation is only put off to a later time", from.rfc3339())]
+    NotLater {
+        /// The key.
+        kid: Kid,
+        /// From when on it seals.
+        from: Timestamp,
+    },
+    /// Sessions under it may be alive.
+    #[error("sessions under key {kid} may be alive until {}; wait until then, or end them with --force", until.rfc3339())]
+    Needed {
+        /// The key.
+        kid: Kid,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// It seals, or will.
+    #[error("key {kid} is {state}; `keys revoke {kid}` ends it and what it sealed, and then it can be destroyed")]
+    InUse {
+        /// The key.
+        kid: Kid,
+        /// Its state.
+        state: KeyState,
+    },
+    /// No random bytes.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+}
+
+impl KeyRing {
+    /// Carries out `order` at `now`.
+    ///
+    /// # Errors
+    /// [`Refused`], and the ring is as it was.
+    pub fn carry_out(
+        &mut self,
+        order: Order,
+        now: Timestamp,
+        timing: Timing,
+        entropy: &dyn Entropy,
+    ) -> Result<Done, Refused> {
+        match order {
+            Order::Rotate { after } => self.rotate(after, now, timing, entropy),
+            Order::Postpone { until } => self.postpone(until, now, timing),
+            Order::Revoke { kid } => self.revoke(kid, now, entropy),
+            Order::Destroy { kid, force } => self.destroy(kid, force, now),
+        }
+    }
+
+    /// The key that is on its way: proposed or pending.
+    pub fn next_key(&self, now: Timestamp) -> Option<&KeyRecord> {
+        let coming = self.states(now).filter(|(_, state)| matches!(state, KeyState::Proposed | KeyState::Pending));
+        coming
+            .map(|(record, _)| record)
+            .min_by_key(|record| (record.not_before.is_none(), record.not_before, record.kid))
+    }
+
+    fn rotate(
+        &mut self,
+        after: Option<Duration>,
+        now: Timestamp,
+        timing: Timing,
+        entropy: &dyn Entropy,
+    ) -> Result<Done, Refused> {
+        let least = timing.activation();
+        let after = after.unwrap_or(least);
+        if after < least {
+            return Err(Refused::TooSoon { least });
+        }
+        if after > FARTHEST {
+            return Err(Refused::TooFar);
+        }
+        let from = now.plus(after);
+        let (kid, from, changed) = match self.next_key(now).map(|record| (record.kid, record.not_before)) {
+            Some((kid, Some(from))) => (kid, from, false),
+            Some((kid, None)) => {
+                self.known(kid)?.not_before = Some(from);
+                (kid, from, true)
+            }
+            None => {
+                let fresh = KeyRecord::generate(entropy, now, Some(from))?;
+                let kid = fresh.kid;
+                self.add(fresh);
+                (kid, from, true)
+            }
+        };
+        let destroyed = self.destroy_retired(now);
+        let changed = changed || !destroyed.is_empty();
+        Ok(Done { outcome: Outcome::Rotating { kid, from }, changed, destroyed })
+    }
+
+    fn postpone(&mut self, until: Timestamp, now: Timestamp, timing: Timing) -> Result<Done, Refused> {
+        let next = self.next_key(now).and_then(|record| Some((record.kid, record.not_before?)));
+        let (kid, from) = next.ok_or(Refused::NothingPending)?;
+        if until == from {
+            return Ok(Done { outcome: Outcome::Rotating { kid, from }, changed: false, destroyed: Vec::new() });
+        }
+        if until < from {
+            return Err(Refused::NotLater { kid, from });
+        }
+        if until > now.plus(FARTHEST) {
+            return Err(Refused::TooFar);
+        }
+        if now >= from.minus(timing.notice()) {
+            return Err(Refused::TooLate { kid, from, notice: timing.notice() });
+        }
+        self.known(kid)?.not_before = Some(until);
+        Ok(Done { outcome: Outcome::Rotating { kid, from: until }, changed: true, destroyed: Vec::new() })
+    }
+
+    fn revoke(&mut self, kid: Kid, now: Timestamp, entropy: &dyn Entropy) -> Result<Done, Refused> {
+        let seals = self.sealing(now) == Some(kid);
+        let record = self.known(kid)?;
+        if !record.opens() {
+            let outcome = Outcome::Revoked { kid, fresh: None };
+            return Ok(Done { outcome, changed: false, destroyed: Vec::new() });
+        }
+        // Made before anything is changed: without random bytes the ring stays as it is.
+        let fresh = if seals { Some(KeyRecord::generate(entropy, now, Some(now))?) } else { None };
+        let fresh_kid = fresh.as_ref().map(KeyRecord::kid);
+        let record = self.known(kid)?;
+        // A key that sealed was revoked no sooner than it began to, whatever the clock says, and its successor is later.
+        let began = record.not_before.filter(|_| seals).unwrap_or(Timestamp::EPOCH);
+        record.revoked = Some(now.max(began));
+        if let Some(mut fresh) = fresh {
+            fresh.not_before = Some(now.max(began.plus(Duration::from_millis(1))));
+            self.add(fresh);
+        }
+        Ok(Done { outcome: Outcome::Revoked { kid, fresh: fresh_kid }, changed: true, destroyed: Vec::new() })
+    }
+
+    fn destroy(&mut self, kid: Kid, force: bool, now: Timestamp) -> Result<Done, Refused> {
+        let (record, state) = self.states(now).find(|(record, _)| record.kid == kid).ok_or(Refused::Unknown(kid))?;
+        let changed = match state {
+            KeyState::Destroyed => false,
+            KeyState::Revoked | KeyState::Retired => true,
+            KeyState::VerifyOnly if force => true,
+            KeyState::VerifyOnly => {
+                return Err(Refused::Needed { kid, until: self.opens_until(record).unwrap_or(Timestamp::MAX) });
+            }
+            KeyState::Proposed | KeyState::Pending | KeyState::Active => return Err(Refused::InUse { kid, state }),
+        };
+        if changed {
+            self.known(kid)?.destroy(now);
+        }
+        Ok(Done { outcome: Outcome::Destroyed { kid }, changed, destroyed: Vec::new() })
+    }
+
+    /// A key that nothing can need any more is only something to lose.
+    fn destroy_retired(&mut self, now: Timestamp) -> Vec<Kid> {
+        let retired = self.states(now).filter(|(_, state)| *state == KeyState::Retired);
+        let retired: Vec<_> = retired.map(|(record, _)| record.kid).collect();
+        for record in &mut self.records {
+            if retired.contains(&record.kid) {
+                record.destroy(now);
+            }
+        }
+        retired
+    }
+
+    fn known(&mut self, kid: Kid) -> Result<&mut KeyRecord, Refused> {
+        self.records.iter_mut().find(|record| record.kid == kid).ok_or(Refused::Unknown(kid))
+    }
+}
+
+/// How far ahead a rotation may lie.
+const FARTHEST: Duration = crate::sessions::Lifetimes::MAX;
