@@ -66,6 +66,16 @@ impl<const N: usize> Secret<N> {
         Ok(secret)
     }
 
+    /// Bytes that `fill` puts in their place, so that no copy is left anywhere else.
+    ///
+    /// # Errors
+    /// Those of `fill`.
+    pub fn fill_with<E>(fill: impl FnOnce(&mut [u8; N]) -> Result<(), E>) -> Result<Self, E> {
+        let mut secret = Self::zeroed();
+        fill(&mut secret.0)?;
+        Ok(secret)
+    }
+
     /// HKDF-SHA256 (RFC 5869) of these bytes with an empty salt.
     #[must_use]
     pub fn derive<const M: usize>(&self, info: &[u8]) -> Secret<M> {

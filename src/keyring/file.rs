@@ -7,14 +7,11 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::limits::LimitRecord;
-use super::record::{KeyRecord, Kid};
+use super::body;
 use super::ring::KeyRing;
-use crate::clock::Timestamp;
 use crate::entropy::{Entropy, EntropyError, random};
 use crate::seal::{Cipher, NONCE_LEN};
 use crate::secret::Secret;
-use std::time::Duration;
 
 /// How every ring file begins; the last digit is the version.
 pub const MAGIC: &[u8; 16] = b"sealpass ring 1\n";
@@ -45,21 +42,14 @@ pub enum RingFileError {
     Damaged,
 }
 
-/// Seals `ring` so that each of `secrets` opens it.
+/// Seals `ring` under a new data key, so that each of `secrets` opens it and no other one does.
 ///
 /// # Errors
 /// [`EntropyError`] if there are no random bytes.
 pub fn seal(ring: &KeyRing, secrets: &[&ClusterSecret], entropy: &dyn Entropy) -> Result<Vec<u8>, EntropyError> {
     let data_key = Secret::generate(entropy)?;
     let slots = secrets.iter().map(|secret| Slot::wrap(&data_key, secret, entropy)).collect::<Result<_, _>>()?;
-    let mut body = Zeroizing::new(Vec::with_capacity(MAX_BODY_HINT));
-    *body =
-        postcard::to_extend(&Body::of(ring), std::mem::take(&mut *body)).expect("a growing buffer takes every ring");
-    let nonce = random(entropy)?;
-    let tag = Cipher::new(&data_key).seal_in_place(&nonce, MAGIC, &mut body);
-    body.extend_from_slice(&tag);
-    let envelope = Envelope { slots, nonce, sealed: &body };
-    Ok(postcard::to_extend(&envelope, MAGIC.to_vec()).expect("a growing buffer takes every envelope"))
+    seal_under(ring, slots, &data_key, entropy)
 }
 
 /// Opens a ring file with `secret`.
@@ -67,31 +57,77 @@ pub fn seal(ring: &KeyRing, secrets: &[&ClusterSecret], entropy: &dyn Entropy) -
 /// # Errors
 /// [`RingFileError`] says what is wrong with the bytes and what to do.
 pub fn open(bytes: &[u8], secret: &ClusterSecret) -> Result<KeyRing, RingFileError> {
-    if bytes.is_empty() {
-        return Err(RingFileError::Empty);
-    }
-    let Some(rest) = bytes.strip_prefix(MAGIC) else {
-        let family = &MAGIC[..MAGIC.len() - 2];
-        return Err(match bytes {
-            _ if bytes.starts_with(family) => RingFileError::OtherVersion,
-            _ if family.starts_with(bytes) => RingFileError::Damaged,
-            _ => RingFileError::NotARing,
-        });
-    };
-    let (envelope, rest): (Envelope<'_>, _) = postcard::take_from_bytes(rest).map_err(|_| RingFileError::Damaged)?;
-    if !rest.is_empty() {
-        return Err(RingFileError::Damaged);
-    }
-    let id = slot_id(secret);
-    let slot = envelope.slots.iter().find(|slot| slot.id == id).ok_or(RingFileError::WrongSecret)?;
-    let data_key = slot.unwrap(secret)?;
+    let envelope = Envelope::parse(bytes)?;
+    let data_key = envelope.data_key(secret)?;
     let mut body = Zeroizing::new(envelope.sealed.to_vec());
     let body = Cipher::new(&data_key).open_in_place(&envelope.nonce, MAGIC, &mut body);
-    let body = body.map_err(|_| RingFileError::Damaged)?;
-    let (Body::V1(body), []) = postcard::take_from_bytes(body).map_err(|_| RingFileError::Damaged)? else {
-        return Err(RingFileError::Damaged);
-    };
-    body.into_ring().ok_or(RingFileError::Damaged)
+    body::decode(body.map_err(|_| RingFileError::Damaged)?).ok_or(RingFileError::Damaged)
+}
+
+/// Seals `ring` in place of what is in `bytes`: every secret that opened that opens this.
+///
+/// # Errors
+/// [`ResealError`]: `secret` does not open `bytes`, or there are no random bytes.
+pub fn reseal(
+    bytes: &[u8],
+    secret: &ClusterSecret,
+    ring: &KeyRing,
+    entropy: &dyn Entropy,
+) -> Result<Vec<u8>, ResealError> {
+    let envelope = Envelope::parse(bytes)?;
+    let data_key = envelope.data_key(secret)?;
+    Ok(seal_under(ring, envelope.slots, &data_key, entropy)?)
+}
+
+/// The same ring, which `other` opens as well from here on.
+///
+/// # Errors
+/// As [`reseal`].
+pub fn accept(
+    bytes: &[u8],
+    secret: &ClusterSecret,
+    other: &ClusterSecret,
+    entropy: &dyn Entropy,
+) -> Result<Vec<u8>, ResealError> {
+    let mut envelope = Envelope::parse(bytes)?;
+    let data_key = envelope.data_key(secret)?;
+    let slot = Slot::wrap(&data_key, other, entropy)?;
+    envelope.slots.retain(|known| known.id != slot.id);
+    envelope.slots.push(slot);
+    Ok(envelope.encode())
+}
+
+/// How many secrets open the file, as far as can be told without one of them.
+///
+/// # Errors
+/// [`RingFileError`] if the bytes are no ring file.
+pub fn untrusted_slots(bytes: &[u8]) -> Result<usize, RingFileError> {
+    Ok(Envelope::parse(bytes)?.slots.len())
+}
+
+/// A ring file can't be sealed in place of another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResealError {
+    /// The one that is there can't be opened.
+    #[error(transparent)]
+    File(#[from] RingFileError),
+    /// No random bytes.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+}
+
+fn seal_under(
+    ring: &KeyRing,
+    slots: Vec<Slot>,
+    data_key: &Secret<32>,
+    entropy: &dyn Entropy,
+) -> Result<Vec<u8>, EntropyError> {
+    let nonce = random(entropy)?;
+    let mut body = body::encode(ring);
+    let tag = Cipher::new(data_key).seal_in_place(&nonce, MAGIC, &mut body);
+    body.extend_from_slice(&tag);
+    Ok(Envelope { slots, nonce, sealed: &body }.encode())
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,6 +135,36 @@ struct Envelope<'a> {
     slots: Vec<Slot>,
     nonce: [u8; NONCE_LEN],
     sealed: &'a [u8],
+}
+
+impl<'a> Envelope<'a> {
+    fn parse(bytes: &'a [u8]) -> Result<Self, RingFileError> {
+        if bytes.is_empty() {
+            return Err(RingFileError::Empty);
+        }
+        let Some(rest) = bytes.strip_prefix(MAGIC) else {
+            let family = &MAGIC[..MAGIC.len() - 2];
+            return Err(match bytes {
+                _ if bytes.starts_with(family) => RingFileError::OtherVersion,
+                _ if family.starts_with(bytes) => RingFileError::Damaged,
+                _ => RingFileError::NotARing,
+            });
+        };
+        match postcard::take_from_bytes(rest) {
+            Ok((envelope, [])) => Ok(envelope),
+            _ => Err(RingFileError::Damaged),
+        }
+    }
+
+    fn data_key(&self, secret: &ClusterSecret) -> Result<Secret<32>, RingFileError> {
+        let id = slot_id(secret);
+        let slot = self.slots.iter().find(|slot| slot.id == id).ok_or(RingFileError::WrongSecret)?;
+        slot.unwrap(secret)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        postcard::to_extend(self, MAGIC.to_vec()).expect("a growing buffer takes every envelope")
+    }
 }
 
 /// The data key under one secret.
@@ -147,136 +213,12 @@ fn wrapping(secret: &ClusterSecret) -> Cipher {
     Cipher::new(&secret.derive(b"ring wrap"))
 }
 
-/// Append-only, as the payload of a token.
-#[derive(Serialize, Deserialize)]
-enum Body {
-    V1(BodyV1),
-}
-
-#[derive(Serialize, Deserialize)]
-struct BodyV1 {
-    ring_id: [u8; 16],
-    epoch: u64,
-    tag_secret: Zeroizing<[u8; 32]>,
-    log_secret: Zeroizing<[u8; 32]>,
-    records: Vec<RecordV1>,
-    limits: Vec<LimitV1>,
-    replaces: Option<[u8; 16]>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct RecordV1 {
-    kid: [u8; 4],
-    root: Option<Zeroizing<[u8; 32]>>,
-    created: u64,
-    not_before: Option<u64>,
-    revoked: Option<u64>,
-    destroyed: Option<u64>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct LimitV1 {
-    lifetime_seconds: u64,
-    idle_seconds: u64,
-    since: u64,
-    ended: Option<u64>,
-}
-
-impl Body {
-    fn of(ring: &KeyRing) -> Self {
-        let copy = |secret: &Secret<32>| Zeroizing::new(*secret.expose());
-        let record = |record: &KeyRecord| RecordV1 {
-            kid: record.kid.0,
-            root: record.root.as_ref().map(copy),
-            created: record.created.as_millis(),
-            not_before: record.not_before.map(Timestamp::as_millis),
-            revoked: record.revoked.map(Timestamp::as_millis),
-            destroyed: record.destroyed.map(Timestamp::as_millis),
-        };
-        let limit = |limit: &LimitRecord| LimitV1 {
-            lifetime_seconds: limit.lifetime.as_secs(),
-            idle_seconds: limit.idle.as_secs(),
-            since: limit.since.as_millis(),
-            ended: limit.ended.map(Timestamp::as_millis),
-        };
-        Self::V1(BodyV1 {
-            ring_id: ring.ring_id,
-            epoch: ring.epoch,
-            tag_secret: copy(&ring.tag_secret),
-            log_secret: copy(&ring.log_secret),
-            records: ring.records.iter().map(record).collect(),
-            limits: ring.limits.iter().map(limit).collect(),
-            replaces: ring.replaces,
-        })
-    }
-}
-
-impl BodyV1 {
-    /// `None` if it contradicts itself: a time out of range, an id that is not its root's, ids not ascending.
-    fn into_ring(self) -> Option<KeyRing> {
-        let records: Vec<KeyRecord> = self.records.iter().map(RecordV1::check).collect::<Option<_>>()?;
-        let limits = self.limits.iter().map(LimitV1::check).collect::<Option<_>>()?;
-        records.is_sorted_by(|a, b| a.kid < b.kid).then_some(())?;
-        Some(KeyRing {
-            ring_id: self.ring_id,
-            tag_secret: Secret::from_slice(&*self.tag_secret).ok()?,
-            log_secret: Secret::from_slice(&*self.log_secret).ok()?,
-            records,
-            limits,
-            epoch: self.epoch,
-            replaces: self.replaces,
-        })
-    }
-}
-
-impl RecordV1 {
-    fn check(&self) -> Option<KeyRecord> {
-        let root = match &self.root {
-            Some(root) => Some(Secret::from_slice(&**root).ok()?),
-            None => None,
-        };
-        let kid = Kid(self.kid);
-        let own_id = root.as_ref().is_none_or(|root| Kid::of(root) == kid);
-        let tombstone = self.destroyed.is_some() == root.is_none();
-        (own_id && tombstone).then_some(())?;
-        Some(KeyRecord {
-            kid,
-            root,
-            created: Timestamp::from_millis(self.created)?,
-            not_before: optional(self.not_before)?,
-            revoked: optional(self.revoked)?,
-            destroyed: optional(self.destroyed)?,
-        })
-    }
-}
-
-impl LimitV1 {
-    fn check(&self) -> Option<LimitRecord> {
-        Some(LimitRecord {
-            lifetime: Duration::from_secs(self.lifetime_seconds),
-            idle: Duration::from_secs(self.idle_seconds),
-            since: Timestamp::from_millis(self.since)?,
-            ended: optional(self.ended)?,
-        })
-    }
-}
-
-/// `None` if out of range, `Some(None)` if absent.
-#[expect(clippy::option_option, reason = "the outer one is the check's result, the inner one the field's")]
-fn optional(millis: Option<u64>) -> Option<Option<Timestamp>> {
-    match millis {
-        None => Some(None),
-        Some(millis) => Timestamp::from_millis(millis).map(Some),
-    }
-}
-
-/// Room for some dozens of keys, so that the plaintext is not copied, unwiped, from a smaller buffer to a larger one.
-const MAX_BODY_HINT: usize = 16 << 10;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
     use crate::entropy::SystemEntropy;
+    use std::time::Duration;
 
     fn secret(byte: u8) -> ClusterSecret {
         Secret::from_slice(&[byte; 32]).expect("32 bytes")
@@ -309,6 +251,20 @@ mod tests {
         assert!(open(&bytes, &secret(1)).is_ok());
         assert!(open(&bytes, &secret(2)).is_ok());
         assert_eq!(open(&bytes, &secret(3)).err(), Some(RingFileError::WrongSecret));
+    }
+
+    #[test]
+    fn the_cluster_secret_is_changed_in_three_steps_without_a_moment_in_which_one_fails() {
+        let entropy = SystemEntropy::new();
+        let (old, new, (ring, bytes)) = (secret(1), secret(2), sample());
+        let both = accept(&bytes, &old, &new, &entropy).expect("ours");
+        assert!(open(&both, &old).is_ok() && open(&both, &new).is_ok());
+        assert_eq!(untrusted_slots(&accept(&both, &new, &new, &entropy).expect("ours")), Ok(2), "once is enough");
+        let written = reseal(&both, &new, &ring, &entropy).expect("ours");
+        assert!(open(&written, &old).is_ok() && open(&written, &new).is_ok(), "a write locks nobody out");
+        let only = seal(&ring, &[&new], &entropy).expect("random bytes");
+        assert_eq!(open(&only, &old).err(), Some(RingFileError::WrongSecret));
+        assert_eq!(reseal(&only, &old, &ring, &entropy).err(), Some(ResealError::File(RingFileError::WrongSecret)));
     }
 
     #[test]

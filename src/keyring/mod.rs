@@ -4,6 +4,7 @@
 //! [`KeyRing`] is what is stored and merged, [`Keys`] the immutable snapshot that every request reads, [`mod@file`] the
 //! ring as sealed bytes. Reading and writing files is not here.
 
+mod body;
 pub mod file;
 mod keys;
 mod life;
