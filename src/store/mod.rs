@@ -3,10 +3,12 @@
 //! The ports these adapters serve are in the core ([`crate::revocation::FactStore`]); what the bytes of a ring file mean
 //! is in [`crate::keyring::file`].
 
+mod cluster_secret;
+mod disk;
 mod facts;
 mod private_file;
 mod ring_dir;
 
 pub use facts::CachedFacts;
-pub use private_file::{PrivateFileError, create_private, read_private, replace_private};
-pub use ring_dir::{RingDir, RingDirError};
+pub use private_file::{PrivateFileError, Readers, create_private, read_mounted, read_private, replace_private};
+pub use ring_dir::{RingDir, RingDirError, Sealed, Updated};

@@ -1,18 +1,25 @@
 //! The directory in which the ring lives, and the cluster secret that opens it.
 
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::private_file::{PrivateFileError, create_private, read_private};
+use rustix::fs::{FlockOperation, flock};
+use zeroize::Zeroizing;
+
+use super::cluster_secret;
+use super::disk::clean_up;
+use super::private_file::{PrivateFileError, Readers, create_private, read_mounted, read_private, replace_private};
 use crate::entropy::{Entropy, EntropyError};
 use crate::keyring::KeyRing;
-use crate::keyring::file::{self, ClusterSecret, MAX_FILE, RingFileError};
-use crate::secret::Secret;
+use crate::keyring::file::{self, MAX_FILE, ResealError, RingFileError};
 
 /// A directory with a ring file, `ring.sealed`, and unless it is given elsewhere `cluster.secret`.
 #[derive(Clone, Debug)]
 pub struct RingDir {
     dir: PathBuf,
     secret: PathBuf,
+    seed: Option<PathBuf>,
 }
 
 /// The ring can't be used. Each text is one line: the file, the fault, the remedy.
@@ -44,16 +51,42 @@ pub enum RingDirError {
         /// What it seems to be. Never the bytes.
         looks: String,
     },
+    /// The seed is of another deployment.
+    #[error("{}: belongs to another deployment than the ring in use; give the seed of this one, or none", .0.display())]
+    OtherRing(PathBuf),
     /// No random bytes.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
+}
+
+/// The bytes of the ring's files as they are at one moment, to be compared with those of a moment before.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Sealed {
+    own: Option<Zeroizing<Vec<u8>>>,
+    seed: Option<Zeroizing<Vec<u8>>>,
+}
+
+/// A ring that was changed in its file, and what the change came to.
+#[derive(Debug)]
+pub struct Updated<T> {
+    /// The ring as it is now.
+    pub ring: KeyRing,
+    /// What came of it.
+    pub outcome: T,
 }
 
 impl RingDir {
     /// The ring in `dir`; its secret in `secret`, by default `dir/cluster.secret`.
     pub fn new(dir: &Path, secret: Option<&Path>) -> Self {
         let secret = secret.map_or_else(|| dir.join("cluster.secret"), Path::to_owned);
-        Self { dir: dir.to_owned(), secret }
+        Self { dir: dir.to_owned(), secret, seed: None }
+    }
+
+    /// With a read-only ring file elsewhere, of which the ring learns what its own file does not know.
+    #[must_use]
+    pub fn with_seed(mut self, seed: Option<&Path>) -> Self {
+        self.seed = seed.map(Path::to_owned);
+        self
     }
 
     /// Where the ring file is.
@@ -68,7 +101,7 @@ impl RingDir {
 
     /// Whether there is a ring file, readable or not.
     pub fn has_ring(&self) -> bool {
-        self.ring_path().symlink_metadata().is_ok()
+        self.ring_path().symlink_metadata().is_ok() || self.seed.is_some()
     }
 
     /// Whether there is a cluster secret, readable or not.
@@ -81,13 +114,52 @@ impl RingDir {
     /// # Errors
     /// [`RingDirError`] names the file, the fault and the remedy.
     pub fn load(&self) -> Result<KeyRing, RingDirError> {
-        let path = self.ring_path();
-        let bytes = read_private(&path, MAX_FILE).map_err(|error| match error {
-            PrivateFileError::Missing(path) => RingDirError::NoRing(path),
-            other => other.into(),
-        })?;
-        let secret = read_cluster_secret(&self.secret)?;
-        file::open(&bytes, &secret).map_err(|error| RingDirError::Ring { path, error })
+        self.open(&self.read()?)
+    }
+
+    /// Reads the ring's files.
+    ///
+    /// # Errors
+    /// [`RingDirError`]: one that is there can't be read, or there is none.
+    pub fn read(&self) -> Result<Sealed, RingDirError> {
+        let seed = match &self.seed {
+            Some(path) => Some(read_mounted(path, MAX_FILE, Readers::Anybody)?),
+            None => None,
+        };
+        let own = match read_private(&self.ring_path(), MAX_FILE) {
+            Ok(bytes) => Some(bytes),
+            Err(PrivateFileError::Missing(_)) if seed.is_some() => None,
+            Err(PrivateFileError::Missing(path)) => return Err(RingDirError::NoRing(path)),
+            Err(other) => return Err(other.into()),
+        };
+        Ok(Sealed { own, seed })
+    }
+
+    /// Opens what was read: both files become one ring.
+    ///
+    /// # Errors
+    /// [`RingDirError`] names the file, the fault and the remedy.
+    pub fn open(&self, sealed: &Sealed) -> Result<KeyRing, RingDirError> {
+        let secret = cluster_secret::read(&self.secret)?;
+        let open = |path: &Path, bytes: &[u8]| {
+            file::open(bytes, &secret).map_err(|error| RingDirError::Ring { path: path.to_owned(), error })
+        };
+        let own = sealed.own.as_ref().map(|bytes| open(&self.ring_path(), bytes)).transpose()?;
+        let seed = match (&self.seed, &sealed.seed) {
+            (Some(path), Some(bytes)) => Some((path, open(path, bytes)?)),
+            _ => None,
+        };
+        match (own, seed) {
+            (Some(mut own), Some((path, seed))) => {
+                // The seed of before the ring was replaced says nothing of this one.
+                if own.replaces() != Some(seed.id()) {
+                    own.merge(seed).map_err(|_| RingDirError::OtherRing(path.clone()))?;
+                }
+                Ok(own)
+            }
+            (Some(ring), None) | (None, Some((_, ring))) => Ok(ring),
+            (None, None) => Err(RingDirError::NoRing(self.ring_path())),
+        }
     }
 
     /// Writes the first ring, and a cluster secret if there is none. Nothing is ever overwritten.
@@ -100,53 +172,123 @@ impl RingDir {
         }
         std::fs::create_dir_all(&self.dir).map_err(|error| PrivateFileError::Io { path: self.dir.clone(), error })?;
         if !self.has_secret() {
-            let secret: ClusterSecret = Secret::generate(entropy)?;
-            create_private(&self.secret, secret.expose())?;
+            cluster_secret::create(&self.secret, entropy)?;
         }
-        let secret = read_cluster_secret(&self.secret)?;
+        let secret = cluster_secret::read(&self.secret)?;
         create_private(&self.ring_path(), &file::seal(ring, &[&secret], entropy)?)?;
         Ok(())
     }
-}
 
-/// Reads a cluster secret: exactly 32 raw bytes.
-///
-/// # Errors
-/// [`RingDirError`] says what the file seems to hold instead, and never its bytes.
-fn read_cluster_secret(path: &Path) -> Result<ClusterSecret, RingDirError> {
-    let bytes = read_private(path, MAX_SECRET_FILE).map_err(|error| match error {
-        PrivateFileError::Missing(path) => RingDirError::NoSecret(path),
-        other => other.into(),
-    })?;
-    Secret::from_slice(&bytes).map_err(|_| RingDirError::Secret { path: path.to_owned(), looks: looks_like(&bytes) })
-}
+    /// Changes the ring in its file, alone: no other process writes meanwhile. What `change` says is written only if it
+    /// says that the ring is another one now.
+    ///
+    /// # Errors
+    /// Those of `change`, and [`RingDirError`]; the file is then as it was.
+    pub fn update<T, E: From<RingDirError>>(
+        &self,
+        entropy: &dyn Entropy,
+        change: impl FnOnce(&mut KeyRing) -> Result<(bool, T), E>,
+    ) -> Result<Updated<T>, E> {
+        let _alone = self.lock()?;
+        let sealed = self.read()?;
+        let mut ring = self.open(&sealed)?;
+        let (changed, outcome) = change(&mut ring)?;
+        if changed {
+            ring.written();
+            self.write(&sealed, &ring, entropy)?;
+        }
+        Ok(Updated { ring, outcome })
+    }
 
-/// What was given in place of 32 bytes, as far as its shape tells.
-fn looks_like(bytes: &[u8]) -> String {
-    let trimmed = bytes.trim_ascii();
-    let hex = trimmed.len() == 64 && trimmed.iter().all(u8::is_ascii_hexdigit);
-    let base64 =
-        matches!(trimmed.len(), 43 | 44) && trimmed.iter().all(|c| c.is_ascii_alphanumeric() || b"+/-_=".contains(c));
-    match bytes.len() {
-        0 => "is empty".to_owned(),
-        33 if bytes.ends_with(b"\n") => "has a newline behind them".to_owned(),
-        _ if bytes.starts_with(b"\xef\xbb\xbf") => "begins with a byte-order mark".to_owned(),
-        _ if hex => "looks like hexadecimal".to_owned(),
-        _ if base64 => "looks like base64".to_owned(),
-        64 if bytes[..32] == bytes[32..] => "has them twice".to_owned(),
-        n => format!("has {n}"),
+    /// Puts a ring in place of the one that is there, sealed under the cluster secret alone, or under `secret` if another
+    /// one is to hold from here on.
+    ///
+    /// # Errors
+    /// [`RingDirError`]; the file is then as it was.
+    pub fn replace(&self, ring: &KeyRing, secret: Option<&Path>, entropy: &dyn Entropy) -> Result<(), RingDirError> {
+        let _alone = self.lock()?;
+        let secret = cluster_secret::read(secret.unwrap_or(&self.secret))?;
+        Ok(replace_private(&self.ring_path(), &file::seal(ring, &[&secret], entropy)?)?)
+    }
+
+    /// From here on the secret in `other` opens the ring as well. Returns whether it was made for that.
+    ///
+    /// # Errors
+    /// [`RingDirError`]; the ring file is then as it was.
+    pub fn accept(&self, other: &Path, entropy: &dyn Entropy) -> Result<bool, RingDirError> {
+        let _alone = self.lock()?;
+        let made = other.symlink_metadata().is_err();
+        if made {
+            cluster_secret::create(other, entropy)?;
+        }
+        let (secret, other) = (cluster_secret::read(&self.secret)?, cluster_secret::read(other)?);
+        let bytes = self.own_bytes()?;
+        let both = file::accept(&bytes, &secret, &other, entropy).map_err(|error| self.of_reseal(error))?;
+        replace_private(&self.ring_path(), &both)?;
+        Ok(made)
+    }
+
+    /// From here on the cluster secret alone opens the ring. Returns how many others did.
+    ///
+    /// # Errors
+    /// [`RingDirError`]; the ring file is then as it was.
+    pub fn accept_only(&self, entropy: &dyn Entropy) -> Result<usize, RingDirError> {
+        let _alone = self.lock()?;
+        let (secret, bytes) = (cluster_secret::read(&self.secret)?, self.own_bytes()?);
+        let fail = |error| self.of_reseal(error);
+        let ring = file::open(&bytes, &secret).map_err(|error| fail(error.into()))?;
+        let others = file::untrusted_slots(&bytes).map_err(|error| fail(error.into()))?.saturating_sub(1);
+        replace_private(&self.ring_path(), &file::seal(&ring, &[&secret], entropy)?)?;
+        Ok(others)
+    }
+
+    /// How many secrets open the ring file.
+    ///
+    /// # Errors
+    /// [`RingDirError`] if there is none.
+    pub fn secrets(&self) -> Result<usize, RingDirError> {
+        let path = self.ring_path();
+        file::untrusted_slots(&self.own_bytes()?).map_err(|error| RingDirError::Ring { path, error })
+    }
+
+    fn write(&self, sealed: &Sealed, ring: &KeyRing, entropy: &dyn Entropy) -> Result<(), RingDirError> {
+        let secret = cluster_secret::read(&self.secret)?;
+        let bytes = match &sealed.own {
+            Some(own) => file::reseal(own, &secret, ring, entropy).map_err(|error| self.of_reseal(error))?,
+            None => file::seal(ring, &[&secret], entropy)?,
+        };
+        Ok(replace_private(&self.ring_path(), &bytes)?)
+    }
+
+    fn own_bytes(&self) -> Result<Zeroizing<Vec<u8>>, RingDirError> {
+        read_private(&self.ring_path(), MAX_FILE).map_err(|error| match error {
+            PrivateFileError::Missing(path) => RingDirError::NoRing(path),
+            other => other.into(),
+        })
+    }
+
+    /// Waits until nobody else writes, and takes away what crashed writers left.
+    fn lock(&self) -> Result<File, RingDirError> {
+        let fail = |error: io::Error| RingDirError::File(PrivateFileError::Io { path: self.dir.clone(), error });
+        let dir = File::open(&self.dir).map_err(fail)?;
+        flock(&dir, FlockOperation::LockExclusive).map_err(|error| fail(error.into()))?;
+        clean_up(&self.ring_path());
+        Ok(dir)
+    }
+
+    fn of_reseal(&self, error: ResealError) -> RingDirError {
+        match error {
+            ResealError::File(error) => RingDirError::Ring { path: self.ring_path(), error },
+            ResealError::Entropy(error) => error.into(),
+        }
     }
 }
-
-/// Enough to tell what a wrong file holds.
-const MAX_SECRET_FILE: usize = 4_096;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::entropy::SystemEntropy;
-    use crate::store::replace_private;
 
     fn fixture() -> (tempfile::TempDir, RingDir) {
         let dir = tempfile::tempdir().expect("a directory for the test");

@@ -1,0 +1,50 @@
+//! The cluster secret: 32 bytes in a file of their own.
+
+use std::path::Path;
+
+use super::private_file::{PrivateFileError, Readers, create_private, read_mounted};
+use super::ring_dir::RingDirError;
+use crate::entropy::Entropy;
+use crate::keyring::file::ClusterSecret;
+use crate::secret::Secret;
+
+/// Reads a cluster secret: exactly 32 raw bytes.
+///
+/// # Errors
+/// [`RingDirError`] says what the file seems to hold instead, and never its bytes.
+pub fn read(path: &Path) -> Result<ClusterSecret, RingDirError> {
+    let bytes = read_mounted(path, MAX_SECRET_FILE, Readers::Us).map_err(|error| match error {
+        PrivateFileError::Missing(path) => RingDirError::NoSecret(path),
+        other => other.into(),
+    })?;
+    Secret::from_slice(&bytes).map_err(|_| RingDirError::Secret { path: path.to_owned(), looks: looks_like(&bytes) })
+}
+
+/// Makes a cluster secret where there is none.
+///
+/// # Errors
+/// [`RingDirError`]; the file is then not there.
+pub fn create(path: &Path, entropy: &dyn Entropy) -> Result<(), RingDirError> {
+    let secret: ClusterSecret = Secret::generate(entropy)?;
+    Ok(create_private(path, secret.expose())?)
+}
+
+/// What was given in place of 32 bytes, as far as its shape tells.
+fn looks_like(bytes: &[u8]) -> String {
+    let trimmed = bytes.trim_ascii();
+    let hex = trimmed.len() == 64 && trimmed.iter().all(u8::is_ascii_hexdigit);
+    let base64 =
+        matches!(trimmed.len(), 43 | 44) && trimmed.iter().all(|c| c.is_ascii_alphanumeric() || b"+/-_=".contains(c));
+    match bytes.len() {
+        0 => "is empty".to_owned(),
+        33 if bytes.ends_with(b"\n") => "has a newline behind them".to_owned(),
+        _ if bytes.starts_with(b"\xef\xbb\xbf") => "begins with a byte-order mark".to_owned(),
+        _ if hex => "looks like hexadecimal".to_owned(),
+        _ if base64 => "looks like base64".to_owned(),
+        64 if bytes[..32] == bytes[32..] => "has them twice".to_owned(),
+        n => format!("has {n}"),
+    }
+}
+
+/// Enough to tell what a wrong file holds.
+const MAX_SECRET_FILE: usize = 4_096;
