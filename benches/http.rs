@@ -11,7 +11,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+
 use std::time::Duration;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -19,8 +19,9 @@ use actix_web::rt::System;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use sealpass::clock::{Clock, SystemClock};
 use sealpass::config::{Settings, Site};
+use sealpass::custody::Elsewhere;
 use sealpass::entropy::SystemEntropy;
-use sealpass::http::{Credentials, Service, start};
+use sealpass::http::{Credentials, Readiness, Service, start};
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::sessions::{NewSession, Sessions};
 use sealpass::store::CachedFacts;
@@ -142,13 +143,16 @@ fn ours() {
     let login = NewSession { subject: Some("alice.smith"), roles: &roles, ..NewSession::default() };
     let realm = &site.realm("default").expect("there").realm;
     let token = sessions.issue(realm, &login).expect("fits").token;
+    let readiness = Arc::new(Readiness::new());
+    readiness.confirm_ring(Duration::MAX);
     let service = Service {
-        sessions,
+        sessions: Arc::new(sessions),
+        custodian: Arc::new(Elsewhere),
+        readiness,
         site,
         credentials: Credentials::default(),
         metrics: Metrics::new(),
         dev: false,
-        draining: AtomicBool::new(false),
     };
     System::new().block_on(async {
         let running = start(Arc::new(service), &settings).expect("free ports");

@@ -119,6 +119,56 @@ impl Clock for ManualClock {
     }
 }
 
+/// A [`Timestamp`] as a string in JSON, as RFC 3339 spells it: for `#[serde(with = …)]`.
+pub mod rfc3339 {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Timestamp;
+
+    /// Writes the string.
+    ///
+    /// # Errors
+    /// Those of `serializer`.
+    pub fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&at.rfc3339())
+    }
+
+    /// Reads the string.
+    ///
+    /// # Errors
+    /// Those of `deserializer`, and if it is no time.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Timestamp::parse_rfc3339(&text).ok_or_else(|| D::Error::custom("not a time as RFC 3339 spells it"))
+    }
+
+    /// The same of one that may be absent.
+    pub mod option {
+        use super::{Deserializer, Serializer, Timestamp};
+
+        /// Writes the string.
+        ///
+        /// # Errors
+        /// Those of `serializer`.
+        #[expect(clippy::ref_option, reason = "serde passes a field like this")]
+        pub fn serialize<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+            match at {
+                Some(at) => super::serialize(at, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        /// Reads the string.
+        ///
+        /// # Errors
+        /// Those of `deserializer`, and if it is no time.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+            super::deserialize(deserializer).map(Some)
+        }
+    }
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

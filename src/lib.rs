@@ -9,6 +9,7 @@
 
 pub mod claims;
 pub mod clock;
+pub mod custody;
 pub mod entropy;
 pub mod keyring;
 pub mod manual;

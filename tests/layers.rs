@@ -12,6 +12,7 @@ const CORE: &[&str] = &[
     "lib.rs",
     "claims.rs",
     "clock.rs",
+    "custody.rs",
     "entropy.rs",
     "keyring/",
     "revocation.rs",

@@ -139,6 +139,6 @@ impl Common {
     }
 
     fn ring_dir(settings: &Settings) -> RingDir {
-        RingDir::new(&settings.keys, settings.cluster_secret.as_deref())
+        RingDir::new(&settings.keys, settings.cluster_secret.as_deref()).with_seed(settings.ring_seed.as_deref())
     }
 }

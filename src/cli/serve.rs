@@ -3,18 +3,17 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix_web::rt::System;
 use clap::Args;
 use sealpass::clock::{Clock, SystemClock};
 use sealpass::config::{RealmSettings, Settings, Site};
-use sealpass::entropy::SystemEntropy;
-use sealpass::http::{Credentials, NewCredential, Running, Service, start};
-use sealpass::keyring::{KeyRing, Keys};
+use sealpass::entropy::{Entropy, SystemEntropy};
+use sealpass::http::{Credentials, NewCredential, Readiness, Running, Service, start};
+use sealpass::keyring::{KeyRing, Keys, Timing};
 use sealpass::sessions::Sessions;
-use sealpass::store::{CachedFacts, RingDir, create_private, read_private};
+use sealpass::store::{CachedFacts, RingDir, RingOffice, RingWatch, create_private, read_private};
 use sealpass::telemetry::{self, Metrics};
 
 use super::{Common, Failure, say};
@@ -61,6 +60,20 @@ impl Serve {
         let keys = Keys::new(&dir.load()?, &*entropy)?;
         let facts = Arc::new(CachedFacts::new(Arc::clone(&clock) as Arc<dyn Clock>));
         keep_clean(Arc::clone(&facts));
+        let sessions = Arc::new(Sessions::new(
+            keys,
+            facts,
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            Arc::clone(&entropy) as Arc<dyn Entropy>,
+        ));
+        let office = RingOffice::new(dir.clone(), site.timing(), site.longest(), clock, entropy);
+        if let Err(error) = office.note_limits() {
+            tracing::warn!(
+                "how long sessions live can't be noted in the key ring, so its keys are kept by this configuration alone: {error}"
+            );
+        }
+        let readiness = Arc::new(Readiness::new());
+        let custodian = watch(office, &sessions, &readiness, site.timing())?;
         let mut credentials = match &settings.credentials {
             Some(path) => Credentials::load(path)?,
             None => Credentials::default(),
@@ -72,15 +85,27 @@ impl Serve {
                 "no credentials are configured, so the control listener refuses every call; set `credentials`"
             );
         }
-        Ok(Service {
-            sessions: Sessions::new(keys, facts, clock, entropy),
-            site,
-            credentials,
-            metrics: Metrics::new(),
-            dev: self.dev,
-            draining: AtomicBool::new(false),
-        })
+        Ok(Service { sessions, custodian, readiness, site, credentials, metrics: Metrics::new(), dev: self.dev })
     }
+}
+
+/// Keeps the keys of `sessions` what the ring says, and the service not ready when that can't be told.
+fn watch(
+    office: RingOffice,
+    sessions: &Arc<Sessions>,
+    readiness: &Arc<Readiness>,
+    timing: Timing,
+) -> Result<Arc<RingWatch>, Failure> {
+    let (sessions, readiness) = (Arc::clone(sessions), Arc::clone(readiness));
+    let watch = RingWatch::new(
+        office,
+        move |keys| sessions.replace_keys(keys),
+        move || readiness.confirm_ring(timing.confirm()),
+    );
+    let watch = Arc::new(watch);
+    watch.look()?;
+    Arc::clone(&watch).keep_looking();
+    Ok(watch)
 }
 
 async fn run(service: Arc<Service>, settings: &Settings, dev: bool) -> Result<(), Failure> {

@@ -22,6 +22,10 @@ pub struct Settings {
     pub keys: PathBuf,
     /// The cluster secret; by default `cluster.secret` in `keys`.
     pub cluster_secret: Option<PathBuf>,
+    /// A read-only ring file elsewhere, of which the ring learns.
+    pub ring_seed: Option<PathBuf>,
+    /// How keys are rotated.
+    pub rotation: RotationSettings,
     /// For proxies and browsers.
     pub public: Listener,
     /// For applications and operators.
@@ -34,6 +38,15 @@ pub struct Settings {
     pub realm: BTreeMap<String, RealmSettings>,
     /// What routes demand, by name.
     pub policy: BTreeMap<String, PolicySettings>,
+}
+
+/// How keys are rotated.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RotationSettings {
+    /// How long a replica is ready without having read the ring. All other times of a rotation follow from it.
+    #[serde(deserialize_with = "duration")]
+    pub confirm_within: Duration,
 }
 
 /// A socket that is listened on.
@@ -255,6 +268,8 @@ impl Default for Settings {
         Self {
             keys: "keys".into(),
             cluster_secret: None,
+            ring_seed: None,
+            rotation: RotationSettings::default(),
             public: Listener { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), workers: 0 },
             control: Listener { listen: SocketAddr::from(([127, 0, 0, 1], 8081)), workers: 1 },
             credentials: None,
@@ -262,6 +277,12 @@ impl Default for Settings {
             realm: BTreeMap::new(),
             policy: BTreeMap::new(),
         }
+    }
+}
+
+impl Default for RotationSettings {
+    fn default() -> Self {
+        Self { confirm_within: crate::keyring::Timing::DEFAULT.confirm() }
     }
 }
 

@@ -10,12 +10,14 @@ use url::{Origin, Url};
 use super::cookie_shape::CookieShape;
 use super::settings::{Access, PolicySettings, Preset, RealmSettings, Settings};
 use crate::claims::{CookieName, InvalidText, RealmName, check_name};
+use crate::keyring::{Timing, TimingError};
 use crate::sessions::{Lifetimes, LifetimesError, Realm};
 
 /// All realms and policies, by name.
 #[derive(Debug)]
 pub struct Site {
     realms: BTreeMap<String, Arc<RealmSite>>,
+    timing: Timing,
     policies: BTreeMap<String, Policy>,
 }
 
@@ -108,6 +110,9 @@ pub enum SiteError {
     /// Not a type of RFC's Clear-Site-Data.
     #[error("realm.{0}.clear_site_data takes cache, cookies, storage and executionContexts")]
     ClearSiteData(String),
+    /// No time that a rotation can be built on.
+    #[error("rotation.confirm_within {0}")]
+    Rotation(TimingError),
     /// A policy of a realm that is not there.
     #[error("policy.{policy}.realm: there is no realm called {realm:?}")]
     NoRealm {
@@ -151,7 +156,19 @@ impl Site {
         for (name, policy) in &written {
             policies.insert(name.clone(), Policy::new(name, policy, &realms)?);
         }
-        Ok(Self { realms, policies })
+        let timing = Timing::new(settings.rotation.confirm_within).map_err(SiteError::Rotation)?;
+        Ok(Self { realms, timing, policies })
+    }
+
+    /// The times of a rotation.
+    pub fn timing(&self) -> Timing {
+        self.timing
+    }
+
+    /// The longest lifetime and the longest idle limit of any session.
+    pub fn longest(&self) -> (Duration, Duration) {
+        let of_realms = self.realms.values().map(|site| site.realm.lifetimes().longest());
+        of_realms.fold((Duration::ZERO, Duration::ZERO), |(lifetime, idle), (l, i)| (lifetime.max(l), idle.max(i)))
     }
 
     /// The realm called `name`.

@@ -68,6 +68,13 @@ impl Problem {
         self
     }
 
+    /// Names the least that is allowed.
+    #[must_use]
+    pub fn least(mut self, limit: usize) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
     /// Names the limit, and how much was found.
     #[must_use]
     pub fn limit(mut self, limit: usize, found: usize) -> Self {

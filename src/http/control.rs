@@ -17,7 +17,7 @@ use super::cookie::{self, Values, every_value};
 use super::credentials::Grant;
 use super::presented::with_scratch;
 use super::visitor::end;
-use super::{Service, problems};
+use super::{Service, keys, problems};
 use crate::claims::SessionId;
 use crate::clock::Timestamp;
 use crate::config::RealmSite;
@@ -32,6 +32,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
         .route("/v1/sessions/revoke", web::post().to(revoke))
         .route("/v1/sessions/introspect", web::post().to(introspect))
         .route("/metrics", web::get().to(metrics))
+        .configure(keys::routes)
         .default_service(web::to(unknown));
 }
 

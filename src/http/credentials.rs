@@ -98,6 +98,11 @@ impl Grant {
         self.scopes.contains(&scope)
     }
 
+    /// Whether it is good in every realm.
+    pub fn covers_all(&self) -> bool {
+        self.realms.iter().any(|name| name == "*")
+    }
+
     /// Whether it is good in `realm`.
     pub fn covers(&self, realm: &str) -> bool {
         self.realms.iter().any(|name| name == "*" || name == realm)

@@ -13,34 +13,40 @@ mod credentials;
 mod demands;
 mod dev;
 mod identity;
+mod keys;
 mod presented;
 mod problems;
 mod public;
+mod readiness;
 mod verify;
 mod visitor;
 
 pub use cookie::values as cookie_values;
 pub use credentials::{Credentials, CredentialsError, NewCredential, Scope};
 pub use demands::{Added as QueryDemands, NotUnderstood};
+pub use readiness::Readiness;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
 
 use crate::config::{Settings, Site};
+use crate::custody::Custodian;
 use crate::sessions::Sessions;
 use crate::telemetry::Metrics;
 
 /// All that the listeners share.
-#[derive(Debug)]
 pub struct Service {
     /// The core.
-    pub sessions: Sessions,
+    pub sessions: Arc<Sessions>,
+    /// Who keeps the key ring.
+    pub custodian: Arc<dyn Custodian>,
+    /// Whether it can tell who is calling.
+    pub readiness: Arc<Readiness>,
     /// Realms and policies.
     pub site: Site,
     /// Who may use the control listener.
@@ -49,14 +55,18 @@ pub struct Service {
     pub metrics: Metrics,
     /// Whether the page at `/` and its helpers are served.
     pub dev: bool,
-    /// Whether the service is on its way down: whoever stops it sets this, and verify answers 503 from then on.
-    pub draining: AtomicBool,
 }
 
 impl Service {
     /// Whether it can tell who is calling. If not, verify answers 503: neither yes nor no.
     pub fn is_ready(&self) -> bool {
-        !self.draining.load(Ordering::Relaxed) && self.sessions.can_seal()
+        self.readiness.holds() && self.sessions.can_seal()
+    }
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service").field("site", &self.site).field("readiness", &self.readiness).finish_non_exhaustive()
     }
 }
 

@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 
 use super::answer::Problem;
 use crate::claims::InvalidText;
+use crate::custody::{CustodyError, Refused};
 use crate::sessions::{ChangeError, IssueError};
 use crate::token::SealError;
 
@@ -14,6 +15,35 @@ pub fn credential() -> Problem {
 
 pub fn scope() -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "scope", "Not allowed", "this call needs a credential with the scope app")
+}
+
+pub fn scope_admin() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "scope", "Not allowed", "this call needs a credential with the scope admin")
+}
+
+pub fn all_realms() -> Problem {
+    let detail = "this call is about every realm, and needs a credential that is good in all of them (\"*\")";
+    Problem::new(StatusCode::FORBIDDEN, "realm", "Not allowed", detail).field("realm")
+}
+
+pub fn of_custody(error: &CustodyError) -> Problem {
+    let text = error.to_string();
+    match error {
+        CustodyError::Refused(Refused::Unknown(_)) => {
+            Problem::new(StatusCode::NOT_FOUND, "no-such-key", "No such key", text).field("key")
+        }
+        CustodyError::Refused(Refused::TooSoon { least }) => {
+            let least = usize::try_from(least.as_secs()).unwrap_or(usize::MAX);
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "field", "A field is wrong", text)
+                .field("after_seconds")
+                .least(least)
+        }
+        CustodyError::Refused(Refused::Entropy(_)) | CustodyError::Unavailable(_) => {
+            tracing::error!("an order on the key ring was not carried out: {text}");
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "ring", "The key ring can't be changed", text)
+        }
+        CustodyError::Refused(_) => Problem::new(StatusCode::CONFLICT, "ring-state", "Not in this state", text),
+    }
 }
 
 pub fn realm_not_covered() -> Problem {

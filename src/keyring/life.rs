@@ -24,12 +24,16 @@ impl KeyRing {
         self.records.iter().map(move |record| (record, self.state(record, sealing, now)))
     }
 
+    /// From when on another key seals in place of `record`. `None` while there is no successor.
+    pub fn seals_until(&self, record: &KeyRecord) -> Option<Timestamp> {
+        record.not_before?;
+        self.schedule().into_iter().find(|other| order(other) > order(record))?.not_before
+    }
+
     /// From when on nothing that `record` sealed can live: the time from which its successor seals, and as long as the
     /// last token before it may live. `None` while there is no successor.
     pub fn opens_until(&self, record: &KeyRecord) -> Option<Timestamp> {
-        let first = record.not_before?;
-        let successor = self.schedule().into_iter().find(|other| order(other) > order(record))?;
-        let last = successor.not_before?;
+        let (first, last) = (record.not_before?, self.seals_until(record)?);
         let limits = self.limits.iter().filter(|limit| limit.may_bind(first, last.plus(2 * CLOCK_ERROR)));
         let lifetime = limits.clone().map(|limit| limit.lifetime).max();
         let idle = limits.map(|limit| limit.idle).max();

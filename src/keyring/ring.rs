@@ -6,7 +6,7 @@ use super::limits::LimitRecord;
 use super::record::KeyRecord;
 use crate::clock::Timestamp;
 use crate::entropy::{Entropy, EntropyError, random};
-use crate::secret::Secret;
+use crate::secret::{Secret, sha256};
 
 /// Which ring it is. Rings of different ids never merge.
 pub type RingId = [u8; 16];
@@ -126,6 +126,25 @@ impl KeyRing {
             news = true;
         }
         news
+    }
+
+    /// Lets keys stay for as long as sessions of these longest lifetimes may need them. Since when they are in force is
+    /// not known if nothing was noted: then every key counts as of their time.
+    pub fn assume_limits(&mut self, lifetime: Duration, idle: Duration) {
+        if !self.limits.iter().any(|known| known.is_of(lifetime, idle) && known.ended.is_none()) {
+            self.add_limits(LimitRecord { lifetime, idle, since: Timestamp::EPOCH, ended: None });
+        }
+    }
+
+    /// A digest of all that the ring says, but for the roots (which the ids stand for) and the count of writes: equal
+    /// for rings that know the same.
+    pub fn digest(&self) -> [u8; 32] {
+        let times = |record: &KeyRecord| {
+            let KeyRecord { kid, created, not_before, revoked, destroyed, .. } = *record;
+            format!("{kid} {created:?} {not_before:?} {revoked:?} {destroyed:?}")
+        };
+        let keys: Vec<_> = self.records.iter().map(times).collect();
+        sha256(format!("{:?} {keys:?} {:?} {:?}", self.ring_id, self.limits, self.replaces).as_bytes())
     }
 
     /// Adds a key, in its place. One that is known already only learns the other's times.

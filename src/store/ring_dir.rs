@@ -162,6 +162,15 @@ impl RingDir {
         }
     }
 
+    /// Seals a ring as it is read, to be held until it is needed again.
+    ///
+    /// # Errors
+    /// [`RingDirError`]: no cluster secret, or no random bytes.
+    pub fn seal(&self, ring: &KeyRing, entropy: &dyn Entropy) -> Result<Sealed, RingDirError> {
+        let own = file::seal(ring, &[&cluster_secret::read(&self.secret)?], entropy)?;
+        Ok(Sealed { own: Some(Zeroizing::new(own)), seed: None })
+    }
+
     /// Writes the first ring, and a cluster secret if there is none. Nothing is ever overwritten.
     ///
     /// # Errors

@@ -1,7 +1,6 @@
 //! The service in this process, through the library's public API.
 
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -9,11 +8,12 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use sealpass::clock::{Clock, ManualClock, Timestamp};
 use sealpass::config::{Listener, Settings, Site};
-use sealpass::entropy::SystemEntropy;
-use sealpass::http::{Credentials, Service, start};
+use sealpass::custody::Custodian;
+use sealpass::entropy::{Entropy, SystemEntropy};
+use sealpass::http::{Credentials, Readiness, Service, start};
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::sessions::Sessions;
-use sealpass::store::{CachedFacts, RingDir, create_private};
+use sealpass::store::{CachedFacts, RingDir, RingOffice, RingWatch, create_private};
 use sealpass::telemetry::Metrics;
 use serde_json::{Value, json};
 
@@ -35,6 +35,7 @@ pub struct Server {
     pub control: SocketAddr,
     pub clock: Arc<ManualClock>,
     pub service: Arc<Service>,
+    pub watch: Arc<RingWatch>,
     dir: Arc<tempfile::TempDir>,
     agent: ureq::Agent,
     handles: [ServerHandle; 2],
@@ -94,13 +95,25 @@ impl Server {
         let entropy = Arc::new(SystemEntropy::new());
         let keys = Keys::new(&ring, &*entropy).expect("random bytes");
         let facts = Arc::new(CachedFacts::new(Arc::clone(&shared)));
+        let site = Site::new(&settings).expect("a right configuration");
+        let sessions =
+            Arc::new(Sessions::new(keys, facts, Arc::clone(&shared), Arc::clone(&entropy) as Arc<dyn Entropy>));
+        let office = RingOffice::new(RingDir::new(dir.path(), None), site.timing(), site.longest(), shared, entropy);
+        office.note_limits().expect("writable");
+        let readiness = Arc::new(Readiness::new());
+        let (user, ready) = (Arc::clone(&sessions), Arc::clone(&readiness));
+        let watch =
+            RingWatch::new(office, move |keys| user.replace_keys(keys), move || ready.confirm_ring(LIMIT * 100));
+        let watch = Arc::new(watch);
+        watch.look().expect("a ring");
         let service = Arc::new(Service {
-            sessions: Sessions::new(keys, facts, shared, entropy),
-            site: Site::new(&settings).expect("a right configuration"),
+            sessions,
+            custodian: Arc::clone(&watch) as Arc<dyn Custodian>,
+            readiness,
+            site,
             credentials,
             metrics: Metrics::new(),
             dev: false,
-            draining: AtomicBool::new(false),
         });
         let (told, bound) = mpsc::channel();
         let of_thread = Arc::clone(&service);
@@ -118,7 +131,7 @@ impl Server {
             .max_redirects(0)
             .build()
             .into();
-        Self { public, control, clock, service, dir, agent, handles, thread: Some(thread) }
+        Self { public, control, clock, service, watch, dir, agent, handles, thread: Some(thread) }
     }
 
     pub fn advance(&self, by: Duration) {

@@ -1,6 +1,5 @@
 //! What a path, a query and a method decide, and what an answer says of the visitor.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -290,13 +289,13 @@ fn s42_draining_or_without_a_key_it_answers_503_and_still_logs_out() {
         }
     };
     let (first, second) = (server.login("alice"), server.login("alice"));
-    server.service.draining.store(true, Ordering::Relaxed);
+    server.service.readiness.set_draining(true);
     refuses("draining");
     assert_eq!(server.verify(&first.cookie()).status, 503);
     let out = server.ask("POST", "/logout", &[("Cookie", &first.cookie()), ("Sec-Fetch-Site", "same-origin")]);
     assert_eq!(out.status, 204);
     assert!(out.header("set-cookie").expect("always").starts_with("__Host-sealpass=; Max-Age=0; "));
-    server.service.draining.store(false, Ordering::Relaxed);
+    server.service.readiness.set_draining(false);
     assert!(!server.accepts(&first.token) && server.accepts(&second.token), "the logout holds");
 
     // A clock of before the only key: it opens, and does not seal yet.

@@ -1,0 +1,137 @@
+//! `/v1/keys`: operators look at the ring and rotate, postpone, revoke, destroy, replace.
+//!
+//! Keys are every realm's, so these calls need a credential with the scope `admin` and all realms.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::de::DeserializeOwned;
+
+use super::answer::{Problem, close_if_more_follows, json};
+use super::call::{authenticate, read};
+use super::credentials::{Grant, Scope};
+use super::{Service, problems};
+use crate::clock::Timestamp;
+use crate::custody::{
+    AskedOfKey, AskedPostpone, AskedReplace, AskedRotate, Custodian, CustodyError, Receipt, Report, Task,
+};
+
+/// The paths.
+pub fn routes(app: &mut web::ServiceConfig) {
+    app.route("/v1/keys", web::get().to(report))
+        .route("/v1/keys/rotate", web::post().to(rotate))
+        .route("/v1/keys/postpone", web::post().to(postpone))
+        .route("/v1/keys/revoke", web::post().to(revoke))
+        .route("/v1/keys/destroy", web::post().to(destroy))
+        .route("/v1/keys/replace-ring", web::post().to(replace));
+}
+
+async fn report(service: web::Data<Service>, request: HttpRequest) -> HttpResponse {
+    let reported = match operator(&service, &request) {
+        Ok(_) => in_custody(&service, |custodian| custodian.report()).await.map(|report| shown(&report)),
+        Err(refused) => Ok(refused),
+    };
+    let mut response = reported.unwrap_or_else(HttpResponse::from);
+    close_if_more_follows(&request, &mut response);
+    response
+}
+
+async fn rotate(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+    ordered(&service, &request, body, |asked: AskedRotate| Ok((asked.task(), asked.dry_run))).await
+}
+
+async fn postpone(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+    ordered(&service, &request, body, |asked: AskedPostpone| {
+        let until = Timestamp::parse_rfc3339(&asked.until);
+        let until = until.ok_or_else(|| problems::unusable("until", "is not a time as RFC 3339 spells it"))?;
+        Ok((Task::postpone(until), asked.dry_run))
+    })
+    .await
+}
+
+async fn revoke(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+    ordered(&service, &request, body, |asked: AskedOfKey| {
+        if asked.force {
+            return Err(problems::unusable("force", "is not for revoking, which ends sessions anyway"));
+        }
+        Ok((Task::revoke(&asked.key).ok_or_else(no_key_id)?, asked.dry_run))
+    })
+    .await
+}
+
+async fn destroy(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+    ordered(&service, &request, body, |asked: AskedOfKey| {
+        Ok((Task::destroy(&asked.key, asked.force).ok_or_else(no_key_id)?, asked.dry_run))
+    })
+    .await
+}
+
+async fn replace(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+    ordered(&service, &request, body, |asked: AskedReplace| Ok((Task::ReplaceRing, asked.dry_run))).await
+}
+
+async fn ordered<T: DeserializeOwned>(
+    service: &Service,
+    request: &HttpRequest,
+    body: web::Payload,
+    task: impl FnOnce(T) -> Result<(Task, bool), Problem>,
+) -> HttpResponse {
+    let grant = match operator(service, request) {
+        Ok(grant) => grant,
+        Err(mut response) => {
+            close_if_more_follows(request, &mut response);
+            return response;
+        }
+    };
+    let asked = read(request, body, MAX_BODY).await.and_then(task);
+    let answered = match asked {
+        Ok((task, dry_run)) => carry_out(service, grant, task, dry_run).await,
+        Err(problem) => Err(problem),
+    };
+    answered.unwrap_or_else(|problem| {
+        let mut response = HttpResponse::from(problem);
+        close_if_more_follows(request, &mut response);
+        response
+    })
+}
+
+async fn carry_out(service: &Service, grant: &Grant, task: Task, dry_run: bool) -> Result<HttpResponse, Problem> {
+    let receipt = in_custody(service, move |custodian| custodian.carry_out(task, dry_run)).await?;
+    if receipt.changed && !dry_run {
+        let Receipt { outcome, key, .. } = &receipt;
+        tracing::warn!(%outcome, %key, by = %grant.name, "the key ring was changed");
+    }
+    Ok(json(StatusCode::OK, &receipt))
+}
+
+/// Files are read and written there: away from the threads that answer requests.
+async fn in_custody<T: Send + 'static>(
+    service: &Service,
+    then: impl FnOnce(&dyn Custodian) -> Result<T, CustodyError> + Send + 'static,
+) -> Result<T, Problem> {
+    let custodian = Arc::clone(&service.custodian);
+    let done = web::block(move || then(&*custodian)).await;
+    done.map_err(|_| problems::of_custody(&CustodyError::Unavailable("the service is stopping".to_owned())))?
+        .map_err(|error| problems::of_custody(&error))
+}
+
+fn operator<'s>(service: &'s Service, request: &HttpRequest) -> Result<&'s Grant, HttpResponse> {
+    let grant = authenticate(service, request)?;
+    match (grant.has(Scope::Admin), grant.covers_all()) {
+        (false, _) => Err(problems::scope_admin().into()),
+        (_, false) => Err(problems::all_realms().into()),
+        _ => Ok(grant),
+    }
+}
+
+fn shown(report: &Report) -> HttpResponse {
+    json(StatusCode::OK, report)
+}
+
+fn no_key_id() -> Problem {
+    problems::unusable("key", "is not a key id, which has 8 hexadecimal digits")
+}
+
+/// Largest body of a call.
+const MAX_BODY: usize = 4 << 10;

@@ -1,0 +1,116 @@
+//! The custodian over a directory: every order is carried out on the file, under its lock, before it is answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ring_dir::{RingDir, RingDirError, Updated};
+use crate::clock::Clock;
+use crate::custody::{Custodian, CustodyError, Receipt, Report, Task};
+use crate::entropy::Entropy;
+use crate::keyring::{KeyRing, Order, Timing};
+
+/// Carries out orders on the ring of a directory. No service has to run.
+pub struct RingOffice {
+    dir: RingDir,
+    timing: Timing,
+    /// The longest lifetime and idle limit of the configuration.
+    longest: (Duration, Duration),
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl RingOffice {
+    /// For the ring in `dir`, with the `longest` lifetime and idle limit that sessions are sealed with.
+    pub fn new(
+        dir: RingDir,
+        timing: Timing,
+        longest: (Duration, Duration),
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self { dir, timing, longest, clock, entropy }
+    }
+
+    /// Where the ring is.
+    pub fn dir(&self) -> &RingDir {
+        &self.dir
+    }
+
+    /// The clock that orders are dated by.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// The times of a rotation.
+    pub fn timing(&self) -> Timing {
+        self.timing
+    }
+
+    /// Where random bytes come from.
+    pub fn entropy(&self) -> &dyn Entropy {
+        &*self.entropy
+    }
+
+    /// Notes in the file how long sessions may live, so that no key goes before them.
+    ///
+    /// # Errors
+    /// [`RingDirError`] if it can't be written; [`RingOffice::assume_limits`] then makes up for it.
+    pub fn note_limits(&self) -> Result<(), RingDirError> {
+        self.dir.update(&*self.entropy, |ring| Ok::<_, RingDirError>((self.note(ring), ())))?;
+        Ok(())
+    }
+
+    /// Lets a ring, in memory, keep its keys for as long as this configuration's sessions may need them.
+    pub fn assume_limits(&self, ring: &mut KeyRing) {
+        let (lifetime, idle) = self.longest;
+        ring.assume_limits(lifetime, idle);
+    }
+
+    fn note(&self, ring: &mut KeyRing) -> bool {
+        let (lifetime, idle) = self.longest;
+        ring.note_limits(lifetime, idle, self.clock.now())
+    }
+
+    fn order(&self, order: Order, dry_run: bool) -> Result<Receipt, CustodyError> {
+        let Updated { ring, outcome } = self.dir.update(&*self.entropy, |ring| {
+            let noted = self.note(ring);
+            let done = ring.carry_out(order, self.clock.now(), self.timing, &*self.entropy)?;
+            Ok::<_, CustodyError>((!dry_run && (done.changed || noted), done))
+        })?;
+        Ok(Receipt::of(&outcome, dry_run, self.shown(&ring)))
+    }
+
+    fn replace(&self, dry_run: bool) -> Result<Receipt, CustodyError> {
+        let mut ring = self.dir.load()?.replacement(&*self.entropy, self.clock.now()).map_err(RingDirError::from)?;
+        self.note(&mut ring);
+        if !dry_run {
+            self.dir.replace(&ring, None, &*self.entropy)?;
+        }
+        Ok(Receipt::of_replacement(dry_run, self.shown(&ring)))
+    }
+
+    fn shown(&self, ring: &KeyRing) -> Report {
+        Report::of(ring, self.clock.now(), self.timing)
+    }
+}
+
+impl Custodian for RingOffice {
+    fn report(&self) -> Result<Report, CustodyError> {
+        let mut ring = self.dir.load()?;
+        self.assume_limits(&mut ring);
+        Ok(self.shown(&ring))
+    }
+
+    fn carry_out(&self, task: Task, dry_run: bool) -> Result<Receipt, CustodyError> {
+        match task {
+            Task::Order(order) => self.order(order, dry_run),
+            Task::ReplaceRing => self.replace(dry_run),
+        }
+    }
+}
+
+impl From<RingDirError> for CustodyError {
+    fn from(error: RingDirError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}

@@ -1,0 +1,183 @@
+//! The ring of a running service: read again every second, merged into what is known, never lost.
+//!
+//! What is held between two looks is sealed: roots are in memory only while keys are derived from them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::private_file::PrivateFileError;
+use super::ring_dir::{RingDirError, Sealed};
+use super::ring_office::RingOffice;
+use crate::clock::Timestamp;
+use crate::custody::{Custodian, CustodyError, Receipt, Report, Task};
+use crate::entropy::EntropyError;
+use crate::keyring::{KeyRing, Keys, RingId};
+
+/// Keeps a service's keys what the ring's files say.
+///
+/// Files are compared by content, every second, so that it does not matter how they change: in place, renamed, or by a
+/// link in front of them. A file that can't be read, is another deployment's, or is half written changes nothing.
+pub struct RingWatch {
+    office: RingOffice,
+    current: Mutex<Current>,
+    use_keys: Box<dyn Fn(Keys) + Send + Sync>,
+    confirm: Box<dyn Fn() + Send + Sync>,
+}
+
+/// What is in use.
+#[derive(Default)]
+struct Current {
+    /// The files as they were read last.
+    files: Option<Sealed>,
+    ring: Option<InUse>,
+    /// What was last complained of, so that it is said once.
+    complaint: Option<String>,
+}
+
+struct InUse {
+    sealed: Sealed,
+    id: RingId,
+    epoch: u64,
+    /// When a key changes its state next.
+    changes: Option<Timestamp>,
+}
+
+impl RingWatch {
+    /// Watches the ring of `office`. `use_keys` is given the keys whenever they change; `confirm` is called whenever the
+    /// files were read and are what is in use.
+    pub fn new(
+        office: RingOffice,
+        use_keys: impl Fn(Keys) + Send + Sync + 'static,
+        confirm: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        Self { office, current: Mutex::default(), use_keys: Box::new(use_keys), confirm: Box::new(confirm) }
+    }
+
+    /// Looks every second, or four times within the time in which the ring has to be confirmed, until the process ends.
+    pub fn keep_looking(self: Arc<Self>) {
+        let pause = (self.office.timing().confirm() / 4).min(Duration::from_secs(1));
+        thread::spawn(move || {
+            loop {
+                thread::sleep(pause);
+                drop(self.look());
+            }
+        });
+    }
+
+    /// Looks once. Whatever is wrong is logged, once, and again when it is right.
+    ///
+    /// # Errors
+    /// [`RingDirError`]; the keys in use stay.
+    pub fn look(&self) -> Result<(), RingDirError> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let looked = self.refresh(&mut current);
+        match (&looked, &current.complaint) {
+            (Ok(()), complaint) => {
+                if complaint.is_some() {
+                    tracing::info!("the key ring is readable again");
+                }
+                current.complaint = None;
+                (self.confirm)();
+            }
+            (Err(error), complaint) => {
+                let text = error.to_string();
+                if complaint.as_ref() != Some(&text) {
+                    tracing::error!("the key ring in use stays, since the one on disk can't be used: {text}");
+                    current.complaint = Some(text);
+                }
+            }
+        }
+        looked
+    }
+
+    fn refresh(&self, current: &mut Current) -> Result<(), RingDirError> {
+        let (files, now) = (self.office.dir().read()?, self.office.clock().now());
+        if current.files.as_ref() == Some(&files) {
+            return match &current.ring {
+                Some(in_use) if in_use.changes.is_some_and(|at| at <= now) => {
+                    let ring = self.office.dir().open(&in_use.sealed)?;
+                    self.take_up(current, ring, now)
+                }
+                _ => Ok(()),
+            };
+        }
+        let found = self.office.dir().open(&files)?;
+        let ring = match &current.ring {
+            None => found,
+            Some(in_use) => self.merged(in_use, found)?,
+        };
+        self.take_up(current, ring, now)?;
+        current.files = Some(files);
+        Ok(())
+    }
+
+    /// What is in use and what was found become one. A file that knows less than we do is written anew.
+    fn merged(&self, in_use: &InUse, found: KeyRing) -> Result<KeyRing, RingDirError> {
+        if found.replaces() == Some(in_use.id) {
+            tracing::warn!("the key ring was replaced: everybody has to log in again");
+            return Ok(found);
+        }
+        if found.id() != in_use.id {
+            return Err(RingDirError::OtherRing(self.office.dir().ring_path()));
+        }
+        let Ok(mut ring) = self.office.dir().open(&in_use.sealed) else {
+            // Sealed under an earlier cluster secret alone: nothing to compare with but the count of writes.
+            return if found.epoch() >= in_use.epoch { Ok(found) } else { Err(self.too_old()) };
+        };
+        let digest = found.digest();
+        ring.merge(found).map_err(|_| RingDirError::OtherRing(self.office.dir().ring_path()))?;
+        if ring.digest() != digest {
+            tracing::warn!("the key ring on disk is older than the one in use, which is merged into it");
+            self.heal(&in_use.sealed);
+        }
+        Ok(ring)
+    }
+
+    /// Merges what is in use into the file. If that can't be written, what is in memory holds all the same.
+    fn heal(&self, sealed: &Sealed) {
+        let healed = self.office.dir().update(self.office.entropy(), |ring| {
+            let known = self.office.dir().open(sealed)?;
+            ring.merge(known).map_err(|_| RingDirError::OtherRing(self.office.dir().ring_path()))?;
+            Ok::<_, RingDirError>((true, ()))
+        });
+        if let Err(error) = healed {
+            tracing::warn!("the older key ring on disk stays as it is: {error}");
+        }
+    }
+
+    /// Uses `ring` from here on.
+    fn take_up(&self, current: &mut Current, mut ring: KeyRing, now: Timestamp) -> Result<(), RingDirError> {
+        let sealed = self.office.dir().seal(&ring, self.office.entropy())?;
+        self.office.assume_limits(&mut ring);
+        let keys: Result<Keys, EntropyError> = Keys::at(&ring, now, self.office.entropy());
+        (self.use_keys)(keys?);
+        let (id, epoch, changes) = (ring.id(), ring.epoch(), ring.next_change(now));
+        current.ring = Some(InUse { sealed, id, epoch, changes });
+        Ok(())
+    }
+
+    fn too_old(&self) -> RingDirError {
+        let error = std::io::Error::other("holds an older ring than the one in use");
+        RingDirError::File(PrivateFileError::Io { path: self.office.dir().ring_path(), error })
+    }
+}
+
+impl Custodian for RingWatch {
+    fn report(&self) -> Result<Report, CustodyError> {
+        self.office.report()
+    }
+
+    /// As the office does it, and in force in this service before it is answered.
+    fn carry_out(&self, task: Task, dry_run: bool) -> Result<Receipt, CustodyError> {
+        let receipt = self.office.carry_out(task, dry_run)?;
+        self.look()?;
+        Ok(receipt)
+    }
+}
+
+impl std::fmt::Debug for RingWatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RingWatch")
+    }
+}
