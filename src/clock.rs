@@ -151,7 +151,6 @@ pub mod rfc3339 {
         ///
         /// # Errors
         /// Those of `serializer`.
-        #[expect(clippy::ref_option, reason = "serde passes a field like this")]
         pub fn serialize<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
             match at {
                 Some(at) => super::serialize(at, serializer),

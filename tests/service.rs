@@ -3,6 +3,7 @@
 //!
 //! The binary and its output are in `tests/cli.rs`.
 
+#[expect(dead_code, unused_imports, reason = "each test crate uses its part")]
 mod common;
 #[path = "service/control.rs"]
 mod control;

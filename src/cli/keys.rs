@@ -1,48 +1,322 @@
-//! `sealpass keys`: make and look at the ring.
+//! `sealpass keys`: make the ring, look at it, rotate, postpone, revoke, destroy, replace.
+//!
+//! On the keys directory, whether or not a service runs; or with `--control URL` through one that runs.
 
-use clap::Subcommand;
+mod remote;
+mod show;
+mod times;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
 use sealpass::clock::{Clock, SystemClock, Timestamp};
+use sealpass::custody::{Custodian, Receipt, Report, Task};
 use sealpass::entropy::SystemEntropy;
-use sealpass::keyring::KeyRing;
+use sealpass::keyring::{KeyRing, Order};
+use sealpass::store::{RingDir, RingOffice};
 
 use super::{Common, Failure, say};
+use remote::Remote;
 
-/// Make and look at the key ring
+/// Make the key ring, look at it, rotate its keys
+#[derive(Debug, Args)]
+pub struct Keys {
+    /// Through a running service: its control listener, such as `http://127.0.0.1:8081`
+    #[arg(long, global = true, value_name = "URL", requires = "credential")]
+    control: Option<String>,
+    /// The file with a credential of the scope admin, for --control
+    #[arg(long, global = true, value_name = "FILE", requires = "control")]
+    credential: Option<PathBuf>,
+    #[command(subcommand)]
+    what: What,
+}
+
 #[derive(Debug, Subcommand)]
-pub enum Keys {
+enum What {
     /// Make the first ring, once for a whole deployment
     ///
     /// Writes ring.sealed into the keys directory, sealed under the cluster secret; makes that too if there is none.
     /// Nothing is ever overwritten. Every replica needs the same two files.
-    Init,
-    /// Show every key with its state and times
-    List,
+    Init {
+        /// Write the sealed ring to standard output and not into the keys directory
+        #[arg(long)]
+        stdout: bool,
+    },
+    /// Show every key with its state, its times and its life as a line
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the next key, which seals once every replica has it
+    ///
+    /// Safe at any time and safe to run twice: while a rotation is pending nothing changes. No session ends: the earlier
+    /// key opens until the last one under it has died or was renewed. Keys that nothing needs any more are destroyed.
+    Rotate {
+        /// When the key is to seal, if later than it could (such as 2h)
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        after: Option<Duration>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Put a pending rotation off
+    Postpone {
+        /// By how long (such as 24h)
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, required_unless_present = "until")]
+        by: Option<Duration>,
+        /// Until when (such as 2026-12-01T03:00:00Z)
+        #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "by")]
+        until: Option<Timestamp>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Emergency: end every session under a key at once, and seal with a fresh one
+    ///
+    /// Revoking a pending key calls its rotation off.
+    Revoke {
+        /// Which key
+        key: String,
+        #[command(flatten)]
+        sure: Sure,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Wipe a key that nothing needs any more
+    Destroy {
+        /// Which key
+        key: String,
+        /// Even if sessions under it may be alive; they end
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        sure: Sure,
+        #[command(flatten)]
+        how: How,
+    },
+    /// The ring file or the cluster secret leaked: make a new ring; everybody has to log in again
+    ReplaceRing {
+        /// Seal it under the cluster secret in this file, made if it is not there; give it to every replica afterwards
+        #[arg(long, value_name = "FILE", conflicts_with = "control")]
+        secret: Option<PathBuf>,
+        #[command(flatten)]
+        sure: Sure,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Change the cluster secret in three steps: accept the new one, hand it to every replica, drop the old one
+    #[command(subcommand)]
+    Secret(Secret),
+}
+
+#[derive(Debug, Subcommand)]
+enum Secret {
+    /// First step: let another secret open the ring as well
+    Accept {
+        /// The file with the new secret, made if it is not there
+        file: PathBuf,
+    },
+    /// Third step, with the new secret as the cluster secret: let it alone open the ring
+    Only,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+struct How {
+    /// Only say what would happen
+    #[arg(long)]
+    dry_run: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+struct Sure {
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
 }
 
 impl Keys {
     pub fn run(&self, common: &Common) -> Result<(), Failure> {
-        let dir = Common::ring_dir(&common.settings(&[])?);
-        match self {
-            Self::Init => {
-                let new_secret = !dir.has_secret();
-                let ring = KeyRing::init(&SystemEntropy::new(), SystemClock.now())?;
-                dir.init(&ring, &SystemEntropy::new())?;
-                say(format_args!("Wrote the key ring to {}.", dir.ring_path().display()))?;
-                if new_secret {
-                    say(format_args!("Wrote a new cluster secret to {}.", dir.secret_path().display()))?;
-                    say(format_args!("Keep a copy of it where only you can read: without it nobody opens the ring."))?;
-                }
+        match &self.what {
+            What::Init { .. } | What::Secret(_) if self.control.is_some() => {
+                Err(Failure::Refused("this is done on the files; run it without --control".to_owned()))
             }
-            Self::List => {
-                let ring = dir.load()?;
-                say(format_args!("{:<10}{:<13}{:<27}seals from", "key", "state", "created"))?;
-                for (record, state) in ring.states(SystemClock.now()) {
-                    let from = record.not_before.map_or_else(|| "not dated yet".to_owned(), Timestamp::rfc3339);
-                    let (kid, state) = (record.kid().to_string(), state.to_string());
-                    say(format_args!("{kid:<10}{state:<13}{:<27}{from}", record.created.rfc3339()))?;
-                }
+            What::Init { stdout } => init(common, *stdout),
+            What::Secret(secret) => secret.run(common),
+            What::ReplaceRing { secret: Some(secret), sure, how } if !how.dry_run => {
+                sure.or_ask(REPLACE)?;
+                replace_under(common, secret)
+            }
+            What::List { json } => {
+                let report = self.custodian(common)?.report()?;
+                if *json { print_json(&report) } else { say(show::ring(&report)) }
+            }
+            What::Rotate { after, how } => self.carry_out(common, Task::Order(Order::Rotate { after: *after }), *how),
+            What::Postpone { by, until, how } => {
+                let custodian = self.custodian(common)?;
+                let until = match (*by, *until) {
+                    (Some(by), _) => planned(&custodian.report()?)?.plus(by),
+                    (_, until) => until.unwrap_or(Timestamp::EPOCH),
+                };
+                finish(&*custodian, Task::postpone(until), *how)
+            }
+            What::Revoke { key, sure, how } => {
+                let task = Task::revoke(key).ok_or_else(|| no_key_id(key))?;
+                self.ask(
+                    common,
+                    *how,
+                    *sure,
+                    &format!("Every session under key {key} ends now; its users log in again."),
+                )?;
+                self.carry_out(common, task, *how)
+            }
+            What::Destroy { key, force, sure, how } => {
+                let task = Task::destroy(key, *force).ok_or_else(|| no_key_id(key))?;
+                let price =
+                    if *force { "Sessions that are still under it end now." } else { "It can't be brought back." };
+                self.ask(common, *how, *sure, &format!("Key {key} is wiped. {price}"))?;
+                self.carry_out(common, task, *how)
+            }
+            What::ReplaceRing { sure, how, .. } => {
+                self.ask(common, *how, *sure, REPLACE)?;
+                self.carry_out(common, Task::ReplaceRing, *how)
             }
         }
-        Ok(())
+    }
+
+    fn carry_out(&self, common: &Common, task: Task, how: How) -> Result<(), Failure> {
+        finish(&*self.custodian(common)?, task, how)
+    }
+
+    /// Asks first, unless nothing will happen; and not before it is known that there is a ring at all.
+    fn ask(&self, common: &Common, how: How, sure: Sure, price: &str) -> Result<(), Failure> {
+        if how.dry_run {
+            return Ok(());
+        }
+        self.custodian(common)?.report()?;
+        sure.or_ask(price)
+    }
+
+    fn custodian(&self, common: &Common) -> Result<Box<dyn Custodian>, Failure> {
+        match (&self.control, &self.credential) {
+            (Some(url), Some(credential)) => Ok(Box::new(Remote::new(url, credential)?)),
+            _ => Ok(Box::new(office(common)?)),
+        }
     }
 }
+
+impl Secret {
+    fn run(&self, common: &Common) -> Result<(), Failure> {
+        let (dir, entropy) = (Common::ring_dir(&common.settings(&[])?), SystemEntropy::new());
+        match self {
+            Self::Accept { file } => {
+                let made = dir.accept(file, &entropy)?;
+                let made = if made { "Made a new secret in" } else { "Took the secret in" };
+                say(format_args!("{made} {}: it opens the ring as well from here on.", file.display()))?;
+                say(
+                    "Next: give it to every replica in place of the old one, one replica after the other. Then, with the \
+                     new one as the cluster secret, `sealpass keys secret only`.",
+                )
+            }
+            Self::Only => match dir.accept_only(&entropy)? {
+                0 => say("No other secret opened the ring; it is sealed anew all the same."),
+                _ => say("The cluster secret alone opens the ring from here on. Delete the old one wherever it is."),
+            },
+        }
+    }
+}
+
+impl Sure {
+    fn or_ask(self, price: &str) -> Result<(), Failure> {
+        if self.yes {
+            return Ok(());
+        }
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::Refused(format!("{price} Not done: in a script say that you mean it with --yes")));
+        }
+        eprint!("{price}\nType yes to go on: ");
+        let (mut line, fail) = (String::new(), |error| Failure::Io { what: "can't ask".to_owned(), error });
+        std::io::stderr().flush().map_err(fail)?;
+        std::io::stdin().read_line(&mut line).map_err(fail)?;
+        if line.trim() == "yes" { Ok(()) } else { Err(Failure::Refused("not done".to_owned())) }
+    }
+}
+
+fn init(common: &Common, stdout: bool) -> Result<(), Failure> {
+    let (settings, entropy) = (common.settings(&[])?, SystemEntropy::new());
+    let (site, dir) = (Common::site(&settings)?, Common::ring_dir(&settings));
+    let new_secret = !dir.has_secret();
+    let now = SystemClock.now();
+    let mut ring = KeyRing::init(&entropy, now)?;
+    let (lifetime, idle) = site.longest();
+    ring.note_limits(lifetime, idle, now);
+    if stdout {
+        return to_stdout(&dir.seal_first(&ring, &entropy)?);
+    }
+    dir.init(&ring, &entropy)?;
+    say(format_args!("Wrote the key ring to {}.", dir.ring_path().display()))?;
+    if new_secret {
+        say(format_args!("Wrote a new cluster secret to {}.", dir.secret_path().display()))?;
+        say("Keep a copy of it where only you can read: without it nobody opens the ring.")?;
+    }
+    Ok(())
+}
+
+/// A new ring under another cluster secret.
+fn replace_under(common: &Common, secret: &std::path::Path) -> Result<(), Failure> {
+    let settings = common.settings(&[])?;
+    let (site, dir, entropy) = (Common::site(&settings)?, Common::ring_dir(&settings), SystemEntropy::new());
+    let (now, (lifetime, idle)) = (SystemClock.now(), site.longest());
+    let mut ring = dir.load()?.replacement(&entropy, now)?;
+    ring.note_limits(lifetime, idle, now);
+    dir.replace(&ring, Some(secret), &entropy)?;
+    say(format_args!(
+        "The ring in {} is a new one, and only the secret in {} opens it.",
+        dir.ring_path().display(),
+        secret.display()
+    ))?;
+    say("Next: give that secret and the ring to every replica, and restart them. Everybody has to log in again.")
+}
+
+fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
+    let fail = |error| Failure::Io { what: "can't write to standard output".to_owned(), error };
+    std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush()).map_err(fail)
+}
+
+fn office(common: &Common) -> Result<RingOffice, Failure> {
+    let settings = common.settings(&[])?;
+    let (site, dir): (_, RingDir) = (Common::site(&settings)?, Common::ring_dir(&settings));
+    let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
+    Ok(RingOffice::new(dir, site.timing(), site.longest(), clock, entropy))
+}
+
+fn finish(custodian: &dyn Custodian, task: Task, how: How) -> Result<(), Failure> {
+    let receipt: Receipt = custodian.carry_out(task, how.dry_run)?;
+    if how.json { print_json(&receipt) } else { say(show::receipt(&receipt)) }
+}
+
+/// From when on the pending key seals.
+fn planned(report: &Report) -> Result<Timestamp, Failure> {
+    let pending = report.keys.iter().find(|key| key.state == "pending").and_then(|key| key.seals_from);
+    pending.ok_or_else(|| Failure::Refused("no rotation is pending; `sealpass keys rotate` begins one".to_owned()))
+}
+
+fn print_json(shown: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(shown);
+    say(text.map_err(|error| Failure::Io { what: "can't be shown".to_owned(), error: error.into() })?)
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse_rfc3339(text).ok_or_else(|| "write it as RFC 3339 does, such as 2026-12-01T03:00:00Z".to_owned())
+}
+
+fn no_key_id(text: &str) -> Failure {
+    Failure::Refused(format!("{text:?} is no key id, which has 8 hexadecimal digits; `sealpass keys list` shows them"))
+}
+
+const REPLACE: &str =
+    "A new ring takes the place of this one: every session ends now, and everybody has to log in again.";

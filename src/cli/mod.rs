@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use sealpass::config::{Settings, SettingsError, Site, SiteError};
+use sealpass::custody::CustodyError;
 use sealpass::entropy::EntropyError;
 use sealpass::http::CredentialsError;
 use sealpass::store::{PrivateFileError, RingDir, RingDirError};
@@ -53,8 +54,7 @@ enum Command {
     Serve(serve::Serve),
     /// Check the configuration without starting anything
     Check(check::Check),
-    /// Make and look at the key ring
-    #[command(subcommand)]
+    /// Make the key ring, look at it, rotate its keys
     Keys(keys::Keys),
     /// Look into a token
     #[command(subcommand)]
@@ -73,6 +73,8 @@ enum Failure {
     Site(#[from] SiteError),
     #[error(transparent)]
     Ring(#[from] RingDirError),
+    #[error(transparent)]
+    Custody(#[from] CustodyError),
     #[error(transparent)]
     File(#[from] PrivateFileError),
     #[error(transparent)]

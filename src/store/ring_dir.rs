@@ -180,12 +180,19 @@ impl RingDir {
             return Err(PrivateFileError::Exists(self.ring_path()).into());
         }
         std::fs::create_dir_all(&self.dir).map_err(|error| PrivateFileError::Io { path: self.dir.clone(), error })?;
+        let sealed = self.seal_first(ring, entropy)?;
+        Ok(create_private(&self.ring_path(), &sealed)?)
+    }
+
+    /// Seals a first ring as [`RingDir::init`] would write it, and makes a cluster secret if there is none.
+    ///
+    /// # Errors
+    /// [`RingDirError`] names the file, the fault and the remedy.
+    pub fn seal_first(&self, ring: &KeyRing, entropy: &dyn Entropy) -> Result<Vec<u8>, RingDirError> {
         if !self.has_secret() {
             cluster_secret::create(&self.secret, entropy)?;
         }
-        let secret = cluster_secret::read(&self.secret)?;
-        create_private(&self.ring_path(), &file::seal(ring, &[&secret], entropy)?)?;
-        Ok(())
+        Ok(file::seal(ring, &[&cluster_secret::read(&self.secret)?], entropy)?)
     }
 
     /// Changes the ring in its file, alone: no other process writes meanwhile. What `change` says is written only if it
@@ -216,6 +223,9 @@ impl RingDir {
     /// [`RingDirError`]; the file is then as it was.
     pub fn replace(&self, ring: &KeyRing, secret: Option<&Path>, entropy: &dyn Entropy) -> Result<(), RingDirError> {
         let _alone = self.lock()?;
+        if let Some(path) = secret.filter(|path| path.symlink_metadata().is_err()) {
+            cluster_secret::create(path, entropy)?;
+        }
         let secret = cluster_secret::read(secret.unwrap_or(&self.secret))?;
         Ok(replace_private(&self.ring_path(), &file::seal(ring, &[&secret], entropy)?)?)
     }

@@ -2,7 +2,9 @@
 //! clients that send what a test says and nothing else. Every read has a time limit.
 
 mod client;
+mod place;
 mod server;
 
 pub use client::{Connection, Response, head, with_lines};
+pub use place::{LIMIT, Place, Running, ask, call, refused, rest, sealpass};
 pub use server::{CREDENTIAL, NAME, Server, Session, start_of_time};

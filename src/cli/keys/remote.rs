@@ -1,0 +1,103 @@
+//! A custodian that asks a running service.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sealpass::custody::{
+    AskedOfKey, AskedPostpone, AskedReplace, AskedRotate, Custodian, CustodyError, Receipt, Report, Task,
+};
+use sealpass::keyring::Order;
+use sealpass::store::read_private;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::super::Failure;
+
+/// The control API of a running service.
+pub struct Remote {
+    url: String,
+    credential: String,
+    agent: ureq::Agent,
+}
+
+impl Remote {
+    pub fn new(url: &str, credential: &Path) -> Result<Self, Failure> {
+        if !url.starts_with("http://") {
+            return Err(Failure::Refused(format!(
+                "--control takes http://HOST:PORT, not {url:?}; the control listener speaks plain HTTP: reach a remote one through a tunnel"
+            )));
+        }
+        let bytes = read_private(credential, MAX_CREDENTIAL)?;
+        let text = std::str::from_utf8(&bytes).unwrap_or_default().trim().to_owned();
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Failure::Refused(format!(
+                "{}: holds no credential; give the file with one",
+                credential.display()
+            )));
+        }
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(TIMEOUT))
+            .max_redirects(0)
+            .build()
+            .into();
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), credential: text, agent })
+    }
+
+    fn post<T: DeserializeOwned>(&self, call: &str, body: &impl Serialize) -> Result<T, CustodyError> {
+        let body = serde_json::to_string(body).map_err(|error| self.failed(&error.to_string()))?;
+        let request = self.agent.post(format!("{}/v1/keys/{call}", self.url));
+        let request = request.header("Authorization", format!("Bearer {}", self.credential));
+        self.read(request.content_type("application/json").send(body))
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<T, CustodyError> {
+        let mut answer = answer.map_err(|error| self.failed(&error.to_string()))?;
+        let (ok, status) = (answer.status().is_success(), answer.status());
+        let text = answer.body_mut().read_to_string().map_err(|error| self.failed(&error.to_string()))?;
+        if ok {
+            return serde_json::from_str(&text).map_err(|_| self.failed("the answer is not that of a Sealpass"));
+        }
+        let problem: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+        let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str());
+        // What the service says is one line of text, whatever it is.
+        let line = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
+        Err(self.failed(&detail.map_or_else(|| format!("it answers {status}; is that the control listener?"), line)))
+    }
+
+    fn failed(&self, what: &str) -> CustodyError {
+        CustodyError::Unavailable(format!("{}: {what}", self.url))
+    }
+}
+
+impl Custodian for Remote {
+    fn report(&self) -> Result<Report, CustodyError> {
+        let request = self.agent.get(format!("{}/v1/keys", self.url));
+        self.read(request.header("Authorization", format!("Bearer {}", self.credential)).call())
+    }
+
+    fn carry_out(&self, task: Task, dry_run: bool) -> Result<Receipt, CustodyError> {
+        match task {
+            Task::Order(Order::Rotate { after }) => {
+                self.post("rotate", &AskedRotate { after_seconds: after.map(|after| after.as_secs()), dry_run })
+            }
+            Task::Order(Order::Postpone { until }) => {
+                self.post("postpone", &AskedPostpone { until: until.rfc3339(), dry_run })
+            }
+            Task::Order(Order::Revoke { kid }) => {
+                self.post("revoke", &AskedOfKey { key: kid.to_string(), force: false, dry_run })
+            }
+            Task::Order(Order::Destroy { kid, force }) => {
+                self.post("destroy", &AskedOfKey { key: kid.to_string(), force, dry_run })
+            }
+            Task::ReplaceRing => self.post("replace-ring", &AskedReplace { dry_run }),
+        }
+    }
+}
+
+const MAX_CREDENTIAL: usize = 1_024;
+/// How long the service may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,0 +1,376 @@
+//! The ring of a running service: rotated on its files and through its control API, in the face of every fault of a file,
+//! and of a writer that is killed.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+#[expect(dead_code, unused_imports, reason = "each test crate uses its part")]
+mod common;
+
+use common::{NAME, Place, Response, Running, Server, ask, call, refused, sealpass};
+
+#[test]
+fn rotate_says_what_will_happen_and_does_it_once() {
+    let place = with_ring();
+    let dry = ok(&place.run(&["keys", "rotate", "--dry-run"], b""));
+    assert!(dry.contains("Nothing is done") && dry.contains("in 10 minutes"), "{dry}");
+    assert_eq!(keys(&place).len(), 1);
+    let first = ok(&place.run(&["keys", "rotate"], b""));
+    let [active, pending] = &keys(&place)[..] else { panic!("two keys") };
+    assert_eq!((text(active, "state"), text(pending, "state")), ("active", "pending"));
+    for said in [text(active, "key"), text(pending, "key"), "seals in 10 minutes", " UTC", "14 days"] {
+        assert!(first.contains(said), "{said}: {first}");
+    }
+    let again = ok(&place.run(&["keys", "rotate"], b""));
+    assert!(again.contains("pending already") && again.contains("Nothing changed"), "{again}");
+    assert_eq!(keys(&place).len(), 2);
+    let list = ok(&place.run(&["keys", "list"], b""));
+    let life = list.lines().filter(|line| line.starts_with(text(active, "key"))).nth(1).expect("a line of its life");
+    assert!(life.contains("##") && life.contains("--"), "{list}");
+    let local = place.run_with(&["keys", "rotate"], &[("TZ", "Asia/Kolkata")], b"");
+    assert!(ok(&local).contains("+05:30"), "local time as well");
+}
+
+#[test]
+fn a_rotation_is_put_off_or_asked_for_later() {
+    let place = with_ring();
+    let none = refused(&place.run(&["keys", "postpone", "--by", "1h"], b""), 1);
+    assert!(none.contains("no rotation is pending"), "{none}");
+    let hasty = refused(&place.run(&["keys", "rotate", "--after", "5m"], b""), 1);
+    assert!(hasty.contains("600s"), "{hasty}");
+    assert!(ok(&place.run(&["keys", "rotate", "--after", "1h"], b"")).contains("in 1 hour"));
+    assert!(ok(&place.run(&["keys", "postpone", "--by", "1h"], b"")).contains("in 2 hours"));
+    let earlier = place.run(&["keys", "postpone", "--until", "2026-01-01T00:00:00Z"], b"");
+    assert!(refused(&earlier, 1).contains("to a later time"));
+    assert_eq!(place.run(&["keys", "postpone", "--until", "tomorrow"], b"").status.code(), Some(2));
+}
+
+#[test]
+fn what_ends_sessions_is_not_done_unasked_and_the_price_is_said_first() {
+    let place = with_ring();
+    let key = text(&keys(&place)[0], "key").to_owned();
+    let before = fs::read(place.path("keys/ring.sealed")).expect("there");
+    for (args, price) in [
+        (&["keys", "revoke", &key][..], "its users log in again"),
+        (&["keys", "destroy", &key, "--force"], "wiped"),
+        (&["keys", "replace-ring"], "everybody has to log in again"),
+    ] {
+        let line = refused(&place.run(args, b"yes\n"), 1);
+        assert!(line.contains(price) && line.contains("--yes"), "{line}");
+    }
+    assert_eq!(fs::read(place.path("keys/ring.sealed")).expect("there"), before);
+    let revoked = ok(&place.run(&["keys", "revoke", &key, "--yes"], b""));
+    assert!(revoked.contains("every session under it is over"), "{revoked}");
+    let fresh = keys(&place).into_iter().find(|key| text(key, "state") == "active").expect("one seals");
+    let in_use = refused(&place.run(&["keys", "destroy", text(&fresh, "key"), "--yes"], b""), 1);
+    assert!(in_use.contains("is active"), "{in_use}");
+    assert!(ok(&place.run(&["keys", "destroy", &key, "--yes"], b"")).contains("destroyed"));
+    assert!(ok(&place.run(&["keys", "replace-ring", "--yes"], b"")).contains("log in again"));
+    assert_eq!(keys(&place).len(), 1);
+    for wrong in ["", "xyz", "0123456", "../../etc"] {
+        assert!(refused(&place.run(&["keys", "revoke", wrong, "--yes"], b""), 1).contains("no key id"), "{wrong}");
+    }
+}
+
+#[test]
+fn init_to_standard_output_gives_a_seed_that_a_service_starts_from() {
+    let place = Place::new();
+    fs::create_dir(place.path("keys")).expect("a directory");
+    let output = place.run(&["keys", "init", "--stdout"], b"");
+    assert!(output.status.success() && output.stdout.starts_with(b"sealpass ring 1\n"));
+    assert!(!place.path("keys/ring.sealed").exists() && place.path("keys/cluster.secret").exists());
+    fs::create_dir_all(place.path("mount/..1")).expect("a directory");
+    fs::write(place.path("mount/..1/ring"), &output.stdout).expect("writable");
+    symlink("..1", place.path("mount/..data")).expect("a link");
+    symlink("..data/ring", place.path("mount/ring")).expect("a link");
+    let service = place.serve("ring_seed = \"mount/ring\"\n", &[]);
+    assert_eq!(get(&service, "/readyz").status, 200);
+    assert!(ok(&place.run(&["keys", "list", "--config", "c.toml"], b"")).contains("active"));
+    service.end();
+}
+
+#[test]
+fn the_cluster_secret_is_changed_in_three_steps_while_a_service_runs() {
+    let place = with_ring();
+    let service = place.serve(SHORT, &[]);
+    ok(&place.run(&["keys", "secret", "accept", "new.secret"], b""));
+    assert_eq!(fs::metadata(place.path("new.secret")).expect("made").permissions().mode() & 0o777, 0o600);
+    wait_for("the ring is read again", || get(&service, "/readyz").status == 200);
+    fs::rename(place.path("new.secret"), place.path("keys/cluster.secret")).expect("handed over");
+    ok(&place.run(&["keys", "secret", "only"], b""));
+    ok(&place.run(&["keys", "rotate", "--config", "c.toml"], b""));
+    std::thread::sleep(3 * SECOND);
+    assert_eq!(get(&service, "/readyz").status, 200, "the service went along");
+    place.private("old", &[1; 32]);
+    let wrong = refused(&place.run(&["keys", "list", "--cluster-secret", "old"], b""), 1);
+    assert!(wrong.contains("another cluster secret"), "{wrong}");
+    service.end();
+}
+
+#[test]
+fn s16_whatever_happens_to_the_file_the_last_good_ring_stays_and_the_next_one_is_taken() {
+    let place = with_ring();
+    let service = start_dev_like(&place);
+    let ring = place.path("keys/ring.sealed");
+    let good = fs::read(&ring).expect("there");
+    let token = service.login();
+    let faults: [(&str, &dyn Fn(), &str); 6] = [
+        ("deleted", &|| fs::remove_file(&ring).expect("there"), "there is no key ring"),
+        ("half written in place", &|| fs::write(&ring, &good[..good.len() / 2]).expect("ours"), "cut off or damaged"),
+        ("emptied", &|| fs::write(&ring, b"").expect("ours"), "is empty"),
+        (
+            "open to others",
+            &|| fs::set_permissions(&ring, fs::Permissions::from_mode(0o644)).expect("ours"),
+            "open to others",
+        ),
+        ("a link elsewhere", &|| relink(&ring, "/etc/passwd"), "symbolic link"),
+        ("another deployment's", &|| other_ring(&ring), "another deployment"),
+    ];
+    let mut service = service;
+    for (fault, make, says) in faults {
+        make();
+        service.running.until_logged(says);
+        assert_eq!(service.verify(&token), 200, "{fault}: the last good ring serves on");
+        wait_for("it is not ready in time", || service.verify(&token) == 503);
+        assert_eq!(get(&service.running, "/readyz").status, 503, "{fault}");
+        let _ = fs::remove_file(&ring);
+        place.private("keys/ring.sealed", &good);
+        wait_for("it recovers by itself", || service.verify(&token) == 200);
+        service.running.logged.clear();
+    }
+    // The rotation that was missed meanwhile is taken up, under load of nothing but time.
+    ok(&place.run(&["keys", "rotate", "--config", "c.toml"], b""));
+    let new = keys_of(&place, &["--config", "c.toml"]).into_iter().find(|key| text(key, "state") == "pending");
+    let new = text(&new.expect("one is pending"), "key").to_owned();
+    wait_for("the new key seals", || kid_of(&service.login()) == new);
+    assert_eq!(service.verify(&token), 200);
+}
+
+#[test]
+fn an_older_file_brings_no_revoked_key_back() {
+    let place = with_ring();
+    let mut service = start_dev_like(&place);
+    let ring = place.path("keys/ring.sealed");
+    let old = fs::read(&ring).expect("there");
+    let token = service.login();
+    let key = kid_of(&token);
+    ok(&place.run(&["keys", "revoke", &key, "--yes", "--config", "c.toml"], b""));
+    wait_for("the revocation is in force", || service.verify(&token) == 401);
+    let fresh = service.login();
+    assert_eq!(service.verify(&fresh), 200);
+    place.private("keys/ring.sealed", &old);
+    service.running.until_logged("older than the one in use");
+    assert_eq!((service.verify(&token), service.verify(&fresh)), (401, 200));
+    wait_for("the file is mended", || {
+        let listed = keys_of(&place, &["--config", "c.toml"]);
+        listed.iter().any(|known| text(known, "key") == key && text(known, "state") == "revoked")
+    });
+}
+
+#[test]
+fn through_the_control_api_an_order_is_in_force_when_it_is_answered() {
+    let place = with_ring();
+    let service = start_dev_like(&place);
+    let url = format!("http://{}", service.running.control);
+    let through = |args: &[&str]| {
+        let own = ["--control", &url, "--credential", "admin"];
+        place.run(&[&["keys"], args, &own].concat(), b"")
+    };
+    let listed: Value = serde_json::from_str(&ok(&through(&["list", "--json"]))).expect("JSON");
+    assert_eq!(listed["keys"].as_array().map(Vec::len), Some(1));
+    assert!(ok(&through(&["rotate", "--dry-run"])).contains("Nothing is done"));
+    assert!(ok(&through(&["rotate"])).contains("seals in"));
+    assert!(ok(&through(&["postpone", "--by", "2h"])).contains("in 2 hours"));
+    for _ in 0..20 {
+        let token = service.login();
+        assert_eq!(service.verify(&token), 200);
+        ok(&through(&["revoke", &kid_of(&token), "--yes"]));
+        assert_eq!(service.verify(&token), 401, "at once");
+        assert_eq!(service.verify(&service.login()), 200, "and logins go on");
+    }
+    let token = service.login();
+    assert!(ok(&through(&["replace-ring", "--yes"])).contains("log in again"));
+    assert_eq!((service.verify(&token), service.verify(&service.login())), (401, 200));
+
+    let unknown = refused(&through(&["revoke", "00000000", "--yes"]), 1);
+    assert!(unknown.contains("no key 00000000"), "{unknown}");
+    place.private("wrong", b"sealpass_not-this-one\n");
+    let own = ["keys", "list", "--control", &url, "--credential", "wrong"];
+    assert!(refused(&place.run(&own, b""), 1).contains("with a credential of this service"));
+    let elsewhere = format!("http://{}", service.running.public);
+    let own = ["keys", "list", "--control", &elsewhere, "--credential", "admin"];
+    assert!(refused(&place.run(&own, b""), 1).contains("is that the control listener?"));
+    let own = ["keys", "list", "--control", "https://127.0.0.1:1", "--credential", "admin"];
+    assert!(refused(&place.run(&own, b""), 1).contains("plain HTTP"));
+}
+
+#[test]
+fn s51_keys_are_for_credentials_of_the_scope_admin_and_all_realms() {
+    let scopes = |scope: &str, realm: &str| {
+        let (secret, line) = credential();
+        (secret, line.replace("SCOPE", scope).replace("REALM", realm))
+    };
+    let ((app, a), (narrow, b), (admin, c)) = (scopes("app", "*"), scopes("admin", "default"), scopes("admin", "*"));
+    let server = Server::with_credentials("", &[a, b, c].concat());
+    for (path, body) in [
+        ("/v1/keys/rotate", json!({})),
+        ("/v1/keys/postpone", json!({"until": "2026-01-02T00:00:00Z"})),
+        ("/v1/keys/revoke", json!({"key": "00000000"})),
+        ("/v1/keys/destroy", json!({"key": "00000000"})),
+        ("/v1/keys/replace-ring", json!({})),
+    ] {
+        for refused in [&app, &narrow] {
+            let response = server.call_as(refused, path, &body);
+            assert_eq!(response.status, 403, "{path}");
+        }
+        assert_eq!(server.call_as("nobody", path, &body).status, 401, "{path}");
+        let bad = server.call_as(&admin, path, &json!({"unknown": 1}));
+        assert_eq!(bad.status, 422, "{path}: {}", String::from_utf8_lossy(&bad.body));
+    }
+    let missing = server.call_as(&admin, "/v1/keys/revoke", &json!({"key": "00000000"}));
+    assert_eq!((missing.status, missing.json()["field"].as_str()), (404, Some("key")));
+    let rotated = server.call_as(&admin, "/v1/keys/rotate", &json!({}));
+    assert_eq!((rotated.status, rotated.json()["outcome"].as_str()), (200, Some("rotating")));
+    let soon = server.call_as(&admin, "/v1/keys/rotate", &json!({"after_seconds": 1}));
+    assert_eq!((soon.status, soon.json()["limit"].as_u64()), (422, Some(600)));
+}
+
+#[test]
+fn a_writer_that_is_killed_leaves_a_whole_ring() {
+    let place = with_ring();
+    let mut written = 0;
+    for round in 0..40_u64 {
+        let key = keys(&place).into_iter().find(|key| text(key, "state") == "active").expect("one seals");
+        let mut command = sealpass(&["keys", "revoke", text(&key, "key"), "--yes"], &[]);
+        let child =
+            command.current_dir(place.path("")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = child.spawn().expect("it starts");
+        std::thread::sleep(Duration::from_micros(round * 400));
+        let _ = kill_process(Pid::from_child(&child), Signal::KILL);
+        written += u32::from(child.wait().expect("our child").success());
+        assert!(!keys(&place).is_empty(), "round {round}");
+    }
+    println!("{written} of 40 were done before they were killed");
+    ok(&place.run(&["keys", "rotate"], b""));
+    let left: Vec<_> =
+        fs::read_dir(place.path("keys")).expect("there").map(|entry| entry.expect("one").file_name()).collect();
+    assert_eq!(left.len(), 2, "the next writer clears away: {left:?}");
+}
+
+#[test]
+fn writers_at_one_moment_come_one_after_the_other() {
+    let place = with_ring();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| ok(&place.run(&["keys", "rotate"], b"")));
+        }
+    });
+    assert_eq!(keys(&place).len(), 2, "one key was made");
+}
+
+/// A service whose rotation takes seconds, and a credential for it.
+struct Service {
+    running: Running,
+    credential: String,
+}
+
+impl Service {
+    fn login(&self) -> String {
+        let response = call(self.running.control, &self.credential, "/v1/sessions", "{\"subject\": \"alice\"}");
+        assert_eq!(response.status, 201, "a login is refused");
+        response.json()["token"].as_str().expect("a token").to_owned()
+    }
+
+    fn verify(&self, token: &str) -> u16 {
+        ask(self.running.public, "GET", "/verify/", &[("Cookie", &format!("{NAME}={token}"))], b"").status
+    }
+}
+
+fn start_dev_like(place: &Place) -> Service {
+    let (secret, line) = credential();
+    place.private("credentials.toml", line.replace("SCOPE", "app\", \"admin").replace("REALM", "*").as_bytes());
+    place.private("admin", secret.as_bytes());
+    let running = place.serve(&format!("credentials = \"credentials.toml\"\n{SHORT}"), &[]);
+    Service { running, credential: secret }
+}
+
+/// A credential and its line, with SCOPE and REALM to be filled in.
+fn credential() -> (String, String) {
+    let credential =
+        sealpass::http::NewCredential::generate(&sealpass::entropy::SystemEntropy::new()).expect("random bytes");
+    let secret = credential.expose().to_owned();
+    let hash: String = sealpass::secret::sha256(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let line =
+        format!("[[credential]]\nname = \"test\"\nsha256 = \"{hash}\"\nscopes = [\"SCOPE\"]\nrealms = [\"REALM\"]\n");
+    (secret, line)
+}
+
+fn with_ring() -> Place {
+    let place = Place::new();
+    ok(&place.run(&["keys", "init"], b""));
+    place
+}
+
+fn keys(place: &Place) -> Vec<Value> {
+    keys_of(place, &[])
+}
+
+fn keys_of(place: &Place, args: &[&str]) -> Vec<Value> {
+    let listed: Value =
+        serde_json::from_str(&ok(&place.run(&[&["keys", "list", "--json"], args].concat(), b""))).expect("JSON");
+    listed["keys"].as_array().expect("a list").clone()
+}
+
+fn text<'v>(key: &'v Value, name: &str) -> &'v str {
+    key[name].as_str().unwrap_or_else(|| panic!("{name}: {key}"))
+}
+
+fn ok(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+fn get(service: &Running, path: &str) -> Response {
+    ask(service.public, "GET", path, &[], b"")
+}
+
+fn kid_of(token: &str) -> String {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token).expect("a token");
+    bytes[1..5].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn relink(path: &Path, to: &str) {
+    fs::remove_file(path).expect("there");
+    symlink(to, path).expect("a link");
+}
+
+/// A ring under the same secret that was made apart.
+fn other_ring(path: &Path) {
+    fs::remove_file(path).expect("there");
+    let place = Place::new();
+    fs::create_dir(place.path("keys")).expect("a directory");
+    fs::copy(path.with_file_name("cluster.secret"), place.path("keys/cluster.secret")).expect("readable");
+    ok(&place.run(&["keys", "init"], b""));
+    fs::copy(place.path("keys/ring.sealed"), path).expect("writable");
+}
+
+/// Waits as long as it takes, within reason.
+fn wait_for(what: &str, is: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is() {
+        assert!(begun.elapsed() < common::LIMIT, "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+/// A rotation in five seconds.
+const SHORT: &str = "[rotation]\nconfirm_within = \"1s\"\n";
