@@ -3,13 +3,15 @@
 //! [`Settings`] is what is written down, [`Site`] what it means: realms and policies that can't contradict themselves.
 
 mod cookie_shape;
+mod operation;
 mod settings;
 mod site;
 mod values;
 
 pub use cookie_shape::CookieShape;
+pub use operation::{LogFormat, LogLevel, LogSettings, RotationSettings};
 pub use settings::{
-    Access, CookieSettings, DEFAULT_FILE, Listener, LogFormat, LogLevel, LogSettings, PolicySettings, Preset,
-    RealmSettings, SameSite, Settings, SettingsError,
+    Access, CookieSettings, DEFAULT_FILE, Listener, PolicySettings, Preset, RealmSettings, SameSite, Settings,
+    SettingsError,
 };
 pub use site::{Policy, RealmSite, Site, SiteError};

@@ -2,6 +2,7 @@
 //!
 //! On the keys directory, whether or not a service runs; or with `--control URL` through one that runs.
 
+mod files;
 mod remote;
 mod show;
 mod times;
@@ -12,13 +13,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use sealpass::clock::{Clock, SystemClock, Timestamp};
+use sealpass::clock::{SystemClock, Timestamp};
 use sealpass::custody::{Custodian, Receipt, Report, Task};
 use sealpass::entropy::SystemEntropy;
-use sealpass::keyring::{KeyRing, Order};
+use sealpass::keyring::Order;
 use sealpass::store::{RingDir, RingOffice};
 
 use super::{Common, Failure, say};
+use files::{Secret, init, replace_under};
 use remote::Remote;
 
 /// Make the key ring, look at it, rotate its keys
@@ -111,17 +113,6 @@ enum What {
     Secret(Secret),
 }
 
-#[derive(Debug, Subcommand)]
-enum Secret {
-    /// First step: let another secret open the ring as well
-    Accept {
-        /// The file with the new secret, made if it is not there
-        file: PathBuf,
-    },
-    /// Third step, with the new secret as the cluster secret: let it alone open the ring
-    Only,
-}
-
 #[derive(Clone, Copy, Debug, Args)]
 struct How {
     /// Only say what would happen
@@ -209,27 +200,6 @@ impl Keys {
     }
 }
 
-impl Secret {
-    fn run(&self, common: &Common) -> Result<(), Failure> {
-        let (dir, entropy) = (Common::ring_dir(&common.settings(&[])?), SystemEntropy::new());
-        match self {
-            Self::Accept { file } => {
-                let made = dir.accept(file, &entropy)?;
-                let made = if made { "Made a new secret in" } else { "Took the secret in" };
-                say(format_args!("{made} {}: it opens the ring as well from here on.", file.display()))?;
-                say(
-                    "Next: give it to every replica in place of the old one, one replica after the other. Then, with the \
-                     new one as the cluster secret, `sealpass keys secret only`.",
-                )
-            }
-            Self::Only => match dir.accept_only(&entropy)? {
-                0 => say("No other secret opened the ring; it is sealed anew all the same."),
-                _ => say("The cluster secret alone opens the ring from here on. Delete the old one wherever it is."),
-            },
-        }
-    }
-}
-
 impl Sure {
     fn or_ask(self, price: &str) -> Result<(), Failure> {
         if self.yes {
@@ -244,47 +214,6 @@ impl Sure {
         std::io::stdin().read_line(&mut line).map_err(fail)?;
         if line.trim() == "yes" { Ok(()) } else { Err(Failure::Refused("not done".to_owned())) }
     }
-}
-
-fn init(common: &Common, stdout: bool) -> Result<(), Failure> {
-    let (settings, entropy) = (common.settings(&[])?, SystemEntropy::new());
-    let (site, dir) = (Common::site(&settings)?, Common::ring_dir(&settings));
-    let new_secret = !dir.has_secret();
-    let now = SystemClock.now();
-    let mut ring = KeyRing::init(&entropy, now)?;
-    let (lifetime, idle) = site.longest();
-    ring.note_limits(lifetime, idle, now);
-    if stdout {
-        return to_stdout(&dir.seal_first(&ring, &entropy)?);
-    }
-    dir.init(&ring, &entropy)?;
-    say(format_args!("Wrote the key ring to {}.", dir.ring_path().display()))?;
-    if new_secret {
-        say(format_args!("Wrote a new cluster secret to {}.", dir.secret_path().display()))?;
-        say("Keep a copy of it where only you can read: without it nobody opens the ring.")?;
-    }
-    Ok(())
-}
-
-/// A new ring under another cluster secret.
-fn replace_under(common: &Common, secret: &std::path::Path) -> Result<(), Failure> {
-    let settings = common.settings(&[])?;
-    let (site, dir, entropy) = (Common::site(&settings)?, Common::ring_dir(&settings), SystemEntropy::new());
-    let (now, (lifetime, idle)) = (SystemClock.now(), site.longest());
-    let mut ring = dir.load()?.replacement(&entropy, now)?;
-    ring.note_limits(lifetime, idle, now);
-    dir.replace(&ring, Some(secret), &entropy)?;
-    say(format_args!(
-        "The ring in {} is a new one, and only the secret in {} opens it.",
-        dir.ring_path().display(),
-        secret.display()
-    ))?;
-    say("Next: give that secret and the ring to every replica, and restart them. Everybody has to log in again.")
-}
-
-fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
-    let fail = |error| Failure::Io { what: "can't write to standard output".to_owned(), error };
-    std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush()).map_err(fail)
 }
 
 fn office(common: &Common) -> Result<RingOffice, Failure> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 
+use super::operation::{LogSettings, RotationSettings};
 use super::values::{duration, list, optional_duration};
 use crate::claims::RealmName;
 
@@ -40,15 +41,6 @@ pub struct Settings {
     pub policy: BTreeMap<String, PolicySettings>,
 }
 
-/// How keys are rotated.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RotationSettings {
-    /// How long a replica is ready without having read the ring. All other times of a rotation follow from it.
-    #[serde(deserialize_with = "duration")]
-    pub confirm_within: Duration,
-}
-
 /// A socket that is listened on.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,42 +50,6 @@ pub struct Listener {
     /// Worker threads; 0 for one a core.
     #[serde(default)]
     pub workers: usize,
-}
-
-/// What is logged, and how.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LogSettings {
-    /// The least important messages that are logged.
-    pub level: LogLevel,
-    /// For people or for programs.
-    pub format: LogFormat,
-}
-
-/// How important a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogLevel {
-    /// Something is broken.
-    Error,
-    /// Something may break, or is set up wrongly.
-    Warn,
-    /// What the service does as a whole.
-    Info,
-    /// Why requests are refused.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
-/// How a line of the log looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    Human,
-    /// One JSON object a line.
-    Json,
 }
 
 /// A family of sessions.
@@ -277,18 +233,6 @@ impl Default for Settings {
             realm: BTreeMap::new(),
             policy: BTreeMap::new(),
         }
-    }
-}
-
-impl Default for RotationSettings {
-    fn default() -> Self {
-        Self { confirm_within: crate::keyring::Timing::DEFAULT.confirm() }
-    }
-}
-
-impl Default for LogSettings {
-    fn default() -> Self {
-        Self { level: LogLevel::Info, format: LogFormat::Human }
     }
 }
 

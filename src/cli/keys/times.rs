@@ -8,7 +8,7 @@ use time::{OffsetDateTime, UtcOffset};
 
 /// In local time and in UTC.
 pub fn both(at: Timestamp) -> String {
-    let utc = of(at);
+    let Some(utc) = of(at) else { return at.rfc3339() };
     let spelled = |at: OffsetDateTime| {
         at.format(format_description!("[year]-[month]-[day] [hour]:[minute]:[second]")).unwrap_or_default()
     };
@@ -25,7 +25,8 @@ pub fn both(at: Timestamp) -> String {
 
 /// In UTC, to the minute.
 pub fn short(at: Timestamp) -> String {
-    of(at).format(format_description!("[year]-[month]-[day] [hour]:[minute]Z")).unwrap_or_default()
+    let minutes = format_description!("[year]-[month]-[day] [hour]:[minute]Z");
+    of(at).and_then(|at| at.format(minutes).ok()).unwrap_or_else(|| at.rfc3339())
 }
 
 /// From `now` to `at`, in words.
@@ -54,9 +55,8 @@ pub fn words(duration: Duration) -> String {
     if parts.is_empty() { "0 seconds".to_owned() } else { parts.join(" ") }
 }
 
-fn of(at: Timestamp) -> OffsetDateTime {
-    let seconds = i64::try_from(at.as_secs()).unwrap_or_default();
-    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+fn of(at: Timestamp) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp(i64::try_from(at.as_secs()).ok()?).ok()
 }
 
 #[cfg(test)]
