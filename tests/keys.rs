@@ -2,7 +2,7 @@
 //! and of a writer that is killed.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
@@ -272,6 +272,20 @@ fn writers_at_one_moment_come_one_after_the_other() {
         }
     });
     assert_eq!(keys(&place).len(), 2, "one key was made");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_core_file_is_written_and_no_other_process_may_look() {
+    let place = with_ring();
+    let service = place.serve("", &[]);
+    let proc = |name: &str| format!("/proc/{}/{name}", service.child.id());
+    let limits = fs::read_to_string(proc("limits")).expect("readable");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("there");
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+    // What is not dumpable belongs to root, which tells nothing where tests are run by root.
+    assert_eq!(fs::metadata(proc("environ")).expect("there").uid(), 0);
+    service.end();
 }
 
 /// A service whose rotation takes seconds, and a credential for it.

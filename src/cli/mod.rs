@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use sealpass::config::{Settings, SettingsError, Site, SiteError};
 use sealpass::custody::CustodyError;
 use sealpass::entropy::EntropyError;
@@ -98,6 +99,7 @@ impl Failure {
 
 /// Runs the command that was asked for.
 pub fn run() -> ExitCode {
+    keep_out_of_dumps();
     let Arguments { common, command } = Arguments::parse();
     let done = match command {
         Command::Serve(serve) => serve.run(&common),
@@ -113,6 +115,14 @@ pub fn run() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// Keys are in memory: no core file gets them, and no other process of this user reads them.
+fn keep_out_of_dumps() {
+    // A system that refuses this refuses it to everybody; the command is of use all the same.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
 /// Prints a line. Whoever reads only the beginning of the output (`| head`) is no failure; a full disk is.
