@@ -151,7 +151,7 @@ fn ours() {
         readiness,
         site,
         credentials: Credentials::default(),
-        metrics: Metrics::new(),
+        metrics: Arc::new(Metrics::new()),
         dev: false,
     };
     System::new().block_on(async {

@@ -6,11 +6,13 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::clock::Timestamp;
 use crate::config::{LogFormat, LogLevel, LogSettings};
 use crate::sessions::Refusal;
 
@@ -38,6 +40,8 @@ pub struct Metrics {
     issued: Counter,
     renewed: Counter,
     ended: Counter,
+    ring_read: Gauge,
+    ring_changes: Counter,
 }
 
 /// One counter for each reason, looked up beforehand: a request only adds one.
@@ -66,7 +70,10 @@ impl Metrics {
         registry.register("sessions_issued", "Sessions issued", issued.clone());
         registry.register("sessions_renewed", "Tokens sealed for a session that goes on", renewed.clone());
         registry.register("sessions_ended", "Sessions ended one by one", ended.clone());
-        Self { registry, decisions, issued, renewed, ended }
+        let (ring_read, ring_changes) = (Gauge::default(), Counter::default());
+        registry.register("ring_read_timestamp_seconds", "When the key ring was last read", ring_read.clone());
+        registry.register("ring_changes", "How often other keys were taken into use", ring_changes.clone());
+        Self { registry, decisions, issued, renewed, ended, ring_read, ring_changes }
     }
 
     /// Counts a decision of verify.
@@ -98,6 +105,16 @@ impl Metrics {
     /// Counts an ending, if it was one.
     pub fn ended(&self, raised: bool) {
         self.ended.inc_by(raised.into());
+    }
+
+    /// Notes that the ring was read.
+    pub fn ring_read(&self, at: Timestamp) {
+        self.ring_read.set(at.as_secs().cast_signed());
+    }
+
+    /// Counts keys that were taken into use.
+    pub fn ring_changed(&self) {
+        self.ring_changes.inc();
     }
 
     /// In OpenMetrics' text format.

@@ -8,6 +8,7 @@ use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use sealpass::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 #[expect(dead_code, unused_imports, reason = "each test crate uses its part")]
@@ -142,6 +143,7 @@ fn s16_whatever_happens_to_the_file_the_last_good_ring_stays_and_the_next_one_is
         let _ = fs::remove_file(&ring);
         place.private("keys/ring.sealed", &good);
         wait_for("it recovers by itself", || service.verify(&token) == 200);
+        assert!(service.ring_age() < 10, "{fault}");
         service.running.logged.clear();
     }
     // The rotation that was missed meanwhile is taken up, under load of nothing but time.
@@ -299,6 +301,16 @@ impl Service {
         let response = call(self.running.control, &self.credential, "/v1/sessions", "{\"subject\": \"alice\"}");
         assert_eq!(response.status, 201, "a login is refused");
         response.json()["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// How many seconds ago the service read its ring, by its own account.
+    fn ring_age(&self) -> u64 {
+        let bearer = format!("Bearer {}", self.credential);
+        let metrics = ask(self.running.control, "GET", "/metrics", &[("Authorization", &bearer)], b"").body;
+        let metrics = String::from_utf8(metrics).expect("text");
+        let line = metrics.lines().find_map(|line| line.strip_prefix("sealpass_ring_read_timestamp_seconds "));
+        let at: u64 = line.expect("there").parse().expect("a number");
+        SystemClock.now().as_secs().saturating_sub(at)
     }
 
     fn verify(&self, token: &str) -> u16 {

@@ -11,7 +11,7 @@ use sealpass::clock::{Clock, SystemClock};
 use sealpass::config::{RealmSettings, Settings, Site};
 use sealpass::entropy::{Entropy, SystemEntropy};
 use sealpass::http::{Credentials, NewCredential, Readiness, Running, Service, start};
-use sealpass::keyring::{KeyRing, Keys, Timing};
+use sealpass::keyring::{KeyRing, Keys};
 use sealpass::sessions::Sessions;
 use sealpass::store::{CachedFacts, RingDir, RingOffice, RingWatch, create_private, read_private};
 use sealpass::telemetry::{self, Metrics};
@@ -72,8 +72,8 @@ impl Serve {
                 "how long sessions live can't be noted in the key ring, so its keys are kept by this configuration alone: {error}"
             );
         }
-        let readiness = Arc::new(Readiness::new());
-        let custodian = watch(office, &sessions, &readiness, site.timing())?;
+        let (readiness, metrics) = (Arc::new(Readiness::new()), Arc::new(Metrics::new()));
+        let custodian = watch(office, &sessions, &readiness, &metrics)?;
         let mut credentials = match &settings.credentials {
             Some(path) => Credentials::load(path)?,
             None => Credentials::default(),
@@ -85,7 +85,7 @@ impl Serve {
                 "no credentials are configured, so the control listener refuses every call; set `credentials`"
             );
         }
-        Ok(Service { sessions, custodian, readiness, site, credentials, metrics: Metrics::new(), dev: self.dev })
+        Ok(Service { sessions, custodian, readiness, site, credentials, metrics, dev: self.dev })
     }
 }
 
@@ -94,14 +94,19 @@ fn watch(
     office: RingOffice,
     sessions: &Arc<Sessions>,
     readiness: &Arc<Readiness>,
-    timing: Timing,
+    metrics: &Arc<Metrics>,
 ) -> Result<Arc<RingWatch>, Failure> {
-    let (sessions, readiness) = (Arc::clone(sessions), Arc::clone(readiness));
-    let watch = RingWatch::new(
-        office,
-        move |keys| sessions.replace_keys(keys),
-        move || readiness.confirm_ring(timing.confirm()),
-    );
+    let (user, changes, confirm_within) = (Arc::clone(sessions), Arc::clone(metrics), office.timing().confirm());
+    let (readiness, looks) = (Arc::clone(readiness), Arc::clone(metrics));
+    let use_keys = move |keys| {
+        user.replace_keys(keys);
+        changes.ring_changed();
+    };
+    let confirm = move || {
+        readiness.confirm_ring(confirm_within);
+        looks.ring_read(SystemClock.now());
+    };
+    let watch = RingWatch::new(office, use_keys, confirm);
     let watch = Arc::new(watch);
     watch.look()?;
     Arc::clone(&watch).keep_looking();

@@ -52,7 +52,7 @@ pub struct Service {
     /// Who may use the control listener.
     pub credentials: Credentials,
     /// What is counted.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     /// Whether the page at `/` and its helpers are served.
     pub dev: bool,
 }

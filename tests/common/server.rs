@@ -112,7 +112,7 @@ impl Server {
             readiness,
             site,
             credentials,
-            metrics: Metrics::new(),
+            metrics: Arc::new(Metrics::new()),
             dev: false,
         });
         let (told, bound) = mpsc::channel();
