@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::private_file::{PrivateFileError, Readers, create_private, read_mounted};
-use super::ring_dir::RingDirError;
+use super::ring_error::RingDirError;
 use crate::entropy::Entropy;
 use crate::keyring::file::ClusterSecret;
 use crate::secret::Secret;

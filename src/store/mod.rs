@@ -8,11 +8,13 @@ mod disk;
 mod facts;
 mod private_file;
 mod ring_dir;
+mod ring_error;
 mod ring_office;
 mod ring_watch;
 
 pub use facts::CachedFacts;
 pub use private_file::{PrivateFileError, Readers, create_private, read_mounted, read_private, replace_private};
-pub use ring_dir::{RingDir, RingDirError, Sealed, Updated};
+pub use ring_dir::{RingDir, Sealed, Updated};
+pub use ring_error::RingDirError;
 pub use ring_office::RingOffice;
 pub use ring_watch::RingWatch;

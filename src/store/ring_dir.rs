@@ -10,9 +10,10 @@ use zeroize::Zeroizing;
 use super::cluster_secret;
 use super::disk::clean_up;
 use super::private_file::{PrivateFileError, Readers, create_private, read_mounted, read_private, replace_private};
-use crate::entropy::{Entropy, EntropyError};
+use super::ring_error::RingDirError;
+use crate::entropy::Entropy;
 use crate::keyring::KeyRing;
-use crate::keyring::file::{self, MAX_FILE, ResealError, RingFileError};
+use crate::keyring::file::{self, MAX_FILE, ResealError};
 
 /// A directory with a ring file, `ring.sealed`, and unless it is given elsewhere `cluster.secret`.
 #[derive(Clone, Debug)]
@@ -20,43 +21,6 @@ pub struct RingDir {
     dir: PathBuf,
     secret: PathBuf,
     seed: Option<PathBuf>,
-}
-
-/// The ring can't be used. Each text is one line: the file, the fault, the remedy.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RingDirError {
-    /// A file can't be used.
-    #[error(transparent)]
-    File(#[from] PrivateFileError),
-    /// There is no ring yet.
-    #[error("{}: there is no key ring; run `sealpass keys init` once for the whole deployment", .0.display())]
-    NoRing(PathBuf),
-    /// There is no cluster secret.
-    #[error("{}: there is no cluster secret; give the one that the ring was made with", .0.display())]
-    NoSecret(PathBuf),
-    /// The ring file's bytes are not right.
-    #[error("{}: {error}", path.display())]
-    Ring {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        error: RingFileError,
-    },
-    /// The cluster secret is not 32 bytes.
-    #[error("{}: the cluster secret is 32 raw bytes, and this {looks}; make one with `sealpass keys init`, or decode it first", path.display())]
-    Secret {
-        /// Which file.
-        path: PathBuf,
-        /// What it seems to be. Never the bytes.
-        looks: String,
-    },
-    /// The seed is of another deployment.
-    #[error("{}: belongs to another deployment than the ring in use; give the seed of this one, or none", .0.display())]
-    OtherRing(PathBuf),
-    /// No random bytes.
-    #[error(transparent)]
-    Entropy(#[from] EntropyError),
 }
 
 /// The bytes of the ring's files as they are at one moment, to be compared with those of a moment before.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ring_dir::{RingDir, RingDirError, Updated};
+use super::ring_dir::{RingDir, Updated};
+use super::ring_error::RingDirError;
 use crate::clock::Clock;
 use crate::custody::{Custodian, CustodyError, Receipt, Report, Task};
 use crate::entropy::Entropy;

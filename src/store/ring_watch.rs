@@ -7,7 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::private_file::PrivateFileError;
-use super::ring_dir::{RingDirError, Sealed};
+use super::ring_dir::Sealed;
+use super::ring_error::RingDirError;
 use super::ring_office::RingOffice;
 use crate::clock::Timestamp;
 use crate::custody::{Custodian, CustodyError, Receipt, Report, Task};

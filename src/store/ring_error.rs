@@ -1,0 +1,44 @@
+//! What can be wrong with the files of a ring.
+
+use std::path::PathBuf;
+
+use super::private_file::PrivateFileError;
+use crate::entropy::EntropyError;
+use crate::keyring::file::RingFileError;
+
+/// The ring can't be used. Each text is one line: the file, the fault, the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RingDirError {
+    /// A file can't be used.
+    #[error(transparent)]
+    File(#[from] PrivateFileError),
+    /// There is no ring yet.
+    #[error("{}: there is no key ring; run `sealpass keys init` once for the whole deployment", .0.display())]
+    NoRing(PathBuf),
+    /// There is no cluster secret.
+    #[error("{}: there is no cluster secret; give the one that the ring was made with", .0.display())]
+    NoSecret(PathBuf),
+    /// The ring file's bytes are not right.
+    #[error("{}: {error}", path.display())]
+    Ring {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        error: RingFileError,
+    },
+    /// The cluster secret is not 32 bytes.
+    #[error("{}: the cluster secret is 32 raw bytes, and this {looks}; make one with `sealpass keys init`, or decode it first", path.display())]
+    Secret {
+        /// Which file.
+        path: PathBuf,
+        /// What it seems to be. Never the bytes.
+        looks: String,
+    },
+    /// The seed is of another deployment.
+    #[error("{}: belongs to another deployment than the ring in use; give the seed of this one, or none", .0.display())]
+    OtherRing(PathBuf),
+    /// No random bytes.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+}
