@@ -4,11 +4,13 @@
 //! no file and no configuration format. Cookies come in as raw values, tokens go out as text.
 
 mod change;
+mod csrf;
 mod issue;
 mod realm;
 mod verify;
 
 pub use change::{Change, ChangeError};
+pub use csrf::CsrfError;
 pub use issue::{IssueError, Issued, NewSession, check_data};
 pub use realm::{Lifetimes, LifetimesError, MAX_COOKIE, Realm};
 pub use verify::{MAX_CANDIDATES, Refusal, Session};

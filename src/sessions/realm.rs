@@ -20,6 +20,7 @@ pub struct Realm {
     cookie: CookieName,
     lifetimes: Lifetimes,
     session: Binding,
+    csrf: Binding,
     /// Octets of its cookie that are not the token.
     overhead: usize,
 }
@@ -28,8 +29,9 @@ impl Realm {
     /// A realm whose sessions travel in `cookie`.
     pub fn new(name: RealmName, cookie: CookieName, lifetimes: Lifetimes) -> Self {
         let session = Binding::new(Purpose::Session, &cookie, &name);
+        let csrf = Binding::new(Purpose::Csrf, &cookie, &name);
         let overhead = cookie.as_str().len() + 1;
-        Self { id: RealmId::of(&name), name, cookie, lifetimes, session, overhead }
+        Self { id: RealmId::of(&name), name, cookie, lifetimes, session, csrf, overhead }
     }
 
     /// The same realm, whose cookie is written with attributes of so many octets (`Max-Age` apart).
@@ -82,6 +84,11 @@ impl Realm {
     /// What its session tokens are bound to.
     pub(super) fn session(&self) -> &Binding {
         &self.session
+    }
+
+    /// What its CSRF tokens are bound to.
+    pub(super) fn csrf(&self) -> &Binding {
+        &self.csrf
     }
 }
 

@@ -4,14 +4,20 @@
 //! What is here decides whether a token is authentic and what it says. Whether it is still good (expiry, endings) is
 //! judged in [`crate::sessions`].
 
+mod csrf;
 mod payload;
 mod text;
+
+pub use csrf::{open_csrf, seal_csrf};
 
 pub use text::{MAX_CHARS, UnopenedToken};
 
 use std::fmt;
 
+use serde::Deserialize;
+
 use crate::claims::{Claims, CookieName, RealmName};
+use crate::clock::Timestamp;
 use crate::entropy::{Entropy, EntropyError};
 use crate::keyring::Keys;
 use crate::seal::{NONCE_LEN, Purpose, TAG_LEN};
@@ -149,12 +155,36 @@ pub enum SealError {
 /// # Errors
 /// [`SealError`]: too large, no active key, no random bytes.
 pub fn seal(keys: &Keys, binding: &Binding, claims: &Claims<'_>, entropy: &dyn Entropy) -> Result<Token, SealError> {
-    let key = keys.sealing(claims.sealed).ok_or(SealError::NoActiveKey)?; // 1
+    seal_payload(keys, binding, claims.sealed, entropy, |raw| payload::encode(claims, raw))
+}
+
+/// Opens `text` if we sealed it for this `binding`. The steps are those of the format page, "Opening".
+///
+/// # Errors
+/// [`Unopenable`], in the order of the steps. An unknown key costs what a known one does.
+pub fn open<'s>(
+    keys: &Keys,
+    binding: &Binding,
+    text: &[u8],
+    scratch: &'s mut Scratch,
+) -> Result<Claims<'s>, Unopenable> {
+    payload::decode(open_payload(keys, binding, text, scratch)?).ok_or(Unopenable::BadPayload) // 6–8
+}
+
+/// Seals what `encode` appends, under the key that is active at `at`.
+fn seal_payload(
+    keys: &Keys,
+    binding: &Binding,
+    at: Timestamp,
+    entropy: &dyn Entropy,
+    encode: impl FnOnce(Vec<u8>) -> Vec<u8>,
+) -> Result<Token, SealError> {
+    let key = keys.sealing(at).ok_or(SealError::NoActiveKey)?; // 1
     let mut raw = Vec::with_capacity(256);
     raw.push(VERSION); // 2
     raw.extend_from_slice(&key.kid().0);
     raw.resize(HEADER_LEN + NONCE_LEN, 0);
-    raw = payload::encode(claims, raw); // 3
+    raw = encode(raw); // 3
     let found = raw.len() - HEADER_LEN - NONCE_LEN;
     if found > MAX_PAYLOAD {
         return Err(SealError::TooLarge { limit: MAX_PAYLOAD, found });
@@ -172,16 +202,13 @@ pub fn seal(keys: &Keys, binding: &Binding, claims: &Claims<'_>, entropy: &dyn E
     Ok(Token(text::encode(&raw))) // 7
 }
 
-/// Opens `text` if we sealed it for this `binding`. The steps are those of the format page, "Opening".
-///
-/// # Errors
-/// [`Unopenable`], in the order of the steps. An unknown key costs what a known one does.
-pub fn open<'s>(
+/// The authentic, padded payload of `text`.
+fn open_payload<'s>(
     keys: &Keys,
     binding: &Binding,
     text: &[u8],
     scratch: &'s mut Scratch,
-) -> Result<Claims<'s>, Unopenable> {
+) -> Result<&'s [u8], Unopenable> {
     let token = UnopenedToken::parse(text, &mut scratch.0)?; // 1–3
     let (known, key) = keys.opening(token.untrusted_kid()); // 4
     let key = key.purpose(binding.purpose);
@@ -191,6 +218,14 @@ pub fn open<'s>(
     match opened {
         _ if !known => Err(Unopenable::UnknownKey),
         Err(_) => Err(Unopenable::BadTag),
-        Ok(plaintext) => payload::decode(plaintext).ok_or(Unopenable::BadPayload), // 6–8
+        Ok(plaintext) => Ok(plaintext),
     }
+}
+
+/// What postcard reads at the front of a padded payload; `None` unless less than a block of zeros is behind it.
+fn unpadded<'p, T: Deserialize<'p>>(plaintext: &'p [u8]) -> Option<T> {
+    // `from_bytes` would ignore whatever stands behind the payload, so: take, and look at the rest.
+    let (payload, rest) = postcard::take_from_bytes(plaintext).ok()?;
+    // Less than a block of zeros: else one payload had several lengths.
+    (rest.len() < BLOCK && rest.iter().all(|&byte| byte == 0)).then_some(payload)
 }

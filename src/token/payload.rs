@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::BLOCK;
+use super::unpadded;
 use crate::claims::{Claims, Extension, SessionId, Tags};
 use crate::clock::Timestamp;
 
@@ -68,12 +68,7 @@ pub(super) fn encode(claims: &Claims<'_>, out: Vec<u8>) -> Vec<u8> {
 
 /// Reads an authentic, padded payload; `None` if this release can't.
 pub(super) fn decode(plaintext: &[u8]) -> Option<Claims<'_>> {
-    // `from_bytes` would ignore whatever stands behind the payload, so: take, and look at the rest.
-    let (Payload::V1(v1), rest) = postcard::take_from_bytes(plaintext).ok()?;
-    // Less than a block of zeros: else one session had several lengths.
-    if rest.len() >= BLOCK || rest.iter().any(|&byte| byte != 0) {
-        return None;
-    }
+    let Payload::V1(v1) = unpadded(plaintext)?;
     let started = Timestamp::from_millis(v1.started)?;
     let at = |distance: i64| Timestamp::from_millis(v1.started.checked_add_signed(distance)?);
     // No extension is known to this release, so each critical one is one that it must not pass over.
