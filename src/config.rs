@@ -3,12 +3,14 @@
 //! [`Settings`] is what is written down, [`Site`] what it means: realms and policies that can't contradict themselves.
 
 mod cookie_shape;
+mod csrf;
 mod operation;
 mod settings;
 mod site;
 mod values;
 
 pub use cookie_shape::CookieShape;
+pub use csrf::Csrf;
 pub use operation::{LogFormat, LogLevel, LogSettings, RotationSettings};
 pub use settings::{
     Access, CookieSettings, DEFAULT_FILE, Listener, PolicySettings, Preset, RealmSettings, SameSite, Settings,

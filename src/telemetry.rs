@@ -25,6 +25,8 @@ pub enum Decision {
     Forbidden,
     /// A valid session that has to authenticate anew: 401 with a challenge.
     StepUp,
+    /// A valid session, and no CSRF token of it: 403.
+    Csrf,
     /// An anonymous session where a subject is demanded: 401.
     Anonymous,
     /// 503: this replica can't tell.
@@ -46,7 +48,7 @@ pub struct Metrics {
 
 /// One counter for each reason, looked up beforehand: a request only adds one.
 struct Decisions {
-    others: [Counter; 5],
+    others: [Counter; 6],
     refused: [Counter; Refusal::CODES.len()],
 }
 
@@ -63,7 +65,7 @@ impl Metrics {
         registry.register("verify_decisions", "Decisions of the verify endpoint by reason", decisions.clone());
         let counter = |reason| decisions.get_or_create(&Reason { reason }).clone();
         let decisions = Decisions {
-            others: ["ok", "forbidden", "step_up", "anonymous", "not_ready"].map(counter),
+            others: ["ok", "forbidden", "step_up", "anonymous", "not_ready", "csrf"].map(counter),
             refused: Refusal::CODES.map(counter),
         };
         let (issued, renewed, ended) = (Counter::default(), Counter::default(), Counter::default());
@@ -84,6 +86,7 @@ impl Metrics {
             Decision::StepUp => &self.decisions.others[2],
             Decision::Anonymous => &self.decisions.others[3],
             Decision::NotReady => &self.decisions.others[4],
+            Decision::Csrf => &self.decisions.others[5],
             Decision::Refused(refusal) => {
                 let at = Refusal::CODES.iter().position(|code| *code == refusal.code());
                 &self.decisions.refused[at.unwrap_or_default()]

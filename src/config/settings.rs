@@ -8,6 +8,7 @@ use std::time::Duration;
 use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 
+use super::csrf::Csrf;
 use super::operation::{LogSettings, RotationSettings};
 use super::values::{duration, list, optional_duration};
 use crate::claims::RealmName;
@@ -33,6 +34,9 @@ pub struct Settings {
     pub control: Listener,
     /// Credentials of the control listener.
     pub credentials: Option<PathBuf>,
+    /// Networks of the proxies whose word about the client's method counts.
+    #[serde(deserialize_with = "list")]
+    pub trusted_proxies: Vec<String>,
     /// What is logged, and how.
     pub log: LogSettings,
     /// Families of sessions, by name.
@@ -142,6 +146,8 @@ pub struct PolicySettings {
     pub aal: u8,
     /// Only claims that are not stale.
     pub fresh: bool,
+    /// What is done about cross-site request forgery.
+    pub csrf: Csrf,
     /// Which identity headers are sent.
     #[serde(deserialize_with = "list")]
     pub headers: Vec<Preset>,
@@ -229,6 +235,7 @@ impl Default for Settings {
             public: Listener { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), workers: 0 },
             control: Listener { listen: SocketAddr::from(([127, 0, 0, 1], 8081)), workers: 1 },
             credentials: None,
+            trusted_proxies: Vec::new(),
             log: LogSettings::default(),
             realm: BTreeMap::new(),
             policy: BTreeMap::new(),
@@ -271,6 +278,7 @@ impl Default for PolicySettings {
             amr: Vec::new(),
             aal: 0,
             fresh: false,
+            csrf: Csrf::None,
             headers: vec![Preset::Sealpass],
         }
     }
@@ -325,7 +333,7 @@ mod tests {
             ("listne = 1", "listne"),
             ("[public]\nlisten = \"127.0.0.1:1\"\nworker = 2", "worker"),
             ("[realm.default]\nidle = \"soon\"", "idle"),
-            ("[policy.p]\ncsrf = \"require\"", "csrf"),
+            ("[policy.p]\ncsrf = \"requires\"", "csrf"),
             ("[policy.p]\nbound = \"require\"", "bound"),
             ("[policy.p]\nheaders = [\"x-forwarded\"]", "x-forwarded"),
             ("[realm.default]\naccept = [\"query\"]", "query"),

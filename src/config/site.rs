@@ -2,13 +2,16 @@
 //! contradicts itself.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use url::{Origin, Url};
 
 use super::cookie_shape::CookieShape;
-use super::settings::{Access, PolicySettings, Preset, RealmSettings, Settings};
+use super::csrf::{self, Csrf};
+use super::settings::{Access, PolicySettings, Preset, RealmSettings, SameSite, Settings};
 use crate::claims::{CookieName, InvalidText, RealmName, check_name};
 use crate::keyring::{Timing, TimingError};
 use crate::sessions::{Lifetimes, LifetimesError, Realm};
@@ -19,6 +22,7 @@ pub struct Site {
     realms: BTreeMap<String, Arc<RealmSite>>,
     timing: Timing,
     policies: BTreeMap<String, Policy>,
+    trusted_proxies: Vec<IpNet>,
 }
 
 /// A realm, and how it shows on the web.
@@ -32,6 +36,8 @@ pub struct RealmSite {
     pub from_cookie: bool,
     /// Whether an `Authorization: Bearer` header counts.
     pub bearer: bool,
+    /// Whether requests of other sites carry the cookie: it is `SameSite=None`.
+    pub cross_site: bool,
     /// Origins that may post to `/renew` and `/logout`.
     pub public_origins: Vec<Origin>,
     /// The value of Clear-Site-Data at logout; empty for none.
@@ -59,6 +65,8 @@ pub struct Policy {
     pub aal: u8,
     /// Only claims that are not stale.
     pub fresh: bool,
+    /// What is done about cross-site request forgery.
+    pub csrf: Csrf,
     /// Which identity headers.
     pub headers: Vec<Preset>,
 }
@@ -113,6 +121,9 @@ pub enum SiteError {
     /// No time that a rotation can be built on.
     #[error("rotation.confirm_within {0}")]
     Rotation(TimingError),
+    /// Not a network.
+    #[error("trusted_proxies: {0:?} is neither a network nor an address; write 10.0.0.0/8, fd00::/8 or 192.0.2.7")]
+    Network(String),
     /// A policy of a realm that is not there.
     #[error("policy.{policy}.realm: there is no realm called {realm:?}")]
     NoRealm {
@@ -157,7 +168,8 @@ impl Site {
             policies.insert(name.clone(), Policy::new(name, policy, &realms)?);
         }
         let timing = Timing::new(settings.rotation.confirm_within).map_err(SiteError::Rotation)?;
-        Ok(Self { realms, timing, policies })
+        let trusted_proxies = csrf::networks(&settings.trusted_proxies).map_err(SiteError::Network)?;
+        Ok(Self { realms, timing, policies, trusted_proxies })
     }
 
     /// The times of a rotation.
@@ -169,6 +181,12 @@ impl Site {
     pub fn longest(&self) -> (Duration, Duration) {
         let of_realms = self.realms.values().map(|site| site.realm.lifetimes().longest());
         of_realms.fold((Duration::ZERO, Duration::ZERO), |(lifetime, idle), (l, i)| (lifetime.max(l), idle.max(i)))
+    }
+
+    /// Whether what a proxy at this address says about its client's request counts.
+    pub fn trusts_proxy(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical(); // a socket for both families shows IPv4 as ::ffff:192.0.2.7
+        self.trusted_proxies.iter().any(|network| network.contains(&peer))
     }
 
     /// The realm called `name`.
@@ -212,11 +230,13 @@ impl RealmSite {
             parse_origin(written).ok_or_else(|| SiteError::Origin { realm: name.to_owned(), origin: written.clone() })
         };
         let bearer = settings.accept.contains(&Access::Bearer);
+        let from_cookie = settings.accept.contains(&Access::Cookie);
         Ok(Self {
             realm: Realm::new(realm_name, cookie_name, lifetimes).with_attributes(cookie.attributes.len()),
             cookie,
-            from_cookie: settings.accept.contains(&Access::Cookie),
+            from_cookie,
             bearer,
+            cross_site: from_cookie && settings.cookie.same_site == SameSite::None,
             // RFC 9110, section 15.5.2, asks for a challenge; there is no registered scheme for cookies.
             challenge: format!("{} realm=\"{name}\"", if bearer { "Bearer" } else { "Cookie" }),
             public_origins: settings.public_origins.iter().map(origin).collect::<Result<_, _>>()?,
@@ -256,10 +276,11 @@ impl Policy {
         for text in settings.role.iter().chain(&settings.amr) {
             check_name(text).map_err(|problem| SiteError::Text { key: format!("policy.{name}"), problem })?;
         }
-        let realm = realms.get(&settings.realm).cloned();
         let no_realm = || SiteError::NoRealm { policy: name.to_owned(), realm: settings.realm.clone() };
+        let realm = realms.get(&settings.realm).cloned().ok_or_else(no_realm)?;
+        csrf::check(settings, &realm).map_err(wrong)?;
         Ok(Self {
-            realm: realm.ok_or_else(no_realm)?,
+            realm,
             optional: settings.optional,
             anonymous: settings.anonymous,
             role: settings.role.clone(),
@@ -267,6 +288,7 @@ impl Policy {
             amr: settings.amr.clone(),
             aal: settings.aal,
             fresh: settings.fresh,
+            csrf: settings.csrf,
             headers: settings.headers.clone(),
         })
     }

@@ -15,6 +15,7 @@ use super::asked::{Issue, Revoke, Update, Which};
 use super::call::{authenticate, call};
 use super::cookie::{self, Values, every_value};
 use super::credentials::Grant;
+use super::csrf;
 use super::presented::with_scratch;
 use super::visitor::end;
 use super::{Service, keys, problems};
@@ -238,6 +239,7 @@ fn sealed(service: &Service, site: &RealmSite, status: StatusCode, issued: &Issu
             "session_id": issued.sid.encode(),
             "token": issued.token.expose(),
             "set_cookie": line,
+            "csrf_token": csrf::token(service, site, issued.sid),
             "started_at": issued.started.rfc3339(),
             "expires_at": issued.expires.rfc3339(),
             "idle_expires_at": issued.idle_expires.rfc3339(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
+use super::csrf::CsrfLack;
 use crate::claims::Claims;
 use crate::clock::Timestamp;
 use crate::config::Policy;
@@ -18,6 +19,7 @@ pub struct Added<'q> {
     amr: Option<Cow<'q, str>>,
     aal: Option<u8>,
     fresh: bool,
+    csrf: bool,
 }
 
 /// A query that is not understood completely. It is refused: a misspelt demand must not be no demand.
@@ -34,10 +36,13 @@ pub enum Lack {
     Authentication(String),
     /// A role, which no new login gives.
     Role,
+    /// A CSRF token, which no new login gives.
+    Csrf(CsrfLack),
 }
 
 impl<'q> Added<'q> {
-    /// Reads a query. Parameters: `role`, `max_age` (seconds since authentication), `amr`, `aal` (1–3), `fresh` (`true`).
+    /// Reads a query. Parameters: `role`, `max_age` (seconds since authentication), `amr`, `aal` (1–3), `fresh` (`true`),
+    /// `csrf` (`require`).
     ///
     /// # Errors
     /// [`NotUnderstood`] for anything else.
@@ -51,6 +56,7 @@ impl<'q> Added<'q> {
                 "max_age" => added.max_age.replace(Duration::from_secs(number(value)?.into())).is_none(),
                 "aal" => added.aal.replace(level(value)?).is_none(),
                 "fresh" if value == "true" => !std::mem::replace(&mut added.fresh, true),
+                "csrf" if value == "require" => !std::mem::replace(&mut added.csrf, true),
                 _ => false,
             };
             if !fresh_slot {
@@ -63,6 +69,11 @@ impl<'q> Added<'q> {
     /// Whether nothing is demanded.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether a CSRF token is demanded.
+    pub fn csrf(&self) -> bool {
+        self.csrf
     }
 }
 
@@ -135,10 +146,11 @@ mod tests {
 
     #[test]
     fn a_query_is_understood_whole() {
-        let added = Added::parse("role=a%2Cb&max_age=300&amr=otp&aal=2&fresh=true").expect("all known");
+        let added = Added::parse("role=a%2Cb&max_age=300&amr=otp&aal=2&fresh=true&csrf=require").expect("all known");
         assert_eq!(added.role.as_deref(), Some("a,b"));
         assert_eq!(added.max_age, Some(Duration::from_secs(300)));
-        assert_eq!((added.amr.as_deref(), added.aal, added.fresh), (Some("otp"), Some(2), true));
+        assert_eq!((added.amr.as_deref(), added.aal), (Some("otp"), Some(2)));
+        assert!(added.fresh && added.csrf);
         assert!(Added::parse("").expect("nothing").is_empty());
     }
 
@@ -171,8 +183,13 @@ mod tests {
             "anonymous=true",
             "realm=other",
             "stale_roles=true",
-            "csrf=require",
+            "csrf",
+            "csrf=",
+            "csrf=true",
+            "csrf=none",
             "csrf=provide",
+            "csrf=Require",
+            "csrf=require&csrf=require",
             "bound=require",
             "bound",
             "page=2",

@@ -91,7 +91,7 @@ async fn helper(service: &Service, request: &HttpRequest, body: web::Payload) ->
         }
         "/dev/replay" => {
             let Replay { token } = read(request, body, limit).await?;
-            Ok(replayed(service, policy, &token))
+            Ok(replayed(service, request, policy, &token))
         }
         _ => Ok(empty(StatusCode::NOT_FOUND)),
     }
@@ -109,9 +109,9 @@ fn changed(
 }
 
 /// What verify would answer a browser that came with this token.
-fn replayed(service: &Service, policy: &Policy, token: &str) -> HttpResponse {
+fn replayed(service: &Service, request: &HttpRequest, policy: &Policy, token: &str) -> HttpResponse {
     let presented = Presented::Cookie(std::iter::once(token.as_bytes()).collect());
-    let answer = decide(service, policy, &Added::default(), &presented);
+    let answer = decide(service, request, policy, &Added::default(), &presented);
     let text = |value: &actix_web::http::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers: Vec<_> =
         answer.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();

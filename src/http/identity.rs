@@ -38,6 +38,14 @@ pub fn write(headers: &mut HeaderMap, presets: &[Preset], identity: Identity<'_>
     }
 }
 
+/// Puts a CSRF token in its place, if the presets have one. Everywhere else it stands empty, so that no client's gets
+/// through.
+pub fn put_csrf(headers: &mut HeaderMap, presets: &[Preset], token: HeaderValue) {
+    if presets.contains(&Preset::Sealpass) {
+        headers.insert(SEALPASS[14].clone(), token);
+    }
+}
+
 /// The headers of `/resolve`, as Authgear's resolver answers: `X-Authgear-Session-Valid` is absent when nothing that could be
 /// a session was presented.
 pub fn write_resolved(headers: &mut HeaderMap, identity: Identity<'_>) {
@@ -53,11 +61,11 @@ fn put<const N: usize>(headers: &mut HeaderMap, names: &'static [HeaderName; N],
     }
 }
 
-fn sealpass(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 14] {
+fn sealpass(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 15] {
     let (claims, realm) = match identity {
         Identity::Known(claims, realm) => (claims, realm),
         Identity::Nobody { .. } => {
-            let mut values = [const { EMPTY }; 14];
+            let mut values = [const { EMPTY }; 15];
             values[0] = FALSE;
             return values;
         }
@@ -77,6 +85,7 @@ fn sealpass(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 14] {
         ink.encoded(realm),
         ink.data(claims),
         EMPTY,
+        EMPTY, // see `put_csrf`
     ]
 }
 
@@ -195,7 +204,7 @@ const EMPTY: HeaderValue = HeaderValue::from_static("");
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 const FALSE: HeaderValue = HeaderValue::from_static("false");
 
-static SEALPASS: [HeaderName; 14] = [
+static SEALPASS: [HeaderName; 15] = [
     HeaderName::from_static("x-session-valid"),
     HeaderName::from_static("x-session-subject"),
     HeaderName::from_static("x-session-id"),
@@ -210,6 +219,7 @@ static SEALPASS: [HeaderName; 14] = [
     HeaderName::from_static("x-session-realm"),
     HeaderName::from_static("x-session-data"),
     HeaderName::from_static("x-session-reason"),
+    HeaderName::from_static("x-session-csrf"),
 ];
 
 static X_AUTH_REQUEST: [HeaderName; 4] = [

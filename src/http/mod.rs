@@ -10,6 +10,7 @@ mod call;
 mod control;
 mod cookie;
 mod credentials;
+mod csrf;
 mod demands;
 mod dev;
 mod identity;

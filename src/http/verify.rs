@@ -7,11 +7,12 @@ use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::answer::{empty, put_cookie};
+use super::csrf::{self, CsrfLack};
 use super::demands::{Added, Lack, judge};
 use super::identity::{self, Identity};
 use super::presented::{Presented, with_scratch};
 use super::{Service, cookie};
-use crate::config::{Policy, Preset, RealmSite};
+use crate::config::{Csrf, Policy, Preset, RealmSite};
 use crate::sessions::{Refusal, Session};
 use crate::telemetry::Decision;
 
@@ -41,20 +42,38 @@ pub fn verify(service: &Service, request: &HttpRequest, policy: &str, exact: boo
         },
         _ => Added::default(),
     };
-    decide(service, policy, &added, &Presented::of(request, &policy.realm))
+    decide(service, request, policy, &added, &Presented::of(request, &policy.realm))
 }
 
 /// The answer to what was presented on a route with this policy.
-pub fn decide(service: &Service, policy: &Policy, added: &Added<'_>, presented: &Presented<'_>) -> HttpResponse {
+pub fn decide(
+    service: &Service,
+    request: &HttpRequest,
+    policy: &Policy,
+    added: &Added<'_>,
+    presented: &Presented<'_>,
+) -> HttpResponse {
     with_scratch(|scratch| match presented.judge(service, &policy.realm, scratch) {
-        Ok(session) => recognised(service, policy, added, &presented.renewable(session)),
+        Ok(session) => {
+            let session = presented.renewable(session);
+            let lack = judge(policy, added, &session.claims, session.at).err();
+            let demanded = policy.csrf == Csrf::Require || added.csrf();
+            let lack = match lack {
+                // A new login would not help, so this comes before what it would mend.
+                None | Some(Lack::Authentication(_)) if demanded => {
+                    let shown = csrf::check(service, request, &policy.realm, presented, session.claims.sid);
+                    shown.err().map(Lack::Csrf).or(lack)
+                }
+                lack => lack,
+            };
+            recognised(service, policy, lack, &session)
+        }
         Err(refusal) => refused(service, policy, refusal),
     })
 }
 
-/// A valid session: does it have what the route demands?
-fn recognised(service: &Service, policy: &Policy, added: &Added<'_>, session: &Session<'_>) -> HttpResponse {
-    let lack = judge(policy, added, &session.claims, session.at).err();
+/// A valid session, and what it lacks of what the route demands.
+fn recognised(service: &Service, policy: &Policy, lack: Option<Lack>, session: &Session<'_>) -> HttpResponse {
     let nobody = Identity::Nobody { presented: true };
     let mut response = match lack {
         None => {
@@ -62,6 +81,9 @@ fn recognised(service: &Service, policy: &Policy, added: &Added<'_>, session: &S
             let mut response = empty(StatusCode::OK);
             let realm = policy.realm.realm.name().as_str();
             identity::write(response.headers_mut(), &policy.headers, Identity::Known(&session.claims, realm));
+            if let Some(token) = csrf::provided(service, policy, session.claims.sid) {
+                identity::put_csrf(response.headers_mut(), &policy.headers, token);
+            }
             response
         }
         Some(Lack::Subject) => {
@@ -69,6 +91,10 @@ fn recognised(service: &Service, policy: &Policy, added: &Added<'_>, session: &S
             return if policy.optional { optional(policy, true) } else { unauthorized(policy) };
         }
         Some(Lack::Role) => forbidden(service, &policy.headers),
+        Some(Lack::Csrf(lack)) => {
+            csrf_refused(service, lack);
+            denied(StatusCode::FORBIDDEN, &policy.headers)
+        }
         Some(Lack::Authentication(challenge)) => {
             service.metrics.decided(Decision::StepUp);
             let mut response = empty(StatusCode::UNAUTHORIZED);
@@ -119,6 +145,11 @@ fn unauthorized(policy: &Policy) -> HttpResponse {
     response
 }
 
+fn csrf_refused(service: &Service, lack: CsrfLack) {
+    service.metrics.decided(Decision::Csrf);
+    tracing::debug!("403 for want of a CSRF token: {lack}");
+}
+
 fn forbidden(service: &Service, presets: &[Preset]) -> HttpResponse {
     service.metrics.decided(Decision::Forbidden);
     denied(StatusCode::FORBIDDEN, presets)
@@ -144,9 +175,20 @@ pub fn resolve(service: &Service, request: &HttpRequest) -> HttpResponse {
         match presented.judge(service, site, scratch) {
             Ok(session) => {
                 let session = presented.renewable(session);
-                service.metrics.decided(Decision::Allowed);
                 let realm = site.realm.name().as_str();
-                identity::write_resolved(response.headers_mut(), Identity::Known(&session.claims, realm));
+                let demanded = policy.csrf == Csrf::Require;
+                let shown = || csrf::check(service, request, site, &presented, session.claims.sid);
+                let identity = match if demanded { shown() } else { Ok(()) } {
+                    Ok(()) => {
+                        service.metrics.decided(Decision::Allowed);
+                        Identity::Known(&session.claims, realm)
+                    }
+                    Err(lack) => {
+                        csrf_refused(service, lack);
+                        Identity::Nobody { presented: true }
+                    }
+                };
+                identity::write_resolved(response.headers_mut(), identity);
                 if session.renewal_due {
                     relay_renewal(service, site, &session, &mut response);
                 }

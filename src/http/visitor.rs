@@ -8,6 +8,7 @@ use serde_json::json;
 use super::Service;
 use super::answer::{self, empty, put_cookie};
 use super::cookie::{self, Values};
+use super::csrf;
 use super::presented::{Presented, bearer, cookies, every_cookie, with_scratch};
 use crate::config::RealmSite;
 use crate::sessions::Pending;
@@ -39,6 +40,7 @@ pub fn renew(service: &Service, request: &HttpRequest) -> HttpResponse {
         let mut body = json!({
             "expires_at": issued.expires.rfc3339(),
             "idle_expires_at": issued.idle_expires.rfc3339(),
+            "csrf_token": csrf::token(service, site, issued.sid),
         });
         if let Presented::Bearer(_) = presented {
             body["token"] = issued.token.expose().into();

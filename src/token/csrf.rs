@@ -38,12 +38,7 @@ pub fn seal_csrf(
 ///
 /// # Errors
 /// As [`super::open`], in the same order.
-pub fn open_csrf(
-    keys: &Keys,
-    binding: &Binding,
-    text: &[u8],
-    scratch: &mut Scratch,
-) -> Result<SessionId, Unopenable> {
+pub fn open_csrf(keys: &Keys, binding: &Binding, text: &[u8], scratch: &mut Scratch) -> Result<SessionId, Unopenable> {
     let payload = unpadded(open_payload(keys, binding, text, scratch)?);
     let Payload::V1 { sid } = payload.ok_or(Unopenable::BadPayload)?;
     Ok(SessionId(sid))

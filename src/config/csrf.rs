@@ -1,0 +1,70 @@
+//! CSRF: what a policy says about it, which policies need it, and whose word about a request's method counts.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use super::settings::{PolicySettings, Preset};
+use super::site::RealmSite;
+
+/// What a policy does about cross-site request forgery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Csrf {
+    /// Nothing.
+    #[default]
+    None,
+    /// The application gets a token for its pages, in `X-Session-Csrf`.
+    Provide,
+    /// As `provide`, and whatever may change something has to come with one, in `X-CSRF-Token`.
+    Require,
+}
+
+/// What is wrong with a policy's `csrf`, and what to do.
+pub(super) fn check(policy: &PolicySettings, realm: &RealmSite) -> Result<(), &'static str> {
+    if policy.optional && policy.csrf == Csrf::Require {
+        return Err("optional lets everybody pass, so it can't stand beside csrf = \"require\"; remove one of them");
+    }
+    if policy.csrf == Csrf::Provide && !policy.headers.contains(&Preset::Sealpass) {
+        return Err(
+            "csrf = \"provide\" is sent as X-Session-Csrf, a header of the preset sealpass; add that to headers",
+        );
+    }
+    if realm.cross_site && policy.optional {
+        // The application would act for whoever the cookie says, on a request that any site can make.
+        return Err("optional lets requests of other sites pass with the cookie of a realm that has same_site = \
+                    \"none\"; use csrf = \"require\", or lax");
+    }
+    if realm.cross_site && policy.csrf != Csrf::Require {
+        return Err("requests of other sites carry the cookie of a realm that has same_site = \"none\"; set csrf = \
+                    \"require\", or use lax");
+    }
+    Ok(())
+}
+
+/// Networks and single addresses as the configuration writes them; the first that is neither is the error.
+pub(super) fn networks(written: &[String]) -> Result<Vec<IpNet>, String> {
+    let network = |text: &String| {
+        let parsed = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok();
+        // 10.0.0.1/8 is one machine or a network of 16 million: whoever wrote it did not say.
+        parsed.filter(|net| net.addr() == net.network()).ok_or_else(|| text.clone())
+    };
+    written.iter().map(network).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_and_addresses_are_read_and_nothing_that_could_be_either() {
+        let read = |text: &str| networks(&[text.to_owned()]);
+        for (text, same) in [("10.0.0.0/8", "10.0.0.0/8"), ("192.0.2.7", "192.0.2.7/32"), ("::1", "::1/128")] {
+            assert_eq!(read(text), Ok(vec![same.parse().expect("a network")]), "{text}");
+        }
+        for text in ["", "10.0.0.1/8", "10.0.0.0/33", "10.0.0", "proxy", "fd00::1/8", "127.0.0.1:80", " ::1"] {
+            assert_eq!(read(text), Err(text.to_owned()));
+        }
+    }
+}
