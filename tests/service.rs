@@ -9,6 +9,8 @@ mod common;
 mod control;
 #[path = "service/cookies.rs"]
 mod cookies;
+#[path = "service/csrf.rs"]
+mod csrf;
 #[path = "service/life.rs"]
 mod life;
 #[path = "service/logout.rs"]

@@ -67,4 +67,30 @@ mod tests {
             assert_eq!(read(text), Err(text.to_owned()));
         }
     }
+
+    #[test]
+    fn a_cookie_that_other_sites_requests_carry_needs_csrf_tokens() {
+        let checked = |same_site: &str, accept: &str, policy: &str| {
+            let text = format!(
+                "[realm.default]\naccept = {accept}\ncookie.same_site = \"{same_site}\"\n[policy.default]\n{policy}\n"
+            );
+            let settings = toml::from_str(&text).expect("known keys");
+            crate::config::Site::new(&settings).map(drop).map_err(|error| error.to_string())
+        };
+        let (both, bearer) = ("[\"cookie\", \"bearer\"]", "[\"bearer\"]");
+        for policy in ["", "csrf = \"none\"", "csrf = \"provide\"", "anonymous = true", "optional = true"] {
+            let text = checked("none", both, policy).expect_err(policy);
+            assert!(text.contains("policy.default") && text.contains("csrf = \"require\""), "{text}");
+            assert!(!text.contains('\n'), "{text}");
+            for same_site in ["lax", "strict"] {
+                assert_eq!(checked(same_site, both, policy), Ok(()));
+            }
+            assert_eq!(checked("none", bearer, policy), Ok(()), "no request carries a bearer token by itself");
+        }
+        assert_eq!(checked("none", both, "csrf = \"require\""), Ok(()));
+        let text = checked("lax", both, "csrf = \"require\"\noptional = true").expect_err("a demand");
+        assert!(text.contains("optional"), "{text}");
+        let text = checked("lax", both, "csrf = \"provide\"\nheaders = [\"remote\"]").expect_err("no such header");
+        assert!(text.contains("X-Session-Csrf"), "{text}");
+    }
 }

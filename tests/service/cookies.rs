@@ -212,7 +212,7 @@ fn s30_what_is_set_is_cleared_from_a_real_jar() {
         ("", NAME),
         ("[realm.default.cookie]\nsame_site = \"strict\"\n", NAME),
         (
-            "[realm.default.cookie]\nname = \"__Secure-s\"\ndomain = \"example.com\"\npath = \"/app\"\nsame_site = \"none\"\n",
+            "[realm.default.cookie]\nname = \"__Secure-s\"\ndomain = \"example.com\"\npath = \"/app\"\nsame_site = \"none\"\n[policy.default]\ncsrf = \"require\"\n",
             "__Secure-s",
         ),
     ] {

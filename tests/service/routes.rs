@@ -521,8 +521,11 @@ fn s50_what_is_not_understood_on_the_exact_path_is_403() {
         "fresh=false",
         "fresh=1",
         "fresh=TRUE",
-        "csrf=require",
+        "csrf",
+        "csrf=",
+        "csrf=true",
         "csrf=provide",
+        "csrf=require&csrf=require",
         "bound",
         "bound=require",
         "realm=default",
@@ -666,7 +669,7 @@ fn s52_an_anonymous_session_passes_no_guarded_page() {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of every header")]
 fn every_header_of_every_preset_is_always_there() {
-    const NAMES: [&str; 30] = [
+    const NAMES: [&str; 31] = [
         "x-session-valid",
         "x-session-subject",
         "x-session-id",
@@ -681,6 +684,7 @@ fn every_header_of_every_preset_is_always_there() {
         "x-session-realm",
         "x-session-data",
         "x-session-reason",
+        "x-session-csrf",
         "x-auth-request-user",
         "x-auth-request-email",
         "x-auth-request-groups",
@@ -732,6 +736,7 @@ fn every_header_of_every_preset_is_always_there() {
             "false",
             "default",
             &data,
+            "",
             "",
             "alice",
             "a@example.com",
