@@ -6,7 +6,7 @@ use sealpass::clock::Timestamp;
 use sealpass::entropy::SystemEntropy;
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::seal::Purpose;
-use sealpass::token::{Binding, Scratch, Unopenable, open, seal};
+use sealpass::token::{Binding, Scratch, Unopenable, open, open_csrf, seal, seal_csrf};
 use std::time::Duration;
 
 /// Names that run into one another when they are only put together, without their lengths.
@@ -27,6 +27,34 @@ fn s22_no_token_opens_as_another() {
             let expected = if sealed_for == opened_as { Ok(SessionId([1; 16])) } else { Err(Unopenable::BadTag) };
             assert_eq!(opened, expected, "{binding:?} as {other:?}");
         }
+    }
+}
+
+#[test]
+fn s22_no_csrf_token_opens_as_another_or_as_a_session() {
+    let entropy = SystemEntropy::new();
+    let now = Timestamp::from_millis(1_790_000_000_000).expect("in range");
+    let keys = Keys::new(&KeyRing::init(&entropy, now).expect("random bytes"), &entropy).expect("random bytes");
+    let (mut scratch, sid) = (Scratch::default(), SessionId([1; 16]));
+    let of_csrf: Vec<_> = bindings().split_off(COOKIES.len() * REALMS.len());
+    for (sealed_for, binding) in of_csrf.iter().enumerate() {
+        let token = seal_csrf(&keys, binding, sid, now, &entropy).expect("a key");
+        let text = token.expose().as_bytes();
+        for (opened_as, other) in of_csrf.iter().enumerate() {
+            let expected = if sealed_for == opened_as { Ok(sid) } else { Err(Unopenable::BadTag) };
+            assert_eq!(open_csrf(&keys, other, text, &mut scratch), expected, "{binding:?} as {other:?}");
+        }
+        for session in &bindings()[..COOKIES.len() * REALMS.len()] {
+            let opened = open(&keys, session, text, &mut scratch).map(|claims| claims.sid);
+            assert_eq!(opened, Err(Unopenable::BadTag), "{binding:?} as {session:?}");
+            let of_session = seal(&keys, session, &claims(now), &entropy).expect("fits");
+            let opened = open_csrf(&keys, binding, of_session.expose().as_bytes(), &mut scratch);
+            assert_eq!(opened, Err(Unopenable::BadTag), "{session:?} as {binding:?}");
+        }
+        // Under the purpose of the other, each payload still is what it is.
+        assert_eq!(open(&keys, binding, text, &mut scratch).map(|claims| claims.sid), Err(Unopenable::BadPayload));
+        let again = seal_csrf(&keys, binding, sid, now, &entropy).expect("a key");
+        assert!(text[7..] != again.expose().as_bytes()[7..], "two of one session are alike");
     }
 }
 

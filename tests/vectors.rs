@@ -17,7 +17,7 @@ use sealpass::keyring::{KeyRing, Keys, Kid};
 use sealpass::revocation::MemoryFacts;
 use sealpass::seal::{Purpose, PurposeKey};
 use sealpass::secret::Secret;
-use sealpass::sessions::{Lifetimes, Realm, Sessions};
+use sealpass::sessions::{Lifetimes, Realm, Refusal, Sessions};
 use sealpass::token::{self, Binding, MAX_PAYLOAD, Scratch};
 
 #[test]
@@ -51,7 +51,7 @@ fn there_are_enough_and_most_are_refusals() {
 #[test]
 fn every_vector_ends_as_it_says() {
     for case in cases() {
-        match judge(case.now, &case.token) {
+        match judge(case.purpose, case.now, &case.token) {
             Ok(claims) => assert_eq!(("ok", &claims), (case.expect, &case.claims), "{}", case.name),
             Err(class) => assert_eq!(class, case.expect, "{}", case.name),
         }
@@ -62,7 +62,7 @@ fn every_vector_ends_as_it_says() {
 fn what_is_refused_is_accepted_without_its_fault() {
     for case in cases().iter().filter(|case| case.expect != "ok") {
         let (now, token) = case.sibling.as_ref().expect(case.name);
-        assert_eq!(judge(*now, token).err(), None, "the sibling of {}", case.name);
+        assert_eq!(judge(case.purpose, *now, token).err(), None, "the sibling of {}", case.name);
     }
 }
 
@@ -70,6 +70,8 @@ fn what_is_refused_is_accepted_without_its_fault() {
 fn parts_are_what_the_library_encodes() {
     assert_eq!(parts().bytes(), payload(&typical()));
     assert_eq!(parts().token(), sealed(&typical()));
+    let csrf = raw_token(&root(), Purpose::Csrf, COOKIE, REALM, &padded(csrf_payload()));
+    assert_eq!(csrf, csrf_sealed());
 }
 
 #[test]
@@ -93,6 +95,7 @@ fn dir() -> PathBuf {
 
 struct Case {
     name: &'static str,
+    purpose: Purpose,
     expect: &'static str,
     why: &'static str,
     now: u64,
@@ -105,7 +108,7 @@ struct Case {
 impl Case {
     fn render(&self) -> String {
         let mut out = String::new();
-        let _ = writeln!(out, "comment: {}\nexpect: {}\npurpose: session", self.why, self.expect);
+        let _ = writeln!(out, "comment: {}\nexpect: {}\npurpose: {}", self.why, self.expect, self.purpose.name());
         let _ = writeln!(out, "cookie: {COOKIE}\nrealm: {REALM}\nnow: {}", self.now);
         let _ = writeln!(out, "key: {} {}", Kid::of(&root()), hex(root().expose()));
         match std::str::from_utf8(&self.token) {
@@ -121,12 +124,18 @@ impl Case {
 }
 
 /// The claims of `token` as the vectors write them, or the class of its refusal.
-fn judge(now: u64, token: &[u8]) -> Result<String, String> {
+fn judge(purpose: Purpose, now: u64, token: &[u8]) -> Result<String, String> {
+    let class = |refusal: Refusal| refusal.code().replace('_', "-");
+    if purpose == Purpose::Csrf {
+        let binding = Binding::new(purpose, &cookie(COOKIE), &realm());
+        let sid = token::open_csrf(&keys(), &binding, token, &mut Scratch::default());
+        return sid.map(csrf_json).map_err(|refusal| class(refusal.into()));
+    }
     let clock = Arc::new(ManualClock::at(at(now)));
     let sessions = Sessions::new(keys(), Arc::new(MemoryFacts::default()), clock, Arc::new(Counting::default()));
     let realm = Realm::new(realm(), cookie(COOKIE), Lifetimes::DEFAULT);
     let session = sessions.verify(&realm, &[token], &mut Scratch::default()).map(|session| json(&session.claims));
-    session.map_err(|refusal| refusal.code().replace('_', "-"))
+    session.map_err(class)
 }
 
 /// Counts upwards: the same in every run. For vectors only.
@@ -157,6 +166,7 @@ fn cases() -> Vec<Case> {
     cases.extend(forged());
     cases.extend(unreadable());
     cases.extend(untimely());
+    cases.extend(of_csrf());
     cases
 }
 
@@ -225,7 +235,7 @@ fn accepted() -> Vec<Case> {
 }
 
 fn accepted_as(name: &'static str, why: &'static str, now: u64, token: Vec<u8>, claims: &Claims<'_>) -> Case {
-    Case { name, expect: "ok", why, now, token, claims: json(claims), sibling: None }
+    Case { name, purpose: Purpose::Session, expect: "ok", why, now, token, claims: json(claims), sibling: None }
 }
 
 fn misspelt() -> Vec<Case> {
@@ -434,7 +444,58 @@ fn untimely() -> Vec<Case> {
 
 fn refused(name: &'static str, expect: &'static str, why: &'static str, token: Vec<u8>) -> Case {
     let sibling = Some((NOW, sealed(&typical())));
-    Case { name, expect, why, now: NOW, token, claims: String::new(), sibling }
+    Case { name, purpose: Purpose::Session, expect, why, now: NOW, token, claims: String::new(), sibling }
+}
+
+/// CSRF tokens where they are expected and where they are not, and what stands in their place.
+fn of_csrf() -> Vec<Case> {
+    let (purpose, good) = (Purpose::Csrf, csrf_sealed());
+    let claims = csrf_json(SessionId(SID));
+    let why = "the id of a session, and nothing else";
+    let mut cases = vec![
+        Case { name: "ok-csrf", purpose, expect: "ok", why, now: NOW, token: good.clone(), claims, sibling: None },
+        refused("bad-tag-csrf-for-session", "bad-tag", "a CSRF token as a session", good.clone()),
+    ];
+    let payload = csrf_payload();
+    let under = |root: &Secret<32>, cookie, realm, payload: &[u8]| raw_token(root, purpose, cookie, realm, payload);
+    let ours = |payload: &[u8]| under(&root(), COOKIE, REALM, payload);
+    let mut bad = |name, expect, why, token: Vec<u8>| {
+        let sibling = Some((NOW, good.clone()));
+        cases.push(Case { purpose, sibling, ..refused(name, expect, why, token) });
+    };
+    let whole = padded(payload.clone());
+    let (cookies, realms) = (under(&root(), "__Host-other", REALM, &whole), under(&root(), COOKIE, "staging", &whole));
+    bad("bad-tag-session-for-csrf", "bad-tag", "a session's token as a CSRF token", sealed(&typical()));
+    bad("bad-tag-csrf-cookie", "bad-tag", "another cookie's CSRF token", cookies);
+    bad("bad-tag-csrf-realm", "bad-tag", "another realm's CSRF token", realms);
+    bad("unknown-key-csrf", "unknown-key", "under another key", under(&other_root(), COOKIE, REALM, &whole));
+    bad("malformed-csrf-padded", "malformed", "padded as other base64", [&good[..], b"="].concat());
+    let variant = padded([&[1], &payload[1..]].concat());
+    bad("bad-payload-csrf-variant", "bad-payload", "a variant that this version does not have", ours(&variant));
+    let why = "a session's payload under this purpose: not zero behind the id";
+    bad("bad-payload-csrf-session", "bad-payload", why, ours(&padded(parts().bytes())));
+    let mut not_zero = whole.clone();
+    not_zero[31] = 1;
+    bad("bad-payload-csrf-padding", "bad-payload", "padding that is not zero", ours(&not_zero));
+    let over = [&whole[..], &[0; 32]].concat();
+    bad("bad-payload-csrf-over-padded", "bad-payload", "a whole block of padding too much", ours(&over));
+    cases
+}
+
+/// Through the library's own `seal_csrf`.
+fn csrf_sealed() -> Vec<u8> {
+    let binding = Binding::new(Purpose::Csrf, &cookie(COOKIE), &realm());
+    let token = token::seal_csrf(&keys(), &binding, SessionId(SID), at(NOW), &Fresh).expect("a key");
+    token.expose().as_bytes().to_vec()
+}
+
+/// By hand.
+fn csrf_payload() -> Vec<u8> {
+    [&[0], &SID[..]].concat()
+}
+
+fn csrf_json(sid: SessionId) -> String {
+    serde_json::json!({ "sid": hex(&sid.0) }).to_string()
 }
 
 fn typical<'a>() -> Claims<'a> {

@@ -1,6 +1,6 @@
 //! The CSRF token: the id of a session, sealed for the purpose `csrf` as a session is for its own.
 //!
-//! Two tokens of one session differ from their sixth character on, so that guessing one by the length of a compressed page
+//! Two tokens of one session differ from their seventh character on, so that guessing one by the length of a compressed page
 //! gets nowhere. What a request has to show is judged in [`crate::sessions`].
 
 use serde::{Deserialize, Serialize};
