@@ -25,6 +25,7 @@ pub const CHECKS: &[Check] = &[
     ("the application gets all cookies but ours; on its login path ours too", cookies_passed_on),
     ("optional: everybody passes, X-Session-Valid tells", optional),
     ("a stricter policy: 403 without the role, 200 with it", stricter),
+    ("csrf: what may change something needs a token, and no header of a client excuses it", csrf),
     ("s49 path and query of a client choose and soften nothing", path_and_query),
     ("a page for people: without a session, on to the login page", on_to_login),
     ("the application's own 500 stays one", own_500),
@@ -306,6 +307,40 @@ fn stricter(rig: &Rig) {
     assert_eq!(Reached::of(&rig.get("/admin/users", &admin)).all("x-session-roles"), ["admin"]);
 }
 
+fn csrf(rig: &Rig) {
+    let cookie = rig.alice();
+    let ask = |method: &str, lines: &str| rig.ask(format!("{method} /forms/new HTTP/1.1\r\nCookie: {cookie}{lines}"));
+    let page = Reached::of(&ask("GET", "\r\nX-Session-Csrf: forged"));
+    let [token] = page.all("x-session-csrf")[..] else { panic!("{}", page.whole()) };
+    assert_eq!(token.len(), 103);
+    let good = format!("\r\nX-CSRF-Token: {token}");
+    let strangers = Reached::of(&rig.get("/forms/new", rig.log_in(&json!({"subject": "bob"}))));
+    let strangers = strangers.all("x-session-csrf")[0].to_owned();
+    for method in ["POST", "PUT", "PATCH", "DELETE", "TICKLE"] {
+        assert_eq!(Reached::of(&ask(method, &good)).all("x-session-subject"), ["alice"], "{method}");
+        let before = REACHED.load(Ordering::SeqCst);
+        for lines in [
+            String::new(),
+            "\r\nX-CSRF-Token:".to_owned(),
+            "\r\nX-CSRF-Token: junk".to_owned(),
+            "\r\nX-CSRF-Token: a\x01b".to_owned(),
+            format!("\r\nX-CSRF-Token: {strangers}"),
+            format!("\r\nX-CSRF-Token: junk{good}"),
+            format!("\r\nX_CSRF_Token: {token}"),
+            "\r\nX-Original-Method: GET\r\nX-Forwarded-Method: GET\r\nX-HTTP-Method-Override: GET".to_owned(),
+        ] {
+            let answer = ask(method, &lines);
+            assert!(matches!(answer.status, 400 | 403), "{method} {lines}: {answer:?}");
+        }
+        assert_eq!(REACHED.load(Ordering::SeqCst), before, "the application was asked");
+    }
+    for method in ["GET", "HEAD", "OPTIONS"] {
+        assert_eq!(ask(method, "\r\nX-Original-Method: POST").status, 200, "{method}");
+    }
+    assert_eq!(rig.ask("POST /forms/new HTTP/1.1").status, 401);
+    assert!(Reached::of(&rig.get("/", &cookie)).all("x-session-csrf").is_empty(), "not provided elsewhere");
+}
+
 fn path_and_query(rig: &Rig) {
     let alice = rig.alice();
     for query in
@@ -525,7 +560,7 @@ fn unhex(digits: &str) -> Vec<u8> {
     (0..digits.len()).step_by(2).map(digit).collect()
 }
 
-const IDENTITY: [&str; 14] = [
+const IDENTITY: [&str; 15] = [
     "x-session-valid",
     "x-session-subject",
     "x-session-id",
@@ -540,4 +575,5 @@ const IDENTITY: [&str; 14] = [
     "x-session-realm",
     "x-session-data",
     "x-session-reason",
+    "x-session-csrf",
 ];

@@ -177,6 +177,7 @@ fn sealpass(dir: &Path) -> Command {
 fn prepare(dir: &Path, idle: &str) -> String {
     let config = format!(
         r#"credentials = "credentials.toml"
+        trusted_proxies = ["127.0.0.1"]
         [public]
         listen = "127.0.0.1:0"
         workers = 2
@@ -187,6 +188,8 @@ fn prepare(dir: &Path, idle: &str) -> String {
         public_origins = ["https://app.example.com"]
         [policy.admin]
         role = ["admin"]
+        [policy.form]
+        csrf = "require"
         [policy.optional]
         optional = true
         "#
