@@ -25,7 +25,7 @@ use sealpass::http::{Credentials, Readiness, Service, start};
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::sessions::{NewSession, Sessions};
 use sealpass::store::CachedFacts;
-use sealpass::telemetry::Metrics;
+use sealpass::telemetry::{Audit, Metrics};
 use stats::{median, ratio};
 
 const REQUESTS: u32 = 20_000;
@@ -152,6 +152,7 @@ fn ours() {
         site,
         credentials: Credentials::default(),
         metrics: Arc::new(Metrics::new()),
+        audit: Audit::none(),
         dev: false,
     };
     System::new().block_on(async {

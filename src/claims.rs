@@ -62,6 +62,11 @@ impl Claims<'_> {
     pub fn dies(&self) -> Timestamp {
         self.sealed.plus(self.idle).min(self.expires)
     }
+
+    /// The tag of its subject; `None` in an anonymous session, which bears one that all such sessions have.
+    pub fn subject_tag(&self) -> Option<Tag> {
+        self.subject.and(self.tags.iter().next())
+    }
 }
 
 impl fmt::Debug for Claims<'_> {

@@ -2,6 +2,7 @@
 //!
 //! [`Settings`] is what is written down, [`Site`] what it means: realms and policies that can't contradict themselves.
 
+mod audit;
 mod cookie_shape;
 mod csrf;
 mod operation;
@@ -9,6 +10,7 @@ mod settings;
 mod site;
 mod values;
 
+pub use audit::{AuditSettings, AuditTo};
 pub use cookie_shape::CookieShape;
 pub use csrf::Csrf;
 pub use operation::{LogFormat, LogLevel, LogSettings, RotationSettings};

@@ -6,12 +6,14 @@
 mod change;
 mod csrf;
 mod issue;
+mod pseudonym;
 mod realm;
 mod verify;
 
 pub use change::{Change, ChangeError};
 pub use csrf::CsrfError;
 pub use issue::{IssueError, Issued, NewSession, check_data};
+pub use pseudonym::Pseudonym;
 pub use realm::{Lifetimes, LifetimesError, MAX_COOKIE, Realm};
 pub use verify::{MAX_CANDIDATES, Refusal, Session};
 

@@ -1,4 +1,10 @@
-//! What operators see: counters for Prometheus, and the log. Neither ever holds a token, an id, a subject or a key.
+//! What operators see: counters for Prometheus, the log and the audit trail. None ever holds a token, an id, a subject or
+//! a key.
+
+mod audit;
+mod audit_file;
+
+pub use audit::{Audit, By, Event, Kind};
 
 use std::io::IsTerminal as _;
 
@@ -44,6 +50,7 @@ pub struct Metrics {
     ended: Counter,
     ring_read: Gauge,
     ring_changes: Counter,
+    audit_lost: Counter,
 }
 
 /// One counter for each reason, looked up beforehand: a request only adds one.
@@ -69,13 +76,15 @@ impl Metrics {
             refused: Refusal::CODES.map(counter),
         };
         let (issued, renewed, ended) = (Counter::default(), Counter::default(), Counter::default());
+        let audit_lost = Counter::default();
         registry.register("sessions_issued", "Sessions issued", issued.clone());
         registry.register("sessions_renewed", "Tokens sealed for a session that goes on", renewed.clone());
         registry.register("sessions_ended", "Sessions ended one by one", ended.clone());
         let (ring_read, ring_changes) = (Gauge::default(), Counter::default());
         registry.register("ring_read_timestamp_seconds", "When the key ring was last read", ring_read.clone());
         registry.register("ring_changes", "How often other keys were taken into use", ring_changes.clone());
-        Self { registry, decisions, issued, renewed, ended, ring_read, ring_changes }
+        registry.register("audit_lost", "Audit events that could not be written", audit_lost.clone());
+        Self { registry, decisions, issued, renewed, ended, ring_read, ring_changes, audit_lost }
     }
 
     /// Counts a decision of verify.
@@ -118,6 +127,11 @@ impl Metrics {
     /// Counts keys that were taken into use.
     pub fn ring_changed(&self) {
         self.ring_changes.inc();
+    }
+
+    /// Counts audit events that could not be written.
+    pub(super) fn audit_lost(&self) -> Counter {
+        self.audit_lost.clone()
     }
 
     /// In OpenMetrics' text format.

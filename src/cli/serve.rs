@@ -14,7 +14,7 @@ use sealpass::http::{Credentials, NewCredential, Readiness, Running, Service, st
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::sessions::Sessions;
 use sealpass::store::{CachedFacts, RingDir, RingOffice, RingWatch, create_private, read_private};
-use sealpass::telemetry::{self, Metrics};
+use sealpass::telemetry::{self, Audit, Metrics};
 
 use super::{Common, Failure, say};
 
@@ -85,7 +85,8 @@ impl Serve {
                 "no credentials are configured, so the control listener refuses every call; set `credentials`"
             );
         }
-        Ok(Service { sessions, custodian, readiness, site, credentials, metrics, dev: self.dev })
+        let audit = Audit::start(&settings.audit.to, &metrics).map_err(Failure::audit)?;
+        Ok(Service { sessions, custodian, readiness, site, credentials, metrics, audit, dev: self.dev })
     }
 }
 
@@ -115,6 +116,7 @@ fn watch(
 
 async fn run(service: Arc<Service>, settings: &Settings, dev: bool) -> Result<(), Failure> {
     let what = format!("can't listen on {} and {}", settings.public.listen, settings.control.listen);
+    let audit = service.audit.clone();
     let running = start(service, settings).map_err(|error| Failure::Io { what, error })?;
     if dev {
         say(try_next(&running, &settings.keys))?;
@@ -122,8 +124,13 @@ async fn run(service: Arc<Service>, settings: &Settings, dev: bool) -> Result<()
         eprintln!("sealpass: public on http://{}, control on http://{}", running.public, running.control);
     }
     let stopped = |error| Failure::Io { what: "the service stopped".to_owned(), error };
-    running.until_stopped().await.map_err(stopped)
+    let ended = running.until_stopped().await.map_err(stopped);
+    audit.flush(LAST_EVENTS);
+    ended
 }
+
+/// How long the last audit events may take.
+const LAST_EVENTS: Duration = Duration::from_secs(2);
 
 /// Loopback only, and pages of the service itself may post to it.
 fn for_dev(settings: &mut Settings) -> Result<(), Failure> {

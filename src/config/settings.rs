@@ -8,6 +8,7 @@ use std::time::Duration;
 use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 
+use super::audit::AuditSettings;
 use super::csrf::Csrf;
 use super::operation::{LogSettings, RotationSettings};
 use super::values::{duration, list, optional_duration};
@@ -39,6 +40,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<String>,
     /// What is logged, and how.
     pub log: LogSettings,
+    /// Where it is written what happened to sessions.
+    pub audit: AuditSettings,
     /// Families of sessions, by name.
     pub realm: BTreeMap<String, RealmSettings>,
     /// What routes demand, by name.
@@ -237,6 +240,7 @@ impl Default for Settings {
             credentials: None,
             trusted_proxies: Vec::new(),
             log: LogSettings::default(),
+            audit: AuditSettings::default(),
             realm: BTreeMap::new(),
             policy: BTreeMap::new(),
         }

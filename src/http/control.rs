@@ -15,14 +15,14 @@ use super::asked::{Issue, Revoke, Update, Which};
 use super::call::{authenticate, call};
 use super::cookie::{self, Values, every_value};
 use super::credentials::Grant;
-use super::csrf;
 use super::presented::with_scratch;
 use super::visitor::end;
-use super::{Service, keys, problems};
+use super::{Service, csrf, keys, problems, trail};
 use crate::claims::SessionId;
 use crate::clock::Timestamp;
 use crate::config::RealmSite;
 use crate::sessions::{Change, Issued, NewSession, Pending, Session};
+use crate::telemetry::{By, Kind};
 
 /// The paths of the control listener.
 pub fn routes(app: &mut web::ServiceConfig) {
@@ -40,13 +40,18 @@ pub fn routes(app: &mut web::ServiceConfig) {
 async fn issue(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     call(&service, &request, body, |grant, asked: Issue| {
         let site = realm(&service, grant, &asked.realm)?;
-        issue_in(&service, site, &asked)
+        issue_in(&service, grant.by(), site, &asked)
     })
     .await
 }
 
 /// Issues a session in a realm: 201, with the cookie ready to pass on.
-pub(super) fn issue_in(service: &Service, site: &RealmSite, asked: &Issue) -> Result<Pending<HttpResponse>, Problem> {
+pub(super) fn issue_in(
+    service: &Service,
+    by: By<'_>,
+    site: &RealmSite,
+    asked: &Issue,
+) -> Result<Pending<HttpResponse>, Problem> {
     ready(service)?;
     let new = NewSession {
         subject: asked.subject.as_deref(),
@@ -61,13 +66,14 @@ pub(super) fn issue_in(service: &Service, site: &RealmSite, asked: &Issue) -> Re
     let issued = service.sessions.issue(&site.realm, &new).map_err(|error| problems::of_issue(&error))?;
     let answer = sealed(service, site, StatusCode::CREATED, &issued);
     service.metrics.issued();
+    trail::sealed(service, by, Kind::Issued, site, &issued);
     Ok(Pending::now(answer))
 }
 
 async fn renew(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     call(&service, &request, body, |grant, asked: Which| {
         let site = realm(&service, grant, &asked.realm)?;
-        renew_in(&service, site, asked.token.as_deref(), asked.cookie.as_deref())
+        renew_in(&service, grant.by(), site, asked.token.as_deref(), asked.cookie.as_deref())
     })
     .await
 }
@@ -75,6 +81,7 @@ async fn renew(service: web::Data<Service>, request: HttpRequest, body: web::Pay
 /// Renews a session: 200, with the cookie ready to pass on.
 pub(super) fn renew_in(
     service: &Service,
+    by: By<'_>,
     site: &RealmSite,
     token: Option<&str>,
     cookie: Option<&str>,
@@ -84,6 +91,7 @@ pub(super) fn renew_in(
         let issued = service.sessions.renew(&site.realm, session);
         let issued = issued.map_err(|error| problems::of_issue(&error.into()))?;
         service.metrics.renewed();
+        trail::sealed(service, by, Kind::Renewed, site, &issued);
         Ok(Pending::now(sealed(service, site, StatusCode::OK, &issued)))
     })
 }
@@ -106,7 +114,7 @@ async fn change(service: web::Data<Service>, request: HttpRequest, body: web::Pa
             aal: asked.aal,
             authenticated_at: instant("authenticated_at", asked.authenticated_at.as_deref())?,
         };
-        change_in(&service, site, asked.token.as_deref(), asked.cookie.as_deref(), &change, new_id)
+        change_in(&service, grant.by(), site, asked.token.as_deref(), asked.cookie.as_deref(), &change, new_id)
     })
     .await
 }
@@ -114,6 +122,7 @@ async fn change(service: web::Data<Service>, request: HttpRequest, body: web::Pa
 /// Reseals a session, or gives it a new id: 200, with the cookie ready to pass on.
 pub(super) fn change_in(
     service: &Service,
+    by: By<'_>,
     site: &RealmSite,
     token: Option<&str>,
     cookie: Option<&str>,
@@ -127,7 +136,13 @@ pub(super) fn change_in(
             false => service.sessions.reseal(&site.realm, session, change),
         };
         let changed = changed.map_err(|error| problems::of_change(&error))?;
-        Ok(changed.map(|issued| sealed(service, site, StatusCode::OK, &issued)))
+        Ok(changed.map(|issued| {
+            match new_id {
+                true => trail::rotated(service, by, site, session.claims.sid, &issued),
+                false => trail::sealed(service, by, Kind::Resealed, site, &issued),
+            }
+            sealed(service, site, StatusCode::OK, &issued)
+        }))
     })
 }
 
@@ -138,11 +153,19 @@ async fn revoke(service: web::Data<Service>, request: HttpRequest, body: web::Pa
             (Some(id), None, None) => {
                 let sid =
                     SessionId::decode(id).ok_or_else(|| problems::unusable("session_id", "is not a session id"))?;
-                service.sessions.end_id(&site.realm, sid).map(|raised| service.metrics.ended(raised))
+                service.sessions.end_id(&site.realm, sid).map(|raised| {
+                    service.metrics.ended(raised);
+                    if raised {
+                        trail::ended(&service, grant.by(), site, sid, None);
+                    }
+                })
             }
             (None, token, cookie) => {
                 let given = Given::of(token.as_deref(), cookie.as_deref(), site)?;
-                given.values.iter().fold(Pending::now(()), |ended, value| ended.and(end(&service, site, value)))
+                given
+                    .values
+                    .iter()
+                    .fold(Pending::now(()), |ended, value| ended.and(end(&service, grant.by(), site, value)))
             }
             _ => return Err(problems::one_of("token, cookie and session_id")),
         };

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::entropy::{Entropy, EntropyError, random};
 use crate::secret::{constant_time_eq, sha256};
 use crate::store::{PrivateFileError, read_private};
+use crate::telemetry::By;
 
 /// What a credential is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -101,6 +102,11 @@ impl Grant {
     /// Whether it is good in every realm.
     pub fn covers_all(&self) -> bool {
         self.realms.iter().any(|name| name == "*")
+    }
+
+    /// Who acts with it, for the audit trail.
+    pub fn by(&self) -> By<'_> {
+        By::Credential(&self.name)
     }
 
     /// Whether it is good in `realm`.

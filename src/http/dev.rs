@@ -21,6 +21,7 @@ use super::visitor::end;
 use super::{Service, browser, problems};
 use crate::config::{Policy, RealmSite};
 use crate::sessions::{Change, Pending};
+use crate::telemetry::By;
 
 /// What the public listener does not know itself.
 pub async fn dispatch(service: &Service, request: &HttpRequest, body: web::Payload) -> HttpResponse {
@@ -74,10 +75,10 @@ async fn helper(service: &Service, request: &HttpRequest, body: web::Payload) ->
     match request.path() {
         "/dev/login" => {
             let asked: Issue = read(request, body, limit).await?;
-            let mut answer = control::issue_in(service, site, &asked)?;
+            let mut answer = control::issue_in(service, By::Dev, site, &asked)?;
             // As an application does at login: whatever session the visitor came with is over.
             for value in Presented::of(request, site).values() {
-                answer = answer.and(end(service, site, value));
+                answer = answer.and(end(service, By::Dev, site, value));
             }
             settled(Ok(answer)).await
         }
@@ -87,7 +88,7 @@ async fn helper(service: &Service, request: &HttpRequest, body: web::Payload) ->
         }
         "/dev/renew" => {
             let _: BTreeMap<String, String> = read(request, body, limit).await?;
-            settled(control::renew_in(service, site, None, Some(&cookie_line(request)))).await.map_err(as_401)
+            settled(control::renew_in(service, By::Dev, site, None, Some(&cookie_line(request)))).await.map_err(as_401)
         }
         "/dev/replay" => {
             let Replay { token } = read(request, body, limit).await?;
@@ -105,7 +106,7 @@ fn changed(
 ) -> Result<Pending<HttpResponse>, Problem> {
     let change = Change { roles: Some(roles), ..Change::default() };
     let new_id = request.path() == "/dev/rotate";
-    control::change_in(service, site, None, Some(&cookie_line(request)), &change, new_id).map_err(as_401)
+    control::change_in(service, By::Dev, site, None, Some(&cookie_line(request)), &change, new_id).map_err(as_401)
 }
 
 /// What verify would answer a browser that came with this token.

@@ -19,6 +19,7 @@ mod presented;
 mod problems;
 mod public;
 mod readiness;
+mod trail;
 mod verify;
 mod visitor;
 
@@ -38,7 +39,7 @@ use actix_web::{App, HttpServer, web};
 use crate::config::{Settings, Site};
 use crate::custody::Custodian;
 use crate::sessions::Sessions;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Audit, Metrics};
 
 /// All that the listeners share.
 pub struct Service {
@@ -54,6 +55,8 @@ pub struct Service {
     pub credentials: Credentials,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Where it is written what happened to sessions.
+    pub audit: Audit,
     /// Whether the page at `/` and its helpers are served.
     pub dev: bool,
 }

@@ -11,10 +11,10 @@ use super::csrf::{self, CsrfLack};
 use super::demands::{Added, Lack, judge};
 use super::identity::{self, Identity};
 use super::presented::{Presented, with_scratch};
-use super::{Service, cookie};
+use super::{Service, cookie, trail};
 use crate::config::{Csrf, Policy, Preset, RealmSite};
 use crate::sessions::{Refusal, Session};
-use crate::telemetry::Decision;
+use crate::telemetry::{By, Decision, Kind};
 
 /// The answer to a reverse proxy that asks with a policy. `exact`: the query is the proxy's own, and adds demands.
 pub fn verify(service: &Service, request: &HttpRequest, policy: &str, exact: bool) -> HttpResponse {
@@ -68,7 +68,10 @@ pub fn decide(
             };
             recognised(service, policy, lack, &session)
         }
-        Err(refusal) => refused(service, policy, refusal),
+        Err(refusal) => {
+            trail::refused(service, By::Verify, &policy.realm, presented.values(), refusal, scratch);
+            refused(service, policy, refusal)
+        }
     })
 }
 
@@ -115,6 +118,7 @@ fn relay_renewal(service: &Service, site: &RealmSite, session: &Session<'_>, res
     match service.sessions.renew(&site.realm, session) {
         Ok(issued) => {
             service.metrics.renewed();
+            trail::sealed(service, By::Verify, Kind::Renewed, site, &issued);
             put_cookie(response, cookie::set(site, &issued, session.at));
         }
         Err(error) => tracing::error!("a session could not be renewed: {error}"),
@@ -195,6 +199,7 @@ pub fn resolve(service: &Service, request: &HttpRequest) -> HttpResponse {
             }
             Err(refusal) => {
                 service.metrics.decided(Decision::Refused(refusal));
+                trail::refused(service, By::Verify, site, presented.values(), refusal, scratch);
                 let presented = refusal != Refusal::Missing;
                 identity::write_resolved(response.headers_mut(), Identity::Nobody { presented });
             }

@@ -5,13 +5,13 @@ use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue, SET_COOKIE
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
-use super::Service;
 use super::answer::{self, empty, put_cookie};
 use super::cookie::{self, Values};
-use super::csrf;
 use super::presented::{Presented, bearer, cookies, every_cookie, with_scratch};
+use super::{Service, csrf, trail};
 use crate::config::RealmSite;
 use crate::sessions::Pending;
+use crate::telemetry::{By, Kind};
 
 /// A new token for whoever asks, due or not.
 pub fn renew(service: &Service, request: &HttpRequest) -> HttpResponse {
@@ -30,6 +30,7 @@ pub fn renew(service: &Service, request: &HttpRequest) -> HttpResponse {
             Ok(session) => session,
             Err(refusal) => {
                 tracing::debug!(reason = refusal.code(), "not renewed");
+                trail::refused(service, By::Renew, site, presented.values(), refusal, scratch);
                 return empty(StatusCode::UNAUTHORIZED);
             }
         };
@@ -37,6 +38,7 @@ pub fn renew(service: &Service, request: &HttpRequest) -> HttpResponse {
             return empty(StatusCode::SERVICE_UNAVAILABLE);
         };
         service.metrics.renewed();
+        trail::sealed(service, By::Renew, Kind::Renewed, site, &issued);
         let mut body = json!({
             "expires_at": issued.expires.rfc3339(),
             "idle_expires_at": issued.idle_expires.rfc3339(),
@@ -75,7 +77,7 @@ pub async fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
             other => Values::from_slice(other.values()),
         };
         for value in &values {
-            ended = ended.and(end(service, site, value));
+            ended = ended.and(end(service, By::Logout, site, value));
         }
         let line = cookie::clear(site);
         if let (Presented::Cookie(_), Ok(line)) = (&presented, HeaderValue::try_from(line)) {
@@ -96,9 +98,14 @@ pub async fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
 }
 
 /// Ends the session of one value, expired or not.
-pub fn end(service: &Service, site: &RealmSite, value: &[u8]) -> Pending<()> {
+pub fn end(service: &Service, by: By<'_>, site: &RealmSite, value: &[u8]) -> Pending<()> {
     with_scratch(|scratch| match service.sessions.recognise(&site.realm, value, scratch) {
-        Some(claims) => service.sessions.end(&site.realm, &claims).map(|raised| service.metrics.ended(raised)),
+        Some(claims) => service.sessions.end(&site.realm, &claims).map(|raised| {
+            service.metrics.ended(raised);
+            if raised {
+                trail::ended(service, by, site, claims.sid, claims.subject_tag());
+            }
+        }),
         None => Pending::now(()),
     })
 }

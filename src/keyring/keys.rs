@@ -17,6 +17,7 @@ pub struct Keys {
     /// Opens nothing: so that an unknown key id costs the time of a known one.
     decoy: Key,
     tags: MacKey,
+    log: MacKey,
 }
 
 /// One key of a snapshot.
@@ -49,7 +50,7 @@ impl Keys {
         let begin = ring.schedule().into_iter().filter_map(|record| record.not_before);
         let schedule = begin.map(|at| (at, keys.iter().position(|key| Some(key.kid) == ring.sealing(at)))).collect();
         let decoy = Key::new(&Secret::generate(entropy)?);
-        Ok(Self { keys, schedule, decoy, tags: MacKey::new(&ring.tag_secret) })
+        Ok(Self { keys, schedule, decoy, tags: MacKey::new(&ring.tag_secret), log: MacKey::new(&ring.log_secret) })
     }
 
     /// The key that seals at `now`, if there is one: as [`KeyRing::sealing`].
@@ -80,6 +81,16 @@ impl Keys {
     /// The tag that all anonymous sessions of a realm bear.
     pub fn anonymous_tag(&self, realm: &RealmName) -> Tag {
         self.tags.tag(&[b"anonymous", realm.as_str().as_bytes()])
+    }
+
+    /// What logs call a session. As all that is keyed by the ring's own secrets, rotation of keys leaves it unchanged.
+    pub fn session_pseudonym(&self, sid: SessionId) -> [u8; 8] {
+        self.log.tag(&[b"session", &sid.0])
+    }
+
+    /// What logs call the subject that `tag` stands for.
+    pub fn subject_pseudonym(&self, tag: Tag) -> [u8; 8] {
+        self.log.tag(&[b"subject", &tag])
     }
 
     /// The id that rotating a session gives it: always the same one, so that rotations at one moment agree.

@@ -38,6 +38,8 @@ pub struct NewSession<'a> {
 pub struct Issued {
     /// Its id.
     pub sid: SessionId,
+    /// The tag of its subject; `None` if it is anonymous.
+    pub subject: Option<Tag>,
     /// The cookie's value.
     pub token: Token,
     /// Logical start.
@@ -135,6 +137,7 @@ impl Sessions {
         realm.check_cookie(token.expose().len(), claims.persistent)?;
         Ok(Issued {
             sid: claims.sid,
+            subject: claims.subject_tag(),
             token,
             started: claims.started,
             expires: claims.expires,

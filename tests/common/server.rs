@@ -14,7 +14,7 @@ use sealpass::http::{Credentials, Readiness, Service, start};
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::sessions::Sessions;
 use sealpass::store::{CachedFacts, RingDir, RingOffice, RingWatch, create_private};
-use sealpass::telemetry::Metrics;
+use sealpass::telemetry::{Audit, Metrics};
 use serde_json::{Value, json};
 
 use super::client::{Connection, Response, head, with_lines};
@@ -113,6 +113,7 @@ impl Server {
             site,
             credentials,
             metrics: Arc::new(Metrics::new()),
+            audit: Audit::none(),
             dev: false,
         });
         let (told, bound) = mpsc::channel();
