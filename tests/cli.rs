@@ -343,6 +343,10 @@ fn s47_no_secret_is_in_any_line_of_output_at_trace() {
             realm = \"quick\"
             [policy.open]
             optional = true
+            [policy.form]
+            csrf = \"require\"
+            [audit]
+            to = \"stdout\"
         ";
         let service = place.serve(config, &[("SEALPASS_LOG__LEVEL", "trace"), ("SEALPASS_LOG__FORMAT", format)]);
         let mut secrets = Secrets::new(&place, &credential);
@@ -354,7 +358,56 @@ fn s47_no_secret_is_in_any_line_of_output_at_trace() {
         for reason in ["bad_tag", "malformed", "ended", "403"] {
             assert!(output.contains(reason), "{reason}: {output}");
         }
+        // The trail, on standard output, is the same whatever the log looks like.
+        for event in ["issued", "renewed", "resealed", "rotated", "ended", "refused"] {
+            assert!(output.contains(&format!("\"event\":\"{event}\"")), "{event}: {output}");
+        }
+        assert!(output.contains("\"credential\":\"shop\""), "{output}");
         secrets.assert_none_in(&output);
+    }
+}
+
+#[test]
+fn what_the_trail_loses_is_logged_once_and_keeps_nobody() {
+    let place = Place::new();
+    assert!(place.run(&["keys", "init"], b"").status.success());
+    let made = place.run(&["credential", "new", "--name", "shop", "--scope", "app", "--realm", "*"], b"");
+    let credential = String::from_utf8(made.stderr).expect("text").trim().to_owned();
+    place.private("credentials.toml", &made.stdout);
+    let service = place.serve("credentials = \"credentials.toml\"", &[("SEALPASS_AUDIT__TO", "/dev/full")]);
+    for _ in 0..50 {
+        let answer = call(service.control, &credential, "/v1/sessions", "{\"subject\": \"alice\"}");
+        assert_eq!(answer.status, 201);
+    }
+    let (status, stdout, stderr) = service.signal(Signal::TERM);
+    assert_eq!((status, stdout.as_str()), (Some(0), ""));
+    let lines: Vec<_> = stderr.lines().filter(|line| line.contains("audit events are lost")).collect();
+    assert!(lines.len() == 1 && lines[0].contains("sealpass_audit_lost_total"), "{stderr}");
+
+    let env = [("SEALPASS_AUDIT__TO", "none-such/trail"), ("SEALPASS_CREDENTIALS", "credentials.toml")];
+    let text = refused(&place.run_with(&["serve"], &env, b""), 1);
+    assert!(text.contains("audit.to: none-such/trail: "), "{text}");
+    let output = place.run_with(&["check"], &[("SEALPASS_AUDIT__TO", "sdtout")], b"");
+    let text = refused(&output, 64);
+    assert!(text.contains("audit.to is none, stdout or the path"), "{text}");
+}
+
+#[test]
+fn the_last_events_are_written_before_the_service_ends() {
+    let place = Place::new();
+    assert!(place.run(&["keys", "init"], b"").status.success());
+    let made = place.run(&["credential", "new", "--name", "shop", "--scope", "app", "--realm", "*"], b"");
+    let credential = String::from_utf8(made.stderr).expect("text").trim().to_owned();
+    place.private("credentials.toml", &made.stdout);
+    for to in ["stdout", "./trail"] {
+        let service = place.serve("credentials = \"credentials.toml\"", &[("SEALPASS_AUDIT__TO", to)]);
+        for _ in 0..200 {
+            call(service.control, &credential, "/v1/sessions", "{\"subject\": \"alice\"}");
+        }
+        let (status, stdout, _) = service.signal(Signal::TERM);
+        assert_eq!(status, Some(0));
+        let written = if to == "stdout" { stdout } else { fs::read_to_string(place.path("trail")).expect("made") };
+        assert_eq!(written.lines().filter(|line| line.contains("\"event\":\"issued\"")).count(), 200, "{to}");
     }
 }
 
@@ -368,14 +421,11 @@ fn drive(service: &Running, credential: &str, secrets: &mut Secrets) {
         let body = json!({"realm": realm, "subject": subject, "roles": [role], "data": {"k": data}, "handles": ["handle-that-nobody-may-log"]});
         let answer = call(service.control, credential, "/v1/sessions", &body.to_string()).json();
         secrets.note(&answer);
-        (
-            answer["token"].as_str().expect("a token").to_owned(),
-            answer["session_id"].as_str().expect("an id").to_owned(),
-        )
+        ["token", "session_id", "csrf_token"].map(|field| answer[field].as_str().expect("text").to_owned())
     };
-    let (token, id) = issue("default");
-    let (quick, _) = issue("quick");
-    let (ended, ended_id) = issue("default");
+    let [token, id, csrf] = issue("default");
+    let [quick, _, csrf_of_quick] = issue("quick");
+    let [ended, ended_id, _] = issue("default");
     secrets.0.push("handle-that-nobody-may-log".to_owned());
 
     let verify = |target: &str, cookie: &str| ask(service.public, "GET", target, &[("Cookie", cookie)], b"");
@@ -396,6 +446,15 @@ fn drive(service: &Running, credential: &str, secrets: &mut Secrets) {
         verify(&target, &cookie);
     }
     verify(&format!("/{token}"), &cookie);
+    // A CSRF token that is none, another session's, and a good one: the header that answers it is noted too.
+    let form = |shown: &str| {
+        ask(service.public, "POST", "/policy/form/", &[("Cookie", &*cookie), ("X-CSRF-Token", shown)], b"")
+    };
+    assert_eq!(form(&token).status, 403);
+    assert_eq!(form(&csrf_of_quick).status, 403);
+    let provided = form(&csrf);
+    assert_eq!(provided.status, 200);
+    secrets.0.push(provided.header("x-session-csrf").expect("provided").to_owned());
     for authorization in [format!("Bearer {token}"), format!("Basic {token}"), token.clone()] {
         ask(service.public, "GET", "/verify/", &[("Authorization", &authorization), ("Cookie", "a=b")], b"");
     }
@@ -469,7 +528,7 @@ impl Secrets {
     }
 
     fn note(&mut self, answer: &Value) {
-        for field in ["token", "session_id"] {
+        for field in ["token", "session_id", "csrf_token"] {
             self.0.extend(answer[field].as_str().map(str::to_owned));
         }
     }

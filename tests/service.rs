@@ -3,6 +3,8 @@
 //!
 //! The binary and its output are in `tests/cli.rs`.
 
+#[path = "service/audit.rs"]
+mod audit;
 #[expect(dead_code, unused_imports, reason = "each test crate uses its part")]
 mod common;
 #[path = "service/control.rs"]

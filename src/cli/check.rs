@@ -1,7 +1,7 @@
 //! `sealpass check`: what the configuration means, before a port is bound.
 
 use clap::Args;
-use sealpass::config::DEFAULT_FILE;
+use sealpass::config::{AuditTo, DEFAULT_FILE};
 use sealpass::http::Credentials;
 
 use super::{Common, Failure, say};
@@ -42,6 +42,9 @@ impl Check {
         }
         for (name, policy) in site.policies() {
             say(format_args!("policy   {name}: realm {}", policy.realm.realm.name().as_str()))?;
+        }
+        if settings.audit.to != AuditTo::None {
+            say(format_args!("audit    {}", settings.audit.to))?;
         }
         if let Some(path) = &settings.credentials {
             say(format_args!("access   {}", path.display()))?;

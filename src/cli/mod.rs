@@ -89,13 +89,6 @@ enum Failure {
 }
 
 impl Failure {
-    fn audit(error: std::io::Error) -> Self {
-        Self::Io {
-            what: "can't write the audit trail where audit.to says; check the path and its permissions".to_owned(),
-            error,
-        }
-    }
-
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Settings(_) | Self::Site(_) => ExitCode::from(64),

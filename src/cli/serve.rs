@@ -85,7 +85,10 @@ impl Serve {
                 "no credentials are configured, so the control listener refuses every call; set `credentials`"
             );
         }
-        let audit = Audit::start(&settings.audit.to, &metrics).map_err(Failure::audit)?;
+        let audit = Audit::start(&settings.audit.to, &metrics).map_err(|error| {
+            let to = &settings.audit.to;
+            Failure::Refused(format!("audit.to: {to}: {error}; name a path that the service's user may write to"))
+        })?;
         Ok(Service { sessions, custodian, readiness, site, credentials, metrics, audit, dev: self.dev })
     }
 }
@@ -128,9 +131,6 @@ async fn run(service: Arc<Service>, settings: &Settings, dev: bool) -> Result<()
     audit.flush(LAST_EVENTS);
     ended
 }
-
-/// How long the last audit events may take.
-const LAST_EVENTS: Duration = Duration::from_secs(2);
 
 /// Loopback only, and pages of the service itself may post to it.
 fn for_dev(settings: &mut Settings) -> Result<(), Failure> {
@@ -206,3 +206,6 @@ fn for_shell(word: &str) -> String {
     let plain = word.bytes().all(|c| c.is_ascii_alphanumeric() || b"/._-".contains(&c));
     if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
+
+/// How long the last audit events may take.
+const LAST_EVENTS: Duration = Duration::from_secs(2);

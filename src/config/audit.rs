@@ -1,5 +1,6 @@
 //! Where the audit trail goes.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -35,6 +36,16 @@ impl TryFrom<String> for AuditTo {
             path if path.contains('/') && !path.ends_with('/') => Ok(Self::File(path.into())),
             // A misspelt word must not become a file of that name.
             other => Err(format!("audit.to is none, stdout or the path of a file with a / in it, not {other:?}")),
+        }
+    }
+}
+
+impl fmt::Display for AuditTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Stdout => f.write_str("stdout"),
+            Self::File(path) => path.display().fmt(f),
         }
     }
 }

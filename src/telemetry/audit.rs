@@ -248,3 +248,34 @@ fn write_all(mut sink: Sink, waiting: &Receiver<Message>, losses: &Losses) {
 
 /// How many lines may wait: a second of a very busy replica, in about 2 MB.
 const QUEUE: usize = 8_192;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_notes_an_event_never_waits() {
+        let (queue, waiting) = sync_channel(2);
+        let losses = Arc::new(Losses { lost: Counter::default(), losing: AtomicBool::new(false) });
+        let audit = Audit(Some(Trail { queue, losses: Arc::clone(&losses) }));
+        let note = || audit.record(Timestamp::EPOCH, || Event::new(Kind::Folded, "default", By::Service));
+        for _ in 0..5 {
+            note(); // nobody reads
+        }
+        assert_eq!((losses.lost.get(), losses.losing.load(Ordering::Relaxed)), (3, true));
+        audit.flush(Duration::from_millis(1));
+        let lines: Vec<_> = waiting.try_iter().collect();
+        let expected =
+            "{\"time\":\"1970-01-01T00:00:00Z\",\"event\":\"folded\",\"realm\":\"default\",\"by\":\"service\"}\n";
+        assert_eq!(lines.len(), 2);
+        assert!(lines.iter().all(|line| matches!(line, Message::Line(line) if line == expected)), "{lines:?}");
+        drop(waiting);
+        note();
+        assert_eq!(losses.lost.get(), 4, "and nobody ever will");
+    }
+
+    #[test]
+    fn nothing_is_put_together_that_nobody_reads() {
+        Audit::none().record(Timestamp::EPOCH, || unreachable!("there is no trail"));
+    }
+}

@@ -85,3 +85,20 @@ fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_was_cut_off_spoils_no_other() {
+        let dir = tempfile::tempdir().expect("a directory for the test");
+        let path = dir.path().join("trail");
+        fs::write(&path, "whole\ncut o").expect("writable");
+        let file = open(&path).expect("there");
+        let mut file = AuditFile { path: path.clone(), file, torn: true, complained: false };
+        file.write("next\n").expect("a disk with room");
+        file.write("last\n").expect("a disk with room");
+        assert_eq!(fs::read_to_string(&path).expect("there"), "whole\ncut o\nnext\nlast\n");
+    }
+}

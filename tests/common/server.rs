@@ -11,7 +11,7 @@ use sealpass::config::{Listener, Settings, Site};
 use sealpass::custody::Custodian;
 use sealpass::entropy::{Entropy, SystemEntropy};
 use sealpass::http::{Credentials, Readiness, Service, start};
-use sealpass::keyring::{KeyRing, Keys};
+use sealpass::keyring::{KeyRing, Keys, Order, Timing};
 use sealpass::sessions::Sessions;
 use sealpass::store::{CachedFacts, RingDir, RingOffice, RingWatch, create_private};
 use sealpass::telemetry::{Audit, Metrics};
@@ -106,14 +106,15 @@ impl Server {
             RingWatch::new(office, move |keys| user.replace_keys(keys), move || ready.confirm_ring(LIMIT * 100));
         let watch = Arc::new(watch);
         watch.look().expect("a ring");
+        let metrics = Metrics::new();
         let service = Arc::new(Service {
             sessions,
             custodian: Arc::clone(&watch) as Arc<dyn Custodian>,
             readiness,
             site,
             credentials,
-            metrics: Arc::new(Metrics::new()),
-            audit: Audit::none(),
+            audit: Audit::start(&settings.audit.to, &metrics).expect("a place for the trail"),
+            metrics: Arc::new(metrics),
             dev: false,
         });
         let (told, bound) = mpsc::channel();
@@ -137,6 +138,16 @@ impl Server {
 
     pub fn advance(&self, by: Duration) {
         self.clock.advance(by);
+    }
+
+    /// A second key joins the ring, and seals as soon as the clock gets there.
+    pub fn rotate_keys(&self) {
+        let (entropy, now) = (SystemEntropy::new(), self.clock.now());
+        let mut ring = RingDir::new(self.dir.path(), None).load().expect("a ring");
+        let rotate = Order::Rotate { after: None };
+        ring.carry_out(rotate, now, Timing::DEFAULT, &entropy).expect("carried out");
+        self.service.sessions.replace_keys(Keys::new(&ring, &entropy).expect("random bytes"));
+        self.advance(Timing::DEFAULT.activation());
     }
 
     /// A request on the public listener.
