@@ -101,6 +101,23 @@ fn dev_makes_private_files_and_what_it_prints_works_as_it_is_printed() {
 }
 
 #[test]
+fn the_commands_of_the_csrf_page_work_as_they_stand() {
+    let page = include_str!("../src/manual/csrf.md");
+    let (_, rest) = page.split_once("```sh\n").expect("commands");
+    let (script, _) = rest.split_once("```").expect("their end");
+    let place = Place::new();
+    let service = place.start(&["serve", "--dev", "--public", "127.0.0.1:0", "--control", "127.0.0.1:0"], &[]);
+    let script = script.replace("127.0.0.1:8080", &service.public.to_string());
+    let script = script.replace("127.0.0.1:8081", &service.control.to_string());
+    let mut command = Command::new("sh");
+    command.arg("-e").arg("-c").arg(&script);
+    let output = place.finish(command, b"");
+    assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "403\n200\n", "{script}");
+    service.end();
+}
+
+#[test]
 fn keys_init_makes_a_ring_once() {
     let place = Place::new();
     let first = place.run(&["keys", "init"], b"");

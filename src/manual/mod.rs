@@ -3,6 +3,9 @@
 #[doc = include_str!("format.md")]
 pub mod format {}
 
+#[doc = include_str!("csrf.md")]
+pub mod csrf {}
+
 #[doc = include_str!("threats.md")]
 pub mod threats {}
 
