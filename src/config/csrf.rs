@@ -69,6 +69,25 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_is_trusted_by_its_network_whatever_kind_of_socket_it_comes_through() {
+        let text = "trusted_proxies = [\"127.0.0.0/8\", \"2001:db8::/32\"]";
+        let site = crate::config::Site::new(&toml::from_str(text).expect("known keys")).expect("networks");
+        for (peer, trusted) in [
+            ("127.9.9.9", true),
+            ("::ffff:127.0.0.1", true),
+            ("2001:db8::7", true),
+            ("128.0.0.1", false),
+            ("::ffff:128.0.0.1", false),
+            ("::1", false),
+            ("::7f00:1", false),
+        ] {
+            assert_eq!(site.trusts_proxy(peer.parse().expect("an address")), trusted, "{peer}");
+        }
+        let none = crate::config::Site::new(&crate::config::Settings::default()).expect("the defaults hold");
+        assert!(!none.trusts_proxy(IpAddr::from([127, 0, 0, 1])));
+    }
+
+    #[test]
     fn a_cookie_that_other_sites_requests_carry_needs_csrf_tokens() {
         let checked = |same_site: &str, accept: &str, policy: &str| {
             let text = format!(
@@ -81,6 +100,7 @@ mod tests {
         for policy in ["", "csrf = \"none\"", "csrf = \"provide\"", "anonymous = true", "optional = true"] {
             let text = checked("none", both, policy).expect_err(policy);
             assert!(text.contains("policy.default") && text.contains("csrf = \"require\""), "{text}");
+            assert_eq!(text.contains("optional lets"), policy == "optional = true", "{text}");
             assert!(!text.contains('\n'), "{text}");
             for same_site in ["lax", "strict"] {
                 assert_eq!(checked(same_site, both, policy), Ok(()));
