@@ -4,20 +4,21 @@
 //! Every child has a directory of its own, free ports, a bounded time to answer, and is killed by its id.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 #[expect(dead_code, unused_imports, reason = "each test crate uses its part")]
 mod common;
 
-use common::{Connection, NAME, Place, Running, ask, call, head, refused};
+use common::{Connection, NAME, Place, Running, ask, call, head, lines, refused, rest};
 
 #[test]
 fn serve_without_a_ring_refuses_in_one_line() {
@@ -418,20 +419,15 @@ fn the_last_events_are_written_before_the_service_ends() {
     place.private("credentials.toml", &made.stdout);
     fs::write(place.path("c.toml"), "credentials = \"credentials.toml\"\naudit.to = \"stdout\"").expect("writable");
     let args = ["serve", "--config", "c.toml", "--public", "127.0.0.1:0", "--control", "127.0.0.1:0"];
-    let mut command = sealpass(&args, &[]);
-    command.current_dir(place.0.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("it starts");
-    let stderr = lines(child.stderr.take().expect("a pipe"));
-    let line = stderr.recv_timeout(LIMIT).expect("where it listens");
-    let control = line.split("control on http://").nth(1).expect("both").trim().parse().expect("an address");
+    let (mut service, unread) = place.start_unread(&args);
     // More than a pipe holds: the rest waits until somebody reads.
     for _ in 0..600 {
-        assert_eq!(call(control, &credential, "/v1/sessions", "{\"subject\": \"alice\"}").status, 201);
+        assert_eq!(call(service.control, &credential, "/v1/sessions", "{\"subject\": \"alice\"}").status, 201);
     }
-    kill_process(Pid::from_child(&child), Signal::TERM).expect("it runs");
-    until_nobody_listens(control);
-    let stdout = rest(&lines(child.stdout.take().expect("a pipe")));
-    assert!(child.wait().expect("our child").success());
+    kill_process(Pid::from_child(&service.child), Signal::TERM).expect("it runs");
+    until_nobody_listens(service.control);
+    let stdout = rest(&lines(unread));
+    assert!(service.child.wait().expect("our child").success());
     assert_eq!(stdout.lines().filter(|line| line.contains("\"event\":\"issued\"")).count(), 600);
 }
 

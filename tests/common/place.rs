@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
@@ -71,10 +71,29 @@ impl Place {
     }
 
     pub fn start(&self, args: &[&str], env: &[(&str, &str)]) -> Running {
+        self.start_with(args, env, lines)
+    }
+
+    /// With a standard output that nobody reads yet.
+    pub fn start_unread(&self, args: &[&str]) -> (Running, ChildStdout) {
+        let mut unread = None;
+        let running = self.start_with(args, &[], |pipe| {
+            unread = Some(pipe);
+            lines(std::io::empty())
+        });
+        (running, unread.expect("it was started"))
+    }
+
+    fn start_with(
+        &self,
+        args: &[&str],
+        env: &[(&str, &str)],
+        reader: impl FnOnce(ChildStdout) -> Receiver<String>,
+    ) -> Running {
         let mut command = sealpass(args, env);
         command.current_dir(self.0.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
-        let stdout = lines(child.stdout.take().expect("a pipe"));
+        let stdout = reader(child.stdout.take().expect("a pipe"));
         let stderr = lines(child.stderr.take().expect("a pipe"));
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut running = Running {
@@ -163,7 +182,7 @@ pub fn rest(lines: &Receiver<String>) -> String {
     }
 }
 
-fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+pub fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
     let (told, said) = mpsc::channel();
     std::thread::spawn(move || {
         let mut pipe = BufReader::new(pipe);
