@@ -426,6 +426,7 @@ fn the_last_events_are_written_before_the_service_ends() {
     }
     kill_process(Pid::from_child(&service.child), Signal::TERM).expect("it runs");
     until_nobody_listens(service.control);
+    std::thread::sleep(Duration::from_secs(1)); // it would have ended by now, if it did not wait
     let stdout = rest(&lines(unread));
     assert!(service.child.wait().expect("our child").success());
     assert_eq!(stdout.lines().filter(|line| line.contains("\"event\":\"issued\"")).count(), 600);

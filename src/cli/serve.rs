@@ -208,4 +208,4 @@ fn for_shell(word: &str) -> String {
 }
 
 /// How long the last audit events may take.
-const LAST_EVENTS: Duration = Duration::from_secs(2);
+const LAST_EVENTS: Duration = Duration::from_secs(5);
