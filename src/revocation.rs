@@ -1,15 +1,18 @@
 //! Facts: statements that end or date a session. Facts only grow, so their order never matters.
 //!
-//! `fact` has the kinds of facts, how two of one kind merge and how claims are judged by them; `retention` how
-//! long they are kept; [`MemoryFacts`] keeps them in a plain map. [`FactStore`] is the port behind which they are stored.
+//! `fact` has the kinds of facts, how two of one kind merge and how claims are judged by them; `order` which times
+//! endings and new sessions get; `retention` how long facts are kept; [`MemoryFacts`] keeps them in a plain map.
+//! [`FactStore`] is the port behind which they are stored.
 
 mod fact;
 mod memory;
+mod order;
 mod retention;
 
 pub use fact::{AT_ONCE, Denial, Ending, Fact, SessionFacts, SessionKey, TagFacts, TagKey};
 pub use memory::MemoryFacts;
-pub use retention::{CLOCK_ERROR, SEALED_AHEAD, STALENESS, keep_until};
+pub use order::{cutoff_at, next, reaches, stale_at, start_after};
+pub use retention::{CLOCK_ERROR, Longest, Retention, SEALED_AHEAD, STALENESS};
 
 use std::fmt;
 use std::future::Future;
@@ -42,7 +45,8 @@ pub trait FactStore: Send + Sync {
 /// What was known when a fact was merged, and when it will be durable.
 #[derive(Debug)]
 pub struct Recorded {
-    /// Whether the fact added something that was not known before.
+    /// Whether the fact added something that was not known before, here or to whoever acknowledges it. If not, what they
+    /// know is known here by the time this is returned.
     pub raised: bool,
     /// Whether the session was known to go on under another id before this fact came.
     pub was_rotated: bool,

@@ -1,18 +1,23 @@
-//! The façade that adapters call: issue, verify, renew, reseal, rotate, end.
+//! The façade that adapters call: issue, import, verify, renew, reseal, rotate, check; end one session or many.
 //!
 //! [`Sessions`] holds the keys, the facts, a clock and a source of random bytes, and decides with them. It knows no HTTP,
 //! no file and no configuration format. Cookies come in as raw values, tokens go out as text.
 
 mod change;
+mod check;
 mod csrf;
+mod end;
+mod group;
 mod issue;
 mod pseudonym;
 mod realm;
 mod verify;
 
-pub use change::{Change, ChangeError};
+pub use change::{Change, ChangeError, MAX_GRACE};
+pub use check::{Checked, Standing};
 pub use csrf::CsrfError;
-pub use issue::{IssueError, Issued, NewSession, check_data};
+pub use group::{Group, GroupError};
+pub use issue::{Import, IssueError, Issued, NewSession, check_data};
 pub use pseudonym::Pseudonym;
 pub use realm::{Lifetimes, LifetimesError, MAX_COOKIE, Realm};
 pub use verify::{MAX_CANDIDATES, Refusal, Session};
@@ -22,11 +27,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::claims::{Claims, SessionId, Tag};
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
 use crate::keyring::Keys;
-use crate::revocation::{AT_ONCE, Fact, FactStore, Kept, StoreError, keep_until};
+use crate::revocation::{FactStore, Kept, Longest, Retention, StoreError};
 
 /// Sessions of one deployment. Cheap to share between threads by [`Arc`].
 pub struct Sessions {
@@ -56,46 +60,13 @@ impl Sessions {
     pub fn replace_keys(&self, keys: Keys) {
         self.keys.store(Arc::new(keys));
     }
+}
 
-    /// Ends a session at once, and whatever rotation made of it. The claims are those of any of its tokens, be it expired:
-    /// see [`Sessions::recognise`].
-    ///
-    /// Ending what is over already is no error: nothing changes. The outcome says whether anything did.
-    pub fn end(&self, realm: &Realm, claims: &Claims<'_>) -> Pending<bool> {
-        let now = self.now();
-        let of = claims.tags.iter().next().map(|subject| (subject, claims.started));
-        self.end_until(realm, claims.sid, of, now, keep_until(now, claims.expires, claims.idle))
-    }
-
-    /// As [`Sessions::end`], by the id alone. The token's own limits are not known, and it may have been sealed when longer
-    /// ones than today's were configured: so the ending is kept for as long as any session may live, 400 days.
-    pub fn end_id(&self, realm: &Realm, sid: SessionId) -> Pending<bool> {
-        let now = self.now();
-        self.end_until(realm, sid, None, now, keep_until(now, now.plus(Lifetimes::MAX), Lifetimes::MAX))
-    }
-
-    fn end_until(
-        &self,
-        realm: &Realm,
-        sid: SessionId,
-        of: Option<(Tag, Timestamp)>,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Pending<bool> {
-        let keys = self.keys.load();
-        let (mut sid, mut ended) = (sid, Pending::now(false));
-        // A session can be rotated often; each step is an id of its own, and the facts know how far the chain goes.
-        loop {
-            let session = realm.key(sid);
-            let recorded = self.facts.record(Fact::Deny { session, from: AT_ONCE, rotated: false, of, until }, now);
-            ended.outcome |= recorded.raised;
-            ended.kept = ended.kept.and(recorded.kept);
-            if !recorded.was_rotated {
-                return ended;
-            }
-            sid = keys.rotated(sid);
-        }
-    }
+/// How long facts of the realm are kept. Limits that nobody noted in the ring may have been the longest there are.
+fn retention(keys: &Keys, realm: &Realm) -> Retention {
+    let noted = keys.longest().unwrap_or(Longest { lifetime: Lifetimes::MAX, idle: Lifetimes::MAX });
+    let (lifetime, idle) = realm.lifetimes().longest();
+    Retention { longest: noted.or(Longest { lifetime, idle }), imports: realm.imports() }
 }
 
 /// An outcome that rests on facts. It holds on this replica already, and must not be told to anybody before the facts

@@ -147,7 +147,7 @@ fn change(sessions: &Sessions, realm: &Realm, token: &str, roles: Option<&[Strin
     let session = sessions.verify(realm, &[token.as_bytes()], &mut scratch).ok()?;
     let change = Change { roles, ..Change::default() };
     let changed = match new_id {
-        true => sessions.rotate(realm, &session, &change),
+        true => sessions.rotate(realm, &session, &change, Duration::ZERO),
         false => sessions.reseal(realm, &session, &change),
     };
     changed.ok().map(|changed| block_on(changed.settled()).expect("kept").token.expose().to_owned())

@@ -5,6 +5,7 @@ use super::ring::KeyRing;
 use crate::claims::{RealmName, SessionId, Tag};
 use crate::clock::Timestamp;
 use crate::entropy::{Entropy, EntropyError};
+use crate::revocation::Longest;
 use crate::seal::{Purpose, PurposeKey};
 use crate::secret::{MacKey, Secret};
 
@@ -18,6 +19,7 @@ pub struct Keys {
     decoy: Key,
     tags: MacKey,
     log: MacKey,
+    longest: Option<Longest>,
 }
 
 /// One key of a snapshot.
@@ -50,7 +52,15 @@ impl Keys {
         let begin = ring.schedule().into_iter().filter_map(|record| record.not_before);
         let schedule = begin.map(|at| (at, keys.iter().position(|key| Some(key.kid) == ring.sealing(at)))).collect();
         let decoy = Key::new(&Secret::generate(entropy)?);
-        Ok(Self { keys, schedule, decoy, tags: MacKey::new(&ring.tag_secret), log: MacKey::new(&ring.log_secret) })
+        let limits = ring.limits.iter().map(|limit| Longest { lifetime: limit.lifetime, idle: limit.idle });
+        let longest = limits.reduce(Longest::or);
+        let (tags, log) = (MacKey::new(&ring.tag_secret), MacKey::new(&ring.log_secret));
+        Ok(Self { keys, schedule, decoy, tags, log, longest })
+    }
+
+    /// The longest limits that tokens under these keys are known to be sealed with; `None` if none were noted in the ring.
+    pub fn longest(&self) -> Option<Longest> {
+        self.longest
     }
 
     /// The key that seals at `now`, if there is one: as [`KeyRing::sealing`].
@@ -81,6 +91,11 @@ impl Keys {
     /// The tag that all anonymous sessions of a realm bear.
     pub fn anonymous_tag(&self, realm: &RealmName) -> Tag {
         self.tags.tag(&[b"anonymous", realm.as_str().as_bytes()])
+    }
+
+    /// The id of a session that began elsewhere under `key`: always the same one, so that imports at one moment agree.
+    pub fn imported(&self, realm: &RealmName, key: &str) -> SessionId {
+        SessionId(self.tags.tag(&[b"import", realm.as_str().as_bytes(), key.as_bytes()]))
     }
 
     /// What logs call a session. As all that is keyed by the ring's own secrets, rotation of keys leaves it unchanged.

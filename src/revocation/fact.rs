@@ -1,5 +1,6 @@
 //! The kinds of facts, how two of one kind merge, and how claims are judged by them.
 
+use super::reaches;
 use crate::claims::{Claims, RealmId, SessionId, Tag};
 use crate::clock::Timestamp;
 
@@ -203,7 +204,7 @@ impl TagFacts {
 
     /// Whether they end the session of `claims`. One that started at the very instant of the cut-off is over.
     pub fn judge(&self, claims: &Claims<'_>) -> Option<Ending> {
-        self.cutoff.is_some_and(|at| claims.started <= at).then_some(Ending::CutOff)
+        self.cutoff.is_some_and(|at| reaches(at, claims.started)).then_some(Ending::CutOff)
     }
 
     /// Whether they say that `claims`, good otherwise, are out of date.

@@ -61,6 +61,13 @@ impl FactStore for MemoryFacts {
 }
 
 impl MemoryFacts {
+    /// How many sessions and tags there are facts about that matter at `now`.
+    pub fn count(&self, now: Timestamp) -> usize {
+        let maps = self.maps();
+        let sessions = maps.sessions.values().filter(|facts| facts.until > now).count();
+        sessions + maps.tags.values().filter(|facts| facts.until > now).count()
+    }
+
     fn maps(&self) -> std::sync::MutexGuard<'_, Maps> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::issue::{check_level, check_list};
-use super::{IssueError, Issued, Pending, Realm, Session, Sessions, check_data};
+use super::{IssueError, Issued, Pending, Realm, Session, Sessions, check_data, retention};
 use crate::claims::{Claims, MAX_ENTRIES, SessionId};
 use crate::clock::Timestamp;
-use crate::revocation::{AT_ONCE, CLOCK_ERROR, Fact, SEALED_AHEAD, keep_until};
+use crate::revocation::{AT_ONCE, CLOCK_ERROR, Fact, SEALED_AHEAD, next, start_after};
 use crate::token::SealError;
+
+/// Longest time for which the token before a rotation may still be good.
+pub const MAX_GRACE: Duration = Duration::from_secs(10);
 
 /// What changes in a session. `None` leaves a field as it is.
 #[derive(Clone, Debug, Default)]
@@ -47,11 +50,14 @@ impl Sessions {
     /// The same session, sealed anew: idle time begins again, nothing else changes.
     ///
     /// # Errors
-    /// [`SealError`] if no key is active or there are no random bytes.
-    pub fn renew(&self, realm: &Realm, session: &Session<'_>) -> Result<Issued, SealError> {
+    /// [`ChangeError`] if no key is active or there are no random bytes, or if the session was rotated and lives in its grace.
+    pub fn renew(&self, realm: &Realm, session: &Session<'_>) -> Result<Issued, ChangeError> {
+        if session.ending {
+            return Err(ChangeError::Conflict);
+        }
         let mut claims = session.claims.clone();
         claims.sealed = self.now().max(claims.sealed);
-        self.seal(&self.keys.load(), realm, &claims)
+        Ok(self.seal(&self.keys.load(), realm, &claims)?)
     }
 
     /// New claims under the same id. Every earlier token of the session is refused from here on.
@@ -64,70 +70,106 @@ impl Sessions {
         session: &Session<'a>,
         change: &Change<'a>,
     ) -> Result<Pending<Issued>, ChangeError> {
-        let now = self.now();
+        let (keys, now) = (self.keys.load(), self.now());
         let mut claims = session.claims.clone();
         change.apply(&mut claims, now)?;
         self.still_current(realm, session)?;
-        claims.claims_at = self.newer_claims_at(realm, &claims, now);
+        let behind = start_after(next(claims.claims_at), self.outdated_from(realm, claims.sid));
+        claims.claims_at = self.newer_claims_at(realm, &claims, change, now).max(behind);
         // Sealed before the fact is written: what can't be sealed must not outdate the token that works.
-        let issued = self.seal(&self.keys.load(), realm, &claims)?;
-        let until = keep_until(now, claims.expires, claims.idle);
+        let issued = self.seal(&keys, realm, &claims)?;
+        let until = retention(&keys, realm).session(now, claims.expires, claims.idle);
         let fact = Fact::Superseded { session: realm.key(claims.sid), at: claims.claims_at, until };
         let recorded = self.facts.record(fact, now);
-        // Of two at once, only the one that moved the fact holds the newer claims; or the session ended meanwhile.
-        let lives = recorded.raised && self.ending(realm, &claims, now).is_none();
+        // Of two at once, only the one that moved the fact holds the newer claims; or the session ended meanwhile, or its
+        // end was set.
+        let lives = recorded.raised && self.standing(realm, &claims, now).is_ok_and(|good| !good.ending);
         if lives { Ok(Pending { outcome: issued, kept: recorded.kept }) } else { Err(ChangeError::Conflict) }
     }
 
-    /// The session under a new id: at login, step-up, and whenever the old cookie must be worthless at once.
+    /// The session under a new id: at login, step-up, and whenever the old cookie must be worthless. That is at once, or after
+    /// `grace`, so that requests which are on their way with the old cookie still pass.
     ///
     /// # Errors
-    /// As [`Sessions::reseal`]. Of two rotations at one moment the second is refused, and the first one's token lives. If a
+    /// As [`Sessions::reseal`], and [`IssueError`] if there is more grace than [`MAX_GRACE`], or any where the old token could do
+    /// more than the new one. Of two rotations at one moment the second is refused, and the first one's token lives. If a
     /// reseal came between, both tokens are refused: better a new login than a role that the other one took away.
     pub fn rotate<'a>(
         &self,
         realm: &Realm,
         session: &Session<'a>,
         change: &Change<'a>,
+        grace: Duration,
     ) -> Result<Pending<Issued>, ChangeError> {
         let (keys, now) = (self.keys.load(), self.now());
         let old = session.claims.sid;
         let mut claims = session.claims.clone();
         change.apply(&mut claims, now)?;
+        check_grace(grace, &session.claims, &claims)?;
         self.still_current(realm, session)?;
         claims.sid = keys.rotated(old);
-        claims.claims_at = self.newer_claims_at(realm, &claims, now);
+        claims.claims_at = self.newer_claims_at(realm, &claims, change, now);
         let issued = self.seal(&keys, realm, &claims)?;
         // Kept to the absolute expiry: whoever ends the session by its old id has to find the new one.
         let until = claims.expires.plus(2 * CLOCK_ERROR);
         let of = claims.tags.iter().next().map(|subject| (subject, claims.started));
-        let deny = Fact::Deny { session: realm.key(old), from: AT_ONCE, rotated: true, of, until };
+        let from = if grace.is_zero() { AT_ONCE } else { now.plus(grace) };
+        let deny = Fact::Deny { session: realm.key(old), from, rotated: true, of, until };
         let recorded = self.facts.record(deny, now);
         // Both changes write before they read: a reseal that came between is seen here, or it sees the denial.
-        if recorded.over || recorded.was_rotated || self.ending(realm, &claims, now).is_some() {
+        if recorded.over || recorded.was_rotated || self.standing(realm, &claims, now).is_err() {
             return Err(ChangeError::Conflict);
         }
-        self.still_current(realm, session)?;
+        if self.is_outdated(realm, session) {
+            // The old token is out of date as well: neither is good any more.
+            return Err(ChangeError::Conflict);
+        }
         Ok(Pending { outcome: issued, kept: recorded.kept })
     }
 
-    /// A time for new claims that is later than that of every claim known of the session.
-    fn newer_claims_at(&self, realm: &Realm, claims: &Claims<'_>, now: Timestamp) -> Timestamp {
-        let newer = |at: Timestamp| at.plus(Duration::from_millis(1));
-        let known = self.outdated_from(realm, claims.sid).map_or(now, newer);
-        now.max(newer(claims.claims_at)).max(known)
+    /// Roles that the application gives are newer than all that is known to be out of date. Those that stand are as old as they
+    /// were, whatever else changes: what made them out of date may be known already, or still be on its way.
+    fn newer_claims_at(&self, realm: &Realm, claims: &Claims<'_>, change: &Change<'_>, now: Timestamp) -> Timestamp {
+        if change.roles.is_none() {
+            return claims.claims_at;
+        }
+        let tags: Vec<_> = claims.tags.iter().collect();
+        start_after(now.max(next(claims.claims_at)), self.known(realm, &tags).stale)
     }
 
     /// The source is judged again: what another request changed since it was verified must not be undone by the claims
     /// that stand in it.
     fn still_current(&self, realm: &Realm, session: &Session<'_>) -> Result<(), ChangeError> {
-        let outdated = self.outdated_from(realm, session.claims.sid).is_some_and(|at| session.claims.claims_at < at);
-        if outdated { Err(ChangeError::Conflict) } else { Ok(()) }
+        let gone = self.facts.session(realm.key(session.claims.sid)).is_some_and(|facts| facts.deny.is_some());
+        if gone || self.is_outdated(realm, session) { Err(ChangeError::Conflict) } else { Ok(()) }
+    }
+
+    fn is_outdated(&self, realm: &Realm, session: &Session<'_>) -> bool {
+        self.outdated_from(realm, session.claims.sid).is_some_and(|at| session.claims.claims_at < at)
     }
 
     /// Before when claims of the session are out of date.
-    fn outdated_from(&self, realm: &Realm, sid: SessionId) -> Option<Timestamp> {
+    pub(super) fn outdated_from(&self, realm: &Realm, sid: SessionId) -> Option<Timestamp> {
         self.facts.session(realm.key(sid))?.superseded
+    }
+}
+
+/// For as long as grace lasts, a thief of the old token has what it says. So there is none when the change takes something
+/// away; and whatever a value of the application's data may allow, another one may not.
+fn check_grace(grace: Duration, old: &Claims<'_>, new: &Claims<'_>) -> Result<(), IssueError> {
+    if grace > MAX_GRACE {
+        return Err(IssueError::Grace { limit: MAX_GRACE.as_secs(), found: grace.as_secs() });
+    }
+    let lowers = [
+        ("roles", old.roles.iter().any(|role| !new.roles.contains(role))),
+        ("data", old.data.iter().any(|entry| !new.data.contains(entry))),
+        ("amr", old.amr.iter().any(|method| !new.amr.contains(method))),
+        ("aal", new.aal < old.aal),
+        ("authenticated_at", new.authenticated < old.authenticated),
+    ];
+    match lowers.iter().find(|(_, lowers)| *lowers && !grace.is_zero()) {
+        Some((field, _)) => Err(IssueError::Lowering(field)),
+        None => Ok(()),
     }
 }
 
@@ -159,6 +201,6 @@ impl<'a> Change<'a> {
         self.data.map_or(Ok(()), check_data)?;
         check_level(self.aal.unwrap_or_default())?;
         let future = self.authenticated_at.is_some_and(|at| at > now.plus(SEALED_AHEAD));
-        if future { Err(IssueError::Future) } else { Ok(()) }
+        if future { Err(IssueError::Future("authenticated_at")) } else { Ok(()) }
     }
 }

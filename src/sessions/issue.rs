@@ -1,6 +1,7 @@
 //! A new session: what the application says is checked at the edge, then sealed.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{Realm, Sessions};
 use crate::claims::{
@@ -9,7 +10,7 @@ use crate::claims::{
 use crate::clock::Timestamp;
 use crate::entropy::random;
 use crate::keyring::Keys;
-use crate::revocation::SEALED_AHEAD;
+use crate::revocation::{SEALED_AHEAD, reaches, start_after};
 use crate::token::{SealError, Token, seal};
 
 /// What the application says about a session at login.
@@ -31,6 +32,24 @@ pub struct NewSession<'a> {
     pub authenticated_at: Option<Timestamp>,
     /// Whether the cookie outlives the browser.
     pub persistent: bool,
+    /// The session that it continues, if it began elsewhere.
+    pub import: Option<Import<'a>>,
+}
+
+/// A session that began elsewhere, and goes on here.
+#[derive(Clone, Copy)]
+pub struct Import<'a> {
+    /// What it was known by: the same key always gives the same session id.
+    pub key: &'a str,
+    /// When it started.
+    pub started: Timestamp,
+}
+
+impl std::fmt::Debug for Import<'_> {
+    /// Its key may be what still opens it elsewhere.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Import(started {:?}, key redacted)", self.started)
+    }
 }
 
 /// A sealed session on its way to the browser.
@@ -46,6 +65,8 @@ pub struct Issued {
     pub started: Timestamp,
     /// Absolute expiry.
     pub expires: Timestamp,
+    /// When the application last gave claims.
+    pub claims_at: Timestamp,
     /// When this token dies unless renewed.
     pub idle_expires: Timestamp,
     /// Whether the cookie outlives the browser.
@@ -81,8 +102,25 @@ pub enum IssueError {
     #[error("aal is 1, 2 or 3 (NIST SP 800-63B)")]
     Level,
     /// An authentication in the future.
-    #[error("authenticated_at lies in the future by this service's clock")]
-    Future,
+    #[error("{0} lies in the future by this service's clock")]
+    Future(&'static str),
+    /// An import into a realm whose endings are not kept for long enough.
+    #[error("import is only for a realm with `import = true`, whose endings are kept for longer")]
+    NoImports,
+    /// An import of a session that is over.
+    #[error("the session to import is over: expired, or ended here")]
+    ImportOver,
+    /// More grace than there may be.
+    #[error("grace_seconds is {found}, {} over the limit of {limit}", found - limit)]
+    Grace {
+        /// Most seconds.
+        limit: u64,
+        /// What was asked for.
+        found: u64,
+    },
+    /// Grace for a change after which the earlier token could do more than the new one.
+    #[error("{0} takes something away, so the earlier token can't be granted any grace; leave grace_seconds out")]
+    Lowering(&'static str),
     /// It can't be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -96,21 +134,27 @@ impl Sessions {
     pub fn issue(&self, realm: &Realm, new: &NewSession<'_>) -> Result<Issued, IssueError> {
         new.check()?;
         let (keys, now) = (self.keys.load(), self.now());
-        let tags = new.tags(&keys, realm);
-        let started = self.start_after_endings(realm, &tags, now);
         let authenticated = new.authenticated_at.unwrap_or(now);
         if authenticated > now.plus(SEALED_AHEAD) {
-            return Err(IssueError::Future);
+            return Err(IssueError::Future("authenticated_at"));
         }
+        let tags = new.tags(&keys, realm);
         let (idle, absolute) = realm.lifetimes().of(new.persistent);
+        let known = self.known(realm, &tags);
+        let (sid, started) = match &new.import {
+            Some(import) => self.imported(&keys, realm, import, absolute, known.ending)?,
+            None => (SessionId(random(&*self.entropy).map_err(SealError::from)?), start_after(now, known.ending)),
+        };
+        // New claims: behind all that is known to be out of date.
+        let outdated = known.stale.max(self.outdated_from(realm, sid));
         let tags = tags.concat();
         let claims = Claims {
-            sid: SessionId(random(&*self.entropy).map_err(SealError::from)?),
+            sid,
             subject: new.subject,
             started,
             authenticated,
-            claims_at: started,
-            sealed: started,
+            claims_at: start_after(started.max(now), outdated),
+            sealed: now,
             expires: started.plus(absolute),
             idle,
             amr: new.amr.iter().map(String::as_str).collect(),
@@ -124,11 +168,37 @@ impl Sessions {
         Ok(self.seal(&keys, realm, &claims)?)
     }
 
-    /// The start of a session that no known ending may hit: now, or just after the latest cut-off of its tags or floor of its realm.
-    fn start_after_endings(&self, realm: &Realm, tags: &[Tag], now: Timestamp) -> Timestamp {
-        let cutoffs = tags.iter().filter_map(|tag| self.facts.tag(realm.tag_key(*tag))?.cutoff);
-        let endings = cutoffs.chain(self.facts.floor(realm.id()));
-        endings.map(|at| at.plus(std::time::Duration::from_millis(1))).fold(now, Timestamp::max)
+    /// Id and start of a session that began elsewhere. It starts when it did, so what ended it here ends it still.
+    fn imported(
+        &self,
+        keys: &Keys,
+        realm: &Realm,
+        import: &Import<'_>,
+        absolute: Duration,
+        ended: Option<Timestamp>,
+    ) -> Result<(SessionId, Timestamp), IssueError> {
+        if !realm.imports() {
+            return Err(IssueError::NoImports);
+        }
+        let empty = Some(InvalidText::Empty).filter(|_| import.key.is_empty());
+        named("import.key", empty.map_or_else(|| check_text(import.key, MAX_VALUE), Err))?;
+        let (now, sid) = (self.now(), keys.imported(realm.name(), import.key));
+        if import.started > now.plus(SEALED_AHEAD) {
+            return Err(IssueError::Future("import.started_at"));
+        }
+        let denied = self.facts.session(realm.key(sid)).is_some_and(|facts| facts.deny.is_some());
+        let ended = ended.is_some_and(|at| reaches(at, import.started));
+        if denied || ended || now >= import.started.plus(absolute) {
+            return Err(IssueError::ImportOver);
+        }
+        Ok((sid, import.started))
+    }
+
+    /// What is known of sessions with these tags: the latest cut-off or floor, and before when claims are out of date.
+    pub(super) fn known(&self, realm: &Realm, tags: &[Tag]) -> Known {
+        let facts: Vec<_> = tags.iter().filter_map(|tag| self.facts.tag(realm.tag_key(*tag))).collect();
+        let ending = facts.iter().filter_map(|facts| facts.cutoff).chain(self.facts.floor(realm.id())).max();
+        Known { ending, stale: facts.iter().filter_map(|facts| facts.stale).max() }
     }
 
     /// Seals claims that were checked.
@@ -141,10 +211,19 @@ impl Sessions {
             token,
             started: claims.started,
             expires: claims.expires,
+            claims_at: claims.claims_at,
             idle_expires: claims.dies(),
             persistent: claims.persistent,
         })
     }
+}
+
+/// What facts say of sessions with the same tags.
+pub(super) struct Known {
+    /// Up to which start they are over.
+    pub ending: Option<Timestamp>,
+    /// Before when their claims are out of date.
+    pub stale: Option<Timestamp>,
 }
 
 impl NewSession<'_> {
@@ -205,7 +284,7 @@ fn check_count(field: &'static str, found: usize, limit: usize) -> Result<(), Is
     if found > limit { Err(IssueError::TooMany { field, limit, found }) } else { Ok(()) }
 }
 
-fn named(field: &str, checked: Result<&str, InvalidText>) -> Result<(), IssueError> {
+pub(super) fn named(field: &str, checked: Result<&str, InvalidText>) -> Result<(), IssueError> {
     checked.map(drop).map_err(|problem| IssueError::Text { field: field.to_owned(), problem })
 }
 

@@ -23,6 +23,7 @@ pub struct Realm {
     csrf: Binding,
     /// Octets of its cookie that are not the token.
     overhead: usize,
+    imports: bool,
 }
 
 impl Realm {
@@ -31,7 +32,7 @@ impl Realm {
         let session = Binding::new(Purpose::Session, &cookie, &name);
         let csrf = Binding::new(Purpose::Csrf, &cookie, &name);
         let overhead = cookie.as_str().len() + 1;
-        Self { id: RealmId::of(&name), name, cookie, lifetimes, session, csrf, overhead }
+        Self { id: RealmId::of(&name), name, cookie, lifetimes, session, csrf, overhead, imports: false }
     }
 
     /// The same realm, whose cookie is written with attributes of so many octets (`Max-Age` apart).
@@ -39,6 +40,18 @@ impl Realm {
     pub fn with_attributes(mut self, octets: usize) -> Self {
         self.overhead = self.cookie.as_str().len() + 1 + octets;
         self
+    }
+
+    /// The same realm, which takes in sessions that began elsewhere if `imports`. Its endings are kept for longer.
+    #[must_use]
+    pub fn with_imports(mut self, imports: bool) -> Self {
+        self.imports = imports;
+        self
+    }
+
+    /// Whether sessions that began elsewhere may be imported.
+    pub fn imports(&self) -> bool {
+        self.imports
     }
 
     /// Whether browsers keep a cookie with a token of so many characters.

@@ -4,7 +4,7 @@ use super::{Realm, Sessions};
 use crate::claims::{Claims, Tag};
 use crate::clock::Timestamp;
 use crate::keyring::Keys;
-use crate::revocation::{Ending, SEALED_AHEAD};
+use crate::revocation::{Ending, SEALED_AHEAD, reaches};
 use crate::token::{Scratch, Unopenable, open};
 
 /// Most cookies of one name in a request; with more, none counts.
@@ -17,6 +17,10 @@ pub struct Session<'s> {
     pub claims: Claims<'s>,
     /// Whether a renewed token is due.
     pub renewal_due: bool,
+    /// Whether roles and data are out of date: then the roles are not to be relied on.
+    pub stale: bool,
+    /// Whether its end is set: it was rotated with some grace, and lives until that is over. It is neither renewed nor changed.
+    pub ending: bool,
     /// When it was judged.
     pub at: Timestamp,
 }
@@ -114,9 +118,9 @@ impl Sessions {
             several if several.len() > MAX_CANDIDATES => return Err(Refusal::TooMany),
             several => self.newest(&keys, realm, several, now, scratch)?,
         };
-        let claims = self.judge(&keys, realm, value, now, scratch)?;
-        let renewal_due = slot(&claims, now) > slot(&claims, claims.sealed);
-        Ok(Session { claims, renewal_due, at: now })
+        let (claims, Good { stale, ending }) = self.judge(&keys, realm, value, now, scratch)?;
+        let renewal_due = !ending && slot(&claims, now) > slot(&claims, claims.sealed);
+        Ok(Session { claims, renewal_due, stale, ending, at: now })
     }
 
     /// What an authentic token says, whether or not it is still good: to end its session. `None` for anything else.
@@ -137,7 +141,7 @@ impl Sessions {
         let mut passed_over = Refusal::Missing;
         for value in candidates {
             match self.judge(keys, realm, value, now, scratch) {
-                Ok(claims) => {
+                Ok((claims, _)) => {
                     let rank = Rank::of(&claims);
                     match &best {
                         Some((known, _)) if known.subject != rank.subject => return Err(Refusal::SubjectsDiffer),
@@ -162,7 +166,7 @@ impl Sessions {
         value: &[u8],
         now: Timestamp,
         scratch: &'s mut Scratch,
-    ) -> Result<Claims<'s>, Refusal> {
+    ) -> Result<(Claims<'s>, Good), Refusal> {
         let claims = open(keys, realm.session(), value, scratch)?;
         if claims.sealed > now.plus(SEALED_AHEAD) {
             return Err(Refusal::SealedAhead);
@@ -173,20 +177,37 @@ impl Sessions {
         if now >= claims.sealed.plus(claims.idle) {
             return Err(Refusal::ExpiredIdle);
         }
-        match self.ending(realm, &claims, now) {
-            Some(ending) => Err(Refusal::Ended(ending)),
-            None => Ok(claims),
+        match self.standing(realm, &claims, now) {
+            Ok(good) => Ok((claims, good)),
+            Err(ending) => Err(Refusal::Ended(ending)),
         }
     }
 
     /// What the facts say: one look-up for the realm, one for the session and one for each tag.
-    pub(super) fn ending(&self, realm: &Realm, claims: &Claims<'_>, now: Timestamp) -> Option<Ending> {
-        if self.facts.floor(realm.id()).is_some_and(|at| claims.started <= at) {
-            return Some(Ending::Floored);
+    pub(super) fn standing(&self, realm: &Realm, claims: &Claims<'_>, now: Timestamp) -> Result<Good, Ending> {
+        if self.facts.floor(realm.id()).is_some_and(|at| reaches(at, claims.started)) {
+            return Err(Ending::Floored);
         }
-        let own = self.facts.session(realm.key(claims.sid)).and_then(|facts| facts.judge(claims, now));
-        own.or_else(|| claims.tags.iter().find_map(|tag| self.facts.tag(realm.tag_key(tag))?.judge(claims)))
+        let mut good = Good::default();
+        if let Some(own) = self.facts.session(realm.key(claims.sid)) {
+            own.judge(claims, now).map_or(Ok(()), Err)?;
+            good.ending = own.deny.is_some();
+        }
+        for tag in claims.tags.iter() {
+            if let Some(facts) = self.facts.tag(realm.tag_key(tag)) {
+                facts.judge(claims).map_or(Ok(()), Err)?;
+                good.stale |= facts.outdate(claims);
+            }
+        }
+        Ok(good)
     }
+}
+
+/// What the facts say of a session that they do not end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Good {
+    pub stale: bool,
+    pub ending: bool,
 }
 
 /// What several tokens are compared by.

@@ -202,7 +202,7 @@ fn rotations_at_one_moment_agree() {
     let (sessions, realm) = (&server.service.sessions, &server.service.site.realm("default").expect("there").realm);
     let mut rooms = [Scratch::default(), Scratch::default()];
     let both = rooms.each_mut().map(|room| sessions.verify(realm, &[session.token.as_bytes()], room).expect("good"));
-    let [first, second] = both.map(|session| sessions.rotate(realm, &session, &Change::default()));
+    let [first, second] = both.map(|session| sessions.rotate(realm, &session, &Change::default(), Duration::ZERO));
     // The second could bring back a role that the first took away.
     assert_eq!(second.err(), Some(ChangeError::Conflict));
     let first = block_on(first.expect("the first").settled()).expect("kept");
@@ -232,7 +232,7 @@ fn of_reseals_at_one_moment_one_wins() {
     let lowered = block_on(lowered.settled()).expect("kept");
     server.advance(Duration::from_millis(1));
     assert_eq!(sessions.reseal(realm, &b, &Change::default()).err(), Some(ChangeError::Conflict));
-    assert_eq!(sessions.rotate(realm, &c, &Change::default()).err(), Some(ChangeError::Conflict));
+    assert_eq!(sessions.rotate(realm, &c, &Change::default(), Duration::ZERO).err(), Some(ChangeError::Conflict));
     assert!(server.accepts(lowered.token.expose()), "the losers took nothing away");
 }
 
@@ -245,7 +245,7 @@ fn a_change_of_what_was_ended_meanwhile_is_a_conflict() {
     let [a, b] = rooms.each_mut().map(|room| sessions.verify(realm, &[session.token.as_bytes()], room).expect("good"));
     server.revoke(&json!({"session_id": session.id}));
     assert_eq!(sessions.reseal(realm, &a, &Change::default()).err(), Some(ChangeError::Conflict));
-    assert_eq!(sessions.rotate(realm, &b, &Change::default()).err(), Some(ChangeError::Conflict));
+    assert_eq!(sessions.rotate(realm, &b, &Change::default(), Duration::ZERO).err(), Some(ChangeError::Conflict));
 }
 
 #[test]

@@ -1,0 +1,163 @@
+//! Endings of many sessions at once: of a subject, of a handle, of a realm. And claims that went out of date.
+//!
+//! Nothing is looked up and no session is listed: one fact says which sessions it is about, by a tag that they bear and by their start.
+
+use super::{Issued, Pending, Realm, Session, Sessions, retention};
+use crate::claims::{InvalidText, Tag, check_name};
+use crate::clock::Timestamp;
+use crate::keyring::Keys;
+use crate::revocation::{Fact, Recorded, cutoff_at, next, stale_at};
+use crate::token::SealError;
+
+/// Sessions that bear the same tag.
+#[derive(Clone, Copy)]
+pub enum Group<'a> {
+    /// All of a user.
+    Subject(&'a str),
+    /// All that were issued with this handle.
+    Handle(&'a str),
+}
+
+/// Sessions can't be ended together as asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GroupError {
+    /// Its name can't be that of any session.
+    #[error(transparent)]
+    Name(#[from] InvalidText),
+    /// The session to keep is none of them.
+    #[error("the session to keep is none of those that would end")]
+    NotOfGroup,
+    /// The session to keep can't be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+impl Sessions {
+    /// Ends all sessions of the group that exist now, known here or not. A login from here on is not hit.
+    ///
+    /// `keep` goes on, as the session that it is, under a token that starts behind the ending and is given back, unless it
+    /// expires within these two seconds anyway. Its earlier tokens end with the others.
+    ///
+    /// # Errors
+    /// [`GroupError`], and then nothing has ended.
+    pub fn end_group(
+        &self,
+        realm: &Realm,
+        group: Group<'_>,
+        keep: Option<&Session<'_>>,
+    ) -> Result<Pending<Option<Issued>>, GroupError> {
+        let (keys, now) = (self.keys.load(), self.now());
+        let tag = group.tag(&keys, realm)?;
+        if keep.is_some_and(|session| !session.claims.tags.iter().any(|own| own == tag)) {
+            return Err(GroupError::NotOfGroup);
+        }
+        let rule = retention(&keys, realm);
+        let key = realm.tag_key(tag);
+        let known = || self.facts.tag(key).and_then(|facts| facts.cutoff);
+        self.raise(cutoff_at, known, |at| {
+            // Sealed before the fact is written: what can't be sealed must not end with the others.
+            let lives = keep.filter(|session| next(at) < session.claims.expires);
+            let kept = lives.map(|session| self.moved_behind(&keys, realm, session, at)).transpose()?;
+            Ok((kept, self.facts.record(Fact::Cutoff { tag: key, at, until: rule.cutoff(at) }, now)))
+        })
+    }
+
+    /// Says that what sessions of the group say was given before now and is out of date. They live, without roles, until
+    /// the application gives new claims.
+    ///
+    /// # Errors
+    /// [`GroupError`] if the name can't be that of any session.
+    pub fn outdate_group(&self, realm: &Realm, group: Group<'_>) -> Result<Pending<()>, GroupError> {
+        let (keys, now) = (self.keys.load(), self.now());
+        let rule = retention(&keys, realm);
+        let key = realm.tag_key(group.tag(&keys, realm)?);
+        let known = || self.facts.tag(key).and_then(|facts| facts.stale);
+        self.raise(stale_at, known, |at| {
+            Ok(((), self.facts.record(Fact::Stale { tag: key, at, until: rule.stale(at) }, now)))
+        })
+    }
+
+    /// The tag that sessions of the group bear, by which logs can name it without saying who it is.
+    ///
+    /// # Errors
+    /// [`InvalidText`] if the name can't be that of any session.
+    pub fn tag_of(&self, realm: &Realm, group: Group<'_>) -> Result<Tag, InvalidText> {
+        group.tag(&self.keys.load(), realm)
+    }
+
+    /// Ends all sessions of the realm that exist now.
+    pub fn end_realm(&self, realm: &Realm) -> Pending<()> {
+        let until = retention(&self.keys.load(), realm);
+        self.raise_floor(&[realm], |at| Fact::Floor { realm: Some(realm.id()), at, until: until.cutoff(at) })
+    }
+
+    /// Ends all sessions that exist now, of the realms given and of any other. For how long that is remembered follows from
+    /// those given.
+    pub fn end_all(&self, realms: &[&Realm]) -> Pending<()> {
+        let keys = self.keys.load();
+        let rules: Vec<_> = realms.iter().map(|realm| retention(&keys, realm)).collect();
+        let until = move |at: Timestamp| rules.iter().map(|rule| rule.cutoff(at)).max().unwrap_or(Timestamp::MAX);
+        self.raise_floor(realms, |at| Fact::Floor { realm: None, at, until: until(at) })
+    }
+
+    fn raise_floor(&self, realms: &[&Realm], fact: impl Fn(Timestamp) -> Fact) -> Pending<()> {
+        let now = self.now();
+        let known = || realms.iter().filter_map(|realm| self.facts.floor(realm.id())).max();
+        let raised = self
+            .raise::<_, std::convert::Infallible>(cutoff_at, known, |at| Ok(((), self.facts.record(fact(at), now))));
+        match raised {
+            Ok(raised) => raised,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Writes a time past all that is known. If one as late was known already, here by now or where the fact was sent to, a session may
+    /// have begun just behind it: then once more, past that one. What is later still came after we were asked, and so did
+    /// whatever began behind it.
+    fn raise<T, E>(
+        &self,
+        rule: fn(Timestamp, Option<Timestamp>) -> Timestamp,
+        known: impl Fn() -> Option<Timestamp>,
+        mut write: impl FnMut(Timestamp) -> Result<(T, Recorded), E>,
+    ) -> Result<Pending<T>, E> {
+        let (mut outcome, mut recorded) = write(rule(self.now(), known()))?;
+        if !recorded.raised {
+            (outcome, recorded) = write(rule(self.now(), known()))?;
+        }
+        Ok(Pending { outcome, kept: recorded.kept })
+    }
+
+    /// The session, as if it had started just behind an ending at `at`. Nothing else changes.
+    fn moved_behind(
+        &self,
+        keys: &Keys,
+        realm: &Realm,
+        session: &Session<'_>,
+        at: Timestamp,
+    ) -> Result<Issued, SealError> {
+        let mut claims = session.claims.clone();
+        claims.started = next(at);
+        claims.sealed = self.now().max(claims.sealed);
+        self.seal(keys, realm, &claims)
+    }
+}
+
+impl Group<'_> {
+    fn tag(self, keys: &Keys, realm: &Realm) -> Result<Tag, InvalidText> {
+        Ok(match self {
+            Self::Subject(subject) => keys.subject_tag(realm.name(), check_name(subject)?),
+            Self::Handle(handle) => keys.handle_tag(realm.name(), check_name(handle)?),
+        })
+    }
+}
+
+impl std::fmt::Debug for Group<'_> {
+    /// Which kind only: whose it is stays out of logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Subject(_) => "Subject(redacted)",
+            Self::Handle(_) => "Handle(redacted)",
+        })
+    }
+}
