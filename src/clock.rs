@@ -1,8 +1,9 @@
 //! Points in time, and where they come from.
 //!
-//! Here: [`Timestamp`], the [`Clock`] port, the wall clock and a clock for tests. This is the one file that reads the
+//! Here: [`Timestamp`], the [`Clock`] port, the wall clock, one that never goes back and one for tests. This is the one file that reads the
 //! wall clock; everything else takes `now` as an argument or holds a [`Clock`].
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -89,6 +90,37 @@ impl Clock for SystemClock {
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::default().plus(since_epoch)
+    }
+}
+
+/// A clock that never goes back: where the one behind it does, it stands still until that one has caught up.
+///
+/// Else what expired by a clock that was ahead would be good again once the clock is set right, and endings that were given up by
+/// then, because nothing they end could live any more, would be missed. While it stands still, no session gets idle.
+pub struct SteadyClock {
+    source: Arc<dyn Clock>,
+    latest: AtomicU64,
+}
+
+impl SteadyClock {
+    /// The same as `source`, but for steps back.
+    pub fn new(source: Arc<dyn Clock>) -> Self {
+        Self { source, latest: AtomicU64::new(0) }
+    }
+}
+
+impl Clock for SteadyClock {
+    fn now(&self) -> Timestamp {
+        let (now, latest) = (self.source.now().0, self.latest.load(Ordering::Acquire));
+        // Most calls come within the millisecond of another one, and write nothing.
+        let latest = if now > latest { self.latest.fetch_max(now, Ordering::AcqRel) } else { latest };
+        Timestamp(now.max(latest))
+    }
+}
+
+impl std::fmt::Debug for SteadyClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SteadyClock({:?})", self.latest)
     }
 }
 

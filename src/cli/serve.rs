@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::rt::System;
 use clap::Args;
-use sealpass::clock::{Clock, SystemClock};
+use sealpass::clock::{Clock, SteadyClock, SystemClock};
 use sealpass::config::{RealmSettings, Settings, Site};
 use sealpass::entropy::{Entropy, SystemEntropy};
 use sealpass::http::{Credentials, NewCredential, Readiness, Running, Service, start};
@@ -56,7 +56,7 @@ impl Serve {
     }
 
     fn service(&self, settings: &Settings, site: Site, dir: &RingDir) -> Result<Service, Failure> {
-        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
+        let (clock, entropy) = (Arc::new(SteadyClock::new(Arc::new(SystemClock))), Arc::new(SystemEntropy::new()));
         let keys = Keys::new(&dir.load()?, &*entropy)?;
         let facts = Arc::new(CachedFacts::new(Arc::clone(&clock) as Arc<dyn Clock>));
         keep_clean(Arc::clone(&facts));
