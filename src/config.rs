@@ -8,6 +8,7 @@ mod csrf;
 mod operation;
 mod settings;
 mod site;
+mod site_error;
 mod values;
 
 pub use audit::{AuditSettings, AuditTo};
@@ -18,4 +19,5 @@ pub use settings::{
     Access, CookieSettings, DEFAULT_FILE, Listener, PolicySettings, Preset, RealmSettings, SameSite, Settings,
     SettingsError,
 };
-pub use site::{Policy, RealmSite, Site, SiteError};
+pub use site::{Policy, RealmSite, Site};
+pub use site_error::SiteError;

@@ -31,6 +31,8 @@ pub enum Decision {
     Forbidden,
     /// A valid session that has to authenticate anew: 401 with a challenge.
     StepUp,
+    /// A valid session with claims that are out of date: 401 with the reason `reseal`.
+    Stale,
     /// A valid session, and no CSRF token of it: 403.
     Csrf,
     /// An anonymous session where a subject is demanded: 401.
@@ -50,12 +52,13 @@ pub struct Metrics {
     ended: Counter,
     ring_read: Gauge,
     ring_changes: Counter,
+    ended_together: Counter,
     audit_lost: Counter,
 }
 
 /// One counter for each reason, looked up beforehand: a request only adds one.
 struct Decisions {
-    others: [Counter; 6],
+    others: [Counter; 7],
     refused: [Counter; Refusal::CODES.len()],
 }
 
@@ -72,7 +75,7 @@ impl Metrics {
         registry.register("verify_decisions", "Decisions of the verify endpoint by reason", decisions.clone());
         let counter = |reason| decisions.get_or_create(&Reason { reason }).clone();
         let decisions = Decisions {
-            others: ["ok", "forbidden", "step_up", "anonymous", "not_ready", "csrf"].map(counter),
+            others: ["ok", "forbidden", "step_up", "anonymous", "not_ready", "csrf", "stale"].map(counter),
             refused: Refusal::CODES.map(counter),
         };
         let (issued, renewed, ended) = (Counter::default(), Counter::default(), Counter::default());
@@ -83,8 +86,11 @@ impl Metrics {
         let (ring_read, ring_changes) = (Gauge::default(), Counter::default());
         registry.register("ring_read_timestamp_seconds", "When the key ring was last read", ring_read.clone());
         registry.register("ring_changes", "How often other keys were taken into use", ring_changes.clone());
+        let ended_together = Counter::default();
+        let help = "Endings of all sessions of a subject, a handle or a realm";
+        registry.register("sessions_ended_together", help, ended_together.clone());
         registry.register("audit_lost", "Audit events that could not be written", audit_lost.clone());
-        Self { registry, decisions, issued, renewed, ended, ring_read, ring_changes, audit_lost }
+        Self { registry, decisions, issued, renewed, ended, ring_read, ring_changes, ended_together, audit_lost }
     }
 
     /// Counts a decision of verify.
@@ -96,6 +102,7 @@ impl Metrics {
             Decision::Anonymous => &self.decisions.others[3],
             Decision::NotReady => &self.decisions.others[4],
             Decision::Csrf => &self.decisions.others[5],
+            Decision::Stale => &self.decisions.others[6],
             Decision::Refused(refusal) => {
                 let at = Refusal::CODES.iter().position(|code| *code == refusal.code());
                 &self.decisions.refused[at.unwrap_or_default()]
@@ -127,6 +134,11 @@ impl Metrics {
     /// Counts keys that were taken into use.
     pub fn ring_changed(&self) {
         self.ring_changes.inc();
+    }
+
+    /// Counts an ending of many sessions.
+    pub fn ended_together(&self) {
+        self.ended_together.inc();
     }
 
     /// Counts audit events that could not be written.

@@ -86,6 +86,8 @@ pub struct RealmSettings {
     /// What `/logout` asks the browser to clear (the Clear-Site-Data header).
     #[serde(deserialize_with = "list")]
     pub clear_site_data: Vec<String>,
+    /// Whether sessions that began elsewhere may be imported. Endings are then kept for longer.
+    pub import: bool,
 }
 
 /// Where a token may come from.
@@ -149,6 +151,8 @@ pub struct PolicySettings {
     pub aal: u8,
     /// Only claims that are not stale.
     pub fresh: bool,
+    /// Let roles count that are out of date.
+    pub stale_roles: bool,
     /// What is done about cross-site request forgery.
     pub csrf: Csrf,
     /// Which identity headers are sent.
@@ -260,6 +264,7 @@ impl Default for RealmSettings {
             accept: vec![Access::Cookie],
             public_origins: Vec::new(),
             clear_site_data: vec!["storage".to_owned()],
+            import: false,
         }
     }
 }
@@ -282,6 +287,7 @@ impl Default for PolicySettings {
             amr: Vec::new(),
             aal: 0,
             fresh: false,
+            stale_roles: false,
             csrf: Csrf::None,
             headers: vec![Preset::Sealpass],
         }

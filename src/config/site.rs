@@ -12,9 +12,10 @@ use url::{Origin, Url};
 use super::cookie_shape::CookieShape;
 use super::csrf::{self, Csrf};
 use super::settings::{Access, PolicySettings, Preset, RealmSettings, SameSite, Settings};
-use crate::claims::{CookieName, InvalidText, RealmName, check_name};
-use crate::keyring::{Timing, TimingError};
-use crate::sessions::{Lifetimes, LifetimesError, Realm};
+use super::site_error::SiteError;
+use crate::claims::{CookieName, RealmName, check_name};
+use crate::keyring::Timing;
+use crate::sessions::{Lifetimes, Realm};
 
 /// All realms and policies, by name.
 #[derive(Debug)]
@@ -65,81 +66,12 @@ pub struct Policy {
     pub aal: u8,
     /// Only claims that are not stale.
     pub fresh: bool,
+    /// Roles that are out of date count as well.
+    pub stale_roles: bool,
     /// What is done about cross-site request forgery.
     pub csrf: Csrf,
     /// Which identity headers.
     pub headers: Vec<Preset>,
-}
-
-/// The configuration contradicts itself or a standard. Each text is one line that names the key and the remedy.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SiteError {
-    /// A realm's name, cookie name or text.
-    #[error("{key}: {problem}")]
-    Text {
-        /// Which key.
-        key: String,
-        /// What is wrong.
-        problem: InvalidText,
-    },
-    /// A realm's lifetimes.
-    #[error("realm.{realm}: {problem}")]
-    Lifetimes {
-        /// Which realm.
-        realm: String,
-        /// What is wrong.
-        problem: LifetimesError,
-    },
-    /// A cookie that browsers would drop, or a rule of RFC 6265bis.
-    #[error("realm.{realm}.cookie: {problem}")]
-    Cookie {
-        /// Which realm.
-        realm: String,
-        /// What is wrong and what to do.
-        problem: &'static str,
-    },
-    /// Two realms with one cookie.
-    #[error("realm.{0} and realm.{1} have the same cookie name; give each its own")]
-    SameCookie(String, String),
-    /// Not an origin.
-    #[error(
-        "realm.{realm}.public_origins: {origin:?} is not an origin; write scheme and host, such as https://app.example.com"
-    )]
-    Origin {
-        /// Which realm.
-        realm: String,
-        /// What was written.
-        origin: String,
-    },
-    /// A realm accepts nothing.
-    #[error("realm.{0}.accept is empty; name cookie, bearer or both")]
-    NoAccess(String),
-    /// Not a type of RFC's Clear-Site-Data.
-    #[error("realm.{0}.clear_site_data takes cache, cookies, storage and executionContexts")]
-    ClearSiteData(String),
-    /// No time that a rotation can be built on.
-    #[error("rotation.confirm_within {0}")]
-    Rotation(TimingError),
-    /// Not a network.
-    #[error("trusted_proxies: {0:?} is neither a network nor an address; write 10.0.0.0/8, fd00::/8 or 192.0.2.7")]
-    Network(String),
-    /// A policy of a realm that is not there.
-    #[error("policy.{policy}.realm: there is no realm called {realm:?}")]
-    NoRealm {
-        /// Which policy.
-        policy: String,
-        /// Which realm.
-        realm: String,
-    },
-    /// A policy that contradicts itself.
-    #[error("policy.{policy}: {problem}")]
-    Policy {
-        /// Which policy.
-        policy: String,
-        /// What is wrong and what to do.
-        problem: &'static str,
-    },
 }
 
 impl Site {
@@ -232,7 +164,9 @@ impl RealmSite {
         let bearer = settings.accept.contains(&Access::Bearer);
         let from_cookie = settings.accept.contains(&Access::Cookie);
         Ok(Self {
-            realm: Realm::new(realm_name, cookie_name, lifetimes).with_attributes(cookie.attributes.len()),
+            realm: Realm::new(realm_name, cookie_name, lifetimes)
+                .with_attributes(cookie.attributes.len())
+                .with_imports(settings.import),
             cookie,
             from_cookie,
             bearer,
@@ -288,6 +222,7 @@ impl Policy {
             amr: settings.amr.clone(),
             aal: settings.aal,
             fresh: settings.fresh,
+            stale_roles: settings.stale_roles,
             csrf: settings.csrf,
             headers: settings.headers.clone(),
         })

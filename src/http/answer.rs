@@ -49,9 +49,19 @@ impl Problem {
         }
     }
 
-    /// Whether it has this status.
-    pub fn is(&self, status: StatusCode) -> bool {
-        self.status == status.as_u16()
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The same, of an entry of a list.
+    #[must_use]
+    pub fn inside(mut self, list: &str, at: usize) -> Self {
+        self.field = Some(match self.field {
+            Some(field) => format!("{list}[{at}].{field}"),
+            None => format!("{list}[{at}]"),
+        });
+        self
     }
 
     /// The same under another status.
@@ -85,8 +95,7 @@ impl Problem {
 
 impl From<Problem> for HttpResponse {
     fn from(problem: Problem) -> Self {
-        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = json(status, &problem);
+        let mut response = json(problem.status(), &problem);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
     }

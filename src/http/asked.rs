@@ -19,6 +19,24 @@ pub struct Issue {
     pub aal: u8,
     pub authenticated_at: Option<String>,
     pub persistent: bool,
+    pub replaces: Option<Visitor>,
+    pub import: Option<Imported>,
+}
+
+/// The session of a visitor, as they came with it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Visitor {
+    pub token: Option<String>,
+    pub cookie: Option<String>,
+}
+
+/// A session that began elsewhere.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Imported {
+    pub key: String,
+    pub started_at: String,
 }
 
 /// A session that goes on, and what changes in it.
@@ -34,6 +52,7 @@ pub struct Update {
     pub amr: Option<Vec<String>>,
     pub aal: Option<u8>,
     pub authenticated_at: Option<String>,
+    pub grace_seconds: Option<u64>,
 }
 
 /// Which session.
@@ -46,7 +65,7 @@ pub struct Which {
     pub cookie: Option<String>,
 }
 
-/// Which session, by its token, its cookie or its id.
+/// Which session, by its token, its cookie or its id; or several, by their ids.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Revoke {
@@ -55,6 +74,57 @@ pub struct Revoke {
     pub token: Option<String>,
     pub cookie: Option<String>,
     pub session_id: Option<String>,
+    pub session_ids: Option<Vec<String>>,
+}
+
+/// One subject or several, and which of one's sessions goes on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subjects {
+    #[serde(default = "default_realm")]
+    pub realm: String,
+    pub subject: Option<String>,
+    pub subjects: Option<Vec<String>>,
+    pub keep: Option<Visitor>,
+}
+
+/// One handle or several.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Handles {
+    #[serde(default = "default_realm")]
+    pub realm: String,
+    pub handle: Option<String>,
+    pub handles: Option<Vec<String>>,
+}
+
+/// One realm, or all.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Floor {
+    pub realm: Option<String>,
+    pub all: Option<bool>,
+}
+
+/// Sessions whose tokens are not at hand.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    #[serde(default = "default_realm")]
+    pub realm: String,
+    pub sessions: Vec<CheckedSession>,
+}
+
+/// What an application remembers of a session.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckedSession {
+    pub session_id: String,
+    pub subject: Option<String>,
+    #[serde(default)]
+    pub handles: Vec<String>,
+    pub started_at: String,
+    pub claims_at: Option<String>,
 }
 
 impl Default for Issue {
@@ -69,6 +139,8 @@ impl Default for Issue {
             aal: 0,
             authenticated_at: None,
             persistent: false,
+            replaces: None,
+            import: None,
         }
     }
 }

@@ -12,38 +12,48 @@ use super::presented::bearer;
 use super::{Service, problems};
 use crate::sessions::Pending;
 
-/// Authenticates, reads the body within its limits, and answers.
+/// Authenticates an application, reads the body within its limits, and answers.
 pub async fn call<T: DeserializeOwned>(
     service: &Service,
     request: &HttpRequest,
     body: web::Payload,
     then: impl FnOnce(&Grant, T) -> Result<Pending<HttpResponse>, Problem>,
 ) -> HttpResponse {
-    let grant = match authenticate(service, request) {
-        Ok(grant) => grant,
-        Err(mut response) => {
-            close_if_more_follows(request, &mut response);
-            return response;
-        }
-    };
-    if !grant.has(Scope::App) {
-        let mut response = HttpResponse::from(problems::scope());
+    let then = async |grant: &Grant, asked| settled(then(grant, asked)).await;
+    call_for(Scope::App, service, request, body, then).await
+}
+
+/// The same for a scope, and for an answer that waits for several things.
+pub async fn call_for<T: DeserializeOwned>(
+    scope: Scope,
+    service: &Service,
+    request: &HttpRequest,
+    body: web::Payload,
+    then: impl AsyncFnOnce(&Grant, T) -> Result<HttpResponse, Problem>,
+) -> HttpResponse {
+    let unread = |mut response: HttpResponse| {
         close_if_more_follows(request, &mut response);
-        return response;
-    }
+        response
+    };
+    let grant = match authenticate(service, request) {
+        Ok(grant) if grant.has(scope) => grant,
+        Ok(_) => return unread(problems::scope(scope).into()),
+        Err(response) => return unread(response),
+    };
     match read(request, body, MAX_BODY).await {
-        Ok(asked) => settled(then(grant, asked)).await.unwrap_or_else(HttpResponse::from),
-        Err(problem) => {
-            let mut response = HttpResponse::from(problem);
-            close_if_more_follows(request, &mut response);
-            response
-        }
+        Ok(asked) => then(grant, asked).await.unwrap_or_else(HttpResponse::from),
+        Err(problem) => unread(problem.into()),
     }
 }
 
 /// The answer, once all that it says is kept.
 pub async fn settled(answer: Result<Pending<HttpResponse>, Problem>) -> Result<HttpResponse, Problem> {
-    answer?.settled().await.map_err(|error| {
+    settle(answer).await
+}
+
+/// What was begun, once it is kept.
+pub async fn settle<T>(begun: Result<Pending<T>, Problem>) -> Result<T, Problem> {
+    begun?.settled().await.map_err(|error| {
         tracing::error!("an ending is not acknowledged: {error}");
         problems::not_kept()
     })

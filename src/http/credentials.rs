@@ -111,7 +111,7 @@ impl Grant {
 
     /// Whether it is good in `realm`.
     pub fn covers(&self, realm: &str) -> bool {
-        self.realms.iter().any(|name| name == "*" || name == realm)
+        self.covers_all() || self.realms.iter().any(|name| name == realm)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 
 use super::csrf::CsrfLack;
+use super::identity::Freshness;
 use crate::claims::Claims;
 use crate::clock::Timestamp;
 use crate::config::Policy;
@@ -36,6 +37,8 @@ pub enum Lack {
     Authentication(String),
     /// A role, which no new login gives.
     Role,
+    /// Claims that are not out of date: the application has to give new ones.
+    Fresh,
     /// A CSRF token, which no new login gives.
     Csrf(CsrfLack),
 }
@@ -81,9 +84,21 @@ impl<'q> Added<'q> {
 ///
 /// # Errors
 /// [`Lack`] says what is missing.
-pub fn judge(policy: &Policy, added: &Added<'_>, claims: &Claims<'_>, now: Timestamp) -> Result<(), Lack> {
+pub fn judge(
+    policy: &Policy,
+    added: &Added<'_>,
+    claims: &Claims<'_>,
+    freshness: Freshness,
+    now: Timestamp,
+) -> Result<(), Lack> {
     if claims.subject.is_none() && !policy.anonymous {
         return Err(Lack::Subject);
+    }
+    // Whether it has a role is not known as long as its roles are out of date.
+    let by_role = !policy.role.is_empty() || added.role.is_some();
+    let stale_roles = freshness == (Freshness::Stale { roles_count: false });
+    if (by_role && stale_roles) || ((policy.fresh || added.fresh) && freshness != Freshness::Fresh) {
+        return Err(Lack::Fresh);
     }
     let has_role = |role: &str| claims.roles.contains(&role);
     let any_of_policy = policy.role.is_empty() || policy.role.iter().any(|role| has_role(role));

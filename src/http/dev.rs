@@ -3,6 +3,7 @@
 //! The helpers log anybody in as anybody. They exist only with `serve --dev`, which listens on loopback alone.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST};
 use actix_web::http::{Method, StatusCode};
@@ -13,7 +14,7 @@ use serde_json::json;
 use super::answer::{MAX_BODY, Problem, close_if_more_follows, empty, json as json_answer};
 use super::asked::Issue;
 use super::call::{read, settled};
-use super::control;
+use super::control::{self, How, Own};
 use super::demands::Added;
 use super::presented::Presented;
 use super::verify::decide;
@@ -90,6 +91,18 @@ async fn helper(service: &Service, request: &HttpRequest, body: web::Payload) ->
             let _: BTreeMap<String, String> = read(request, body, limit).await?;
             settled(control::renew_in(service, By::Dev, site, None, Some(&cookie_line(request)))).await.map_err(as_401)
         }
+        "/dev/stale" => {
+            let _: BTreeMap<String, String> = read(request, body, limit).await?;
+            settled(control::of_own_subject(service, By::Dev, site, &cookie_line(request), Own::Outdate))
+                .await
+                .map_err(as_401)
+        }
+        "/dev/elsewhere" => {
+            let _: BTreeMap<String, String> = read(request, body, limit).await?;
+            settled(control::of_own_subject(service, By::Dev, site, &cookie_line(request), Own::EndOthers))
+                .await
+                .map_err(as_401)
+        }
         "/dev/replay" => {
             let Replay { token } = read(request, body, limit).await?;
             Ok(replayed(service, request, policy, &token))
@@ -105,8 +118,8 @@ fn changed(
     roles: &[String],
 ) -> Result<Pending<HttpResponse>, Problem> {
     let change = Change { roles: Some(roles), ..Change::default() };
-    let new_id = request.path() == "/dev/rotate";
-    control::change_in(service, By::Dev, site, None, Some(&cookie_line(request)), &change, new_id).map_err(as_401)
+    let how = if request.path() == "/dev/rotate" { How::Rotate(Duration::ZERO) } else { How::Reseal };
+    control::change_in(service, By::Dev, site, None, Some(&cookie_line(request)), &change, how).map_err(as_401)
 }
 
 /// What verify would answer a browser that came with this token.
@@ -126,7 +139,7 @@ fn cookie_line(request: &HttpRequest) -> String {
 
 /// To a page, no session is 401, as it is for verify.
 fn as_401(problem: Problem) -> Problem {
-    if problem.is(StatusCode::NOT_FOUND) { problem.with_status(StatusCode::UNAUTHORIZED) } else { problem }
+    if problem.status() == StatusCode::NOT_FOUND { problem.with_status(StatusCode::UNAUTHORIZED) } else { problem }
 }
 
 const PAGE: &str = include_str!("dev_page.html");

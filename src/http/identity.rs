@@ -11,17 +11,33 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::claims::Claims;
 use crate::config::Preset;
+use crate::sessions::Session;
 
 /// Whom the headers are about.
 #[derive(Clone, Copy, Debug)]
 pub enum Identity<'a> {
-    /// A session that passed, and the name of its realm.
-    Known(&'a Claims<'a>, &'a str),
+    /// A session that passed, the name of its realm, and whether what it says is out of date.
+    Known(&'a Claims<'a>, &'a str, Freshness),
     /// No session that counts.
     Nobody {
         /// Whether a cookie was there at all.
         presented: bool,
     },
+}
+
+/// Whether what a session says is out of date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    Fresh,
+    /// The application has to give new claims. The roles count if the route says so.
+    Stale {
+        roles_count: bool,
+    },
+}
+
+/// What a client or a page is told to do about a 401 that no login mends.
+pub fn put_reason(headers: &mut HeaderMap, reason: &'static str) {
+    headers.insert(REASON.clone(), HeaderValue::from_static(reason));
 }
 
 /// Adds the identity headers of every preset.
@@ -62,8 +78,8 @@ fn put<const N: usize>(headers: &mut HeaderMap, names: &'static [HeaderName; N],
 }
 
 fn sealpass(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 15] {
-    let (claims, realm) = match identity {
-        Identity::Known(claims, realm) => (claims, realm),
+    let (claims, realm, freshness) = match identity {
+        Identity::Known(claims, realm, freshness) => (claims, realm, freshness),
         Identity::Nobody { .. } => {
             let mut values = [const { EMPTY }; 15];
             values[0] = FALSE;
@@ -74,13 +90,13 @@ fn sealpass(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 15] {
         TRUE,
         ink.encoded(claims.subject.unwrap_or_default()),
         ink.written(|out| URL_SAFE_NO_PAD.encode_string(claims.sid.0, out)),
-        ink.joined(&claims.roles),
+        ink.joined(freshness.roles(claims)),
         ink.number(claims.authenticated.as_secs()),
         ink.number(claims.started.as_secs()),
         ink.joined(&claims.amr),
         level(claims.aal),
         ink.number(claims.expires.as_secs()),
-        TRUE, // nothing makes claims stale yet
+        bool(freshness == Freshness::Fresh),
         bool(claims.subject.is_none()),
         ink.encoded(realm),
         ink.data(claims),
@@ -90,20 +106,20 @@ fn sealpass(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 15] {
 }
 
 fn x_auth_request(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 4] {
-    let Identity::Known(claims, _) = identity else { return [const { EMPTY }; 4] };
+    let Identity::Known(claims, _, freshness) = identity else { return [const { EMPTY }; 4] };
     [
         ink.encoded(claims.subject.unwrap_or_default()),
         ink.encoded(datum(claims, "email")),
-        ink.joined(&claims.roles),
+        ink.joined(freshness.roles(claims)),
         ink.encoded(datum(claims, "preferred_username")),
     ]
 }
 
 fn remote(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 4] {
-    let Identity::Known(claims, _) = identity else { return [const { EMPTY }; 4] };
+    let Identity::Known(claims, _, freshness) = identity else { return [const { EMPTY }; 4] };
     [
         ink.encoded(claims.subject.unwrap_or_default()),
-        ink.joined(&claims.roles),
+        ink.joined(freshness.roles(claims)),
         ink.encoded(datum(claims, "name")),
         ink.encoded(datum(claims, "email")),
     ]
@@ -113,7 +129,7 @@ fn authgear(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 8] {
     let mut values = [const { EMPTY }; 8];
     match identity {
         Identity::Nobody { presented, .. } => values[0] = if presented { FALSE } else { EMPTY },
-        Identity::Known(claims, _) => {
+        Identity::Known(claims, ..) => {
             values[0] = TRUE;
             values[1] = ink.encoded(claims.subject.unwrap_or_default());
             values[2] = bool(claims.subject.is_none());
@@ -123,6 +139,18 @@ fn authgear(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 8] {
         }
     }
     values
+}
+
+impl Freshness {
+    /// Of a session, on a route that counts stale roles or does not.
+    pub fn of(session: &Session<'_>, roles_count: bool) -> Self {
+        if session.stale { Self::Stale { roles_count } } else { Self::Fresh }
+    }
+
+    /// The roles that count.
+    pub fn roles<'c, 'a>(self, claims: &'c Claims<'a>) -> &'c [&'a str] {
+        if self == (Self::Stale { roles_count: false }) { &[] } else { &claims.roles }
+    }
 }
 
 /// Writes values into one buffer that all of them share: one allocation for a whole answer.
@@ -221,6 +249,8 @@ static SEALPASS: [HeaderName; 15] = [
     HeaderName::from_static("x-session-reason"),
     HeaderName::from_static("x-session-csrf"),
 ];
+
+static REASON: HeaderName = HeaderName::from_static("x-session-reason");
 
 static X_AUTH_REQUEST: [HeaderName; 4] = [
     HeaderName::from_static("x-auth-request-user"),

@@ -119,7 +119,7 @@ async fn in_custody<T: Send + 'static>(
 fn operator<'s>(service: &'s Service, request: &HttpRequest) -> Result<&'s Grant, HttpResponse> {
     let grant = authenticate(service, request)?;
     match (grant.has(Scope::Admin), grant.covers_all()) {
-        (false, _) => Err(problems::scope_admin().into()),
+        (false, _) => Err(problems::scope(Scope::Admin).into()),
         (_, false) => Err(problems::all_realms().into()),
         _ => Ok(grant),
     }

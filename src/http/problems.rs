@@ -3,9 +3,10 @@
 use actix_web::http::StatusCode;
 
 use super::answer::Problem;
+use super::credentials::Scope;
 use crate::claims::InvalidText;
 use crate::custody::{CustodyError, Refused};
-use crate::sessions::{ChangeError, IssueError};
+use crate::sessions::{ChangeError, GroupError, IssueError};
 use crate::token::SealError;
 
 pub fn credential() -> Problem {
@@ -13,12 +14,10 @@ pub fn credential() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "credential", "No valid credential", detail)
 }
 
-pub fn scope() -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "scope", "Not allowed", "this call needs a credential with the scope app")
-}
-
-pub fn scope_admin() -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "scope", "Not allowed", "this call needs a credential with the scope admin")
+pub fn scope(needed: Scope) -> Problem {
+    let name = if needed == Scope::App { "app" } else { "admin" };
+    let detail = format!("this call needs a credential with the scope {name}");
+    Problem::new(StatusCode::FORBIDDEN, "scope", "Not allowed", detail)
 }
 
 pub fn all_realms() -> Problem {
@@ -91,6 +90,11 @@ pub fn unusable(field: &'static str, problem: &str) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "field", "A field is wrong", detail).field(field)
 }
 
+pub fn too_many(field: &'static str, limit: usize, found: usize) -> Problem {
+    let detail = format!("{field} has {found} entries, {} over the limit of {limit}", found - limit);
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "field", "A field is wrong", detail).field(field).limit(limit, found)
+}
+
 pub fn one_of(fields: &str) -> Problem {
     let detail = format!("give exactly one of {fields}");
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "field", "A field is wrong", detail)
@@ -119,9 +123,16 @@ pub fn of_issue(error: &IssueError) -> Problem {
         }
         IssueError::Text { field, .. } => wrong.field(field.clone()),
         IssueError::TooMany { field, limit, found } => wrong.field(*field).limit(*limit, *found),
-        IssueError::Anonymous(field) => wrong.field(*field),
         IssueError::Level => wrong.field("aal"),
-        IssueError::Future => wrong.field("authenticated_at"),
+        IssueError::Anonymous(field) | IssueError::Future(field) | IssueError::Lowering(field) => wrong.field(*field),
+        IssueError::Grace { limit, found } => {
+            let count = |seconds: u64| usize::try_from(seconds).unwrap_or(usize::MAX);
+            wrong.field("grace_seconds").limit(count(*limit), count(*found))
+        }
+        IssueError::NoImports => wrong.field("import"),
+        IssueError::ImportOver => {
+            Problem::new(StatusCode::CONFLICT, "over", "The session is over", error.to_string()).field("import")
+        }
         IssueError::Seal(SealError::TooLarge { limit, found } | SealError::CookieTooLarge { limit, found }) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too-large", "Too large for a cookie", error.to_string())
                 .limit(*limit, *found)
@@ -137,5 +148,13 @@ pub fn of_change(error: &ChangeError) -> Problem {
     match error {
         ChangeError::Issue(error) => of_issue(error),
         ChangeError::Conflict => Problem::new(StatusCode::CONFLICT, "conflict", "Changed meanwhile", error.to_string()),
+    }
+}
+
+pub fn of_group(field: &'static str, error: &GroupError) -> Problem {
+    match error {
+        GroupError::Name(problem) => of_issue(&IssueError::Text { field: field.to_owned(), problem: *problem }),
+        GroupError::Seal(error) => of_issue(&(*error).into()),
+        _ => unusable("keep", "is no session of that subject"),
     }
 }

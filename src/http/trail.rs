@@ -28,7 +28,6 @@ pub fn ended(service: &Service, by: By<'_>, site: &RealmSite, sid: SessionId, su
 
 /// All sessions of a subject are over, or their claims out of date: `kind` says which. `subject` is its tag; none for all
 /// of a realm or a handle.
-#[expect(dead_code, reason = "for the calls that end many sessions at once")]
 pub fn together(service: &Service, by: By<'_>, kind: Kind, realm: &str, subject: Option<Tag>, reason: &'static str) {
     service.audit.record(service.sessions.now(), || {
         let mut event = Event::new(kind, realm, by);

@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::answer::{empty, put_cookie};
 use super::csrf::{self, CsrfLack};
 use super::demands::{Added, Lack, judge};
-use super::identity::{self, Identity};
+use super::identity::{self, Freshness, Identity};
 use super::presented::{Presented, with_scratch};
 use super::{Service, cookie, trail};
 use crate::config::{Csrf, Policy, Preset, RealmSite};
@@ -56,11 +56,12 @@ pub fn decide(
     with_scratch(|scratch| match presented.judge(service, &policy.realm, scratch) {
         Ok(session) => {
             let session = presented.renewable(session);
-            let lack = judge(policy, added, &session.claims, session.at).err();
+            let freshness = Freshness::of(&session, policy.stale_roles);
+            let lack = judge(policy, added, &session.claims, freshness, session.at).err();
             let demanded = policy.csrf == Csrf::Require || added.csrf();
             let lack = match lack {
                 // A new login would not help, so this comes before what it would mend.
-                None | Some(Lack::Authentication(_)) if demanded => {
+                None | Some(Lack::Authentication(_) | Lack::Fresh) if demanded => {
                     let shown = csrf::check(service, request, &policy.realm, presented, session.claims.sid);
                     shown.err().map(Lack::Csrf).or(lack)
                 }
@@ -77,13 +78,18 @@ pub fn decide(
 
 /// A valid session, and what it lacks of what the route demands.
 fn recognised(service: &Service, policy: &Policy, lack: Option<Lack>, session: &Session<'_>) -> HttpResponse {
+    let freshness = Freshness::of(session, policy.stale_roles);
     let nobody = Identity::Nobody { presented: true };
     let mut response = match lack {
         None => {
             service.metrics.decided(Decision::Allowed);
             let mut response = empty(StatusCode::OK);
             let realm = policy.realm.realm.name().as_str();
-            identity::write(response.headers_mut(), &policy.headers, Identity::Known(&session.claims, realm));
+            identity::write(
+                response.headers_mut(),
+                &policy.headers,
+                Identity::Known(&session.claims, realm, freshness),
+            );
             if let Some(token) = csrf::provided(service, policy, session.claims.sid) {
                 identity::put_csrf(response.headers_mut(), &policy.headers, token);
             }
@@ -94,6 +100,12 @@ fn recognised(service: &Service, policy: &Policy, lack: Option<Lack>, session: &
             return if policy.optional { optional(policy, true) } else { unauthorized(policy) };
         }
         Some(Lack::Role) => forbidden(service, &policy.headers),
+        Some(Lack::Fresh) => {
+            service.metrics.decided(Decision::Stale);
+            let mut response = unauthorized(policy);
+            identity::put_reason(response.headers_mut(), "reseal");
+            response
+        }
         Some(Lack::Csrf(lack)) => {
             csrf_refused(service, lack);
             denied(StatusCode::FORBIDDEN, &policy.headers)
@@ -185,7 +197,7 @@ pub fn resolve(service: &Service, request: &HttpRequest) -> HttpResponse {
                 let identity = match if demanded { shown() } else { Ok(()) } {
                     Ok(()) => {
                         service.metrics.decided(Decision::Allowed);
-                        Identity::Known(&session.claims, realm)
+                        Identity::Known(&session.claims, realm, Freshness::of(&session, false))
                     }
                     Err(lack) => {
                         csrf_refused(service, lack);

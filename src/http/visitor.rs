@@ -10,7 +10,7 @@ use super::cookie::{self, Values};
 use super::presented::{Presented, bearer, cookies, every_cookie, with_scratch};
 use super::{Service, csrf, trail};
 use crate::config::RealmSite;
-use crate::sessions::Pending;
+use crate::sessions::{ChangeError, Pending};
 use crate::telemetry::{By, Kind};
 
 /// A new token for whoever asks, due or not.
@@ -34,8 +34,11 @@ pub fn renew(service: &Service, request: &HttpRequest) -> HttpResponse {
                 return empty(StatusCode::UNAUTHORIZED);
             }
         };
-        let Ok(issued) = service.sessions.renew(&site.realm, &session) else {
-            return empty(StatusCode::SERVICE_UNAVAILABLE);
+        let issued = match service.sessions.renew(&site.realm, &session) {
+            Ok(issued) => issued,
+            // It was rotated a moment ago: the next cookie is on its way already, and must not be overwritten.
+            Err(ChangeError::Conflict) => return empty(StatusCode::CONFLICT),
+            Err(_) => return empty(StatusCode::SERVICE_UNAVAILABLE),
         };
         service.metrics.renewed();
         trail::sealed(service, By::Renew, Kind::Renewed, site, &issued);

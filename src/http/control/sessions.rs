@@ -1,43 +1,27 @@
-//! The control listener: applications issue, change and end sessions; operators look at the service.
-//!
-//! Every call needs a credential of the right scope and realm. Ids and subjects stand in bodies, never in paths, so that
-//! no access log collects them.
+//! Calls about one session: issue, renew, reseal, rotate, end, look into.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use super::answer::{Problem, close_if_more_follows, empty, json as json_answer, put_cookie};
-use super::asked::{Issue, Revoke, Update, Which};
-use super::call::{authenticate, call};
-use super::cookie::{self, Values, every_value};
-use super::credentials::Grant;
-use super::presented::with_scratch;
-use super::visitor::end;
-use super::{Service, csrf, keys, problems, trail};
+use super::{bulk, instant, ready, realm};
 use crate::claims::SessionId;
-use crate::clock::Timestamp;
 use crate::config::RealmSite;
-use crate::sessions::{Change, Issued, NewSession, Pending, Session};
+use crate::http::answer::{Problem, empty, json as json_answer, put_cookie};
+use crate::http::asked::{Issue, Revoke, Update, Visitor, Which};
+use crate::http::call::{call, call_for, settled};
+use crate::http::cookie::{self, Values, every_value};
+use crate::http::credentials::{Grant, Scope};
+use crate::http::presented::with_scratch;
+use crate::http::visitor::end;
+use crate::http::{Service, csrf, problems, trail};
+use crate::sessions::{Change, Import, Issued, NewSession, Pending, Session};
 use crate::telemetry::{By, Kind};
 
-/// The paths of the control listener.
-pub fn routes(app: &mut web::ServiceConfig) {
-    app.route("/v1/sessions", web::post().to(issue))
-        .route("/v1/sessions/renew", web::post().to(renew))
-        .route("/v1/sessions/reseal", web::post().to(reseal))
-        .route("/v1/sessions/rotate", web::post().to(rotate))
-        .route("/v1/sessions/revoke", web::post().to(revoke))
-        .route("/v1/sessions/introspect", web::post().to(introspect))
-        .route("/metrics", web::get().to(metrics))
-        .configure(keys::routes)
-        .default_service(web::to(unknown));
-}
-
-async fn issue(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+pub(super) async fn issue(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     call(&service, &request, body, |grant, asked: Issue| {
         let site = realm(&service, grant, &asked.realm)?;
         issue_in(&service, grant.by(), site, &asked)
@@ -46,13 +30,20 @@ async fn issue(service: web::Data<Service>, request: HttpRequest, body: web::Pay
 }
 
 /// Issues a session in a realm: 201, with the cookie ready to pass on.
-pub(super) fn issue_in(
+pub(in crate::http) fn issue_in(
     service: &Service,
     by: By<'_>,
     site: &RealmSite,
     asked: &Issue,
 ) -> Result<Pending<HttpResponse>, Problem> {
     ready(service)?;
+    let import = match &asked.import {
+        Some(import) => instant("import.started_at", Some(&import.started_at))?
+            .map(|started| Import { key: import.key.as_str(), started }),
+        None => None,
+    };
+    let replaced = asked.replaces.as_ref().filter(|visitor| visitor.token.is_some() || visitor.cookie.is_some());
+    let replaced = replaced.map(|visitor| Given::of_visitor(visitor, site)).transpose()?;
     let new = NewSession {
         subject: asked.subject.as_deref(),
         handles: &asked.handles,
@@ -62,15 +53,18 @@ pub(super) fn issue_in(
         aal: asked.aal,
         authenticated_at: instant("authenticated_at", asked.authenticated_at.as_deref())?,
         persistent: asked.persistent,
+        import,
     };
     let issued = service.sessions.issue(&site.realm, &new).map_err(|error| problems::of_issue(&error))?;
-    let answer = sealed(service, site, StatusCode::CREATED, &issued);
+    let answer = Pending::now(sealed(service, site, StatusCode::CREATED, &issued));
     service.metrics.issued();
     trail::sealed(service, by, Kind::Issued, site, &issued);
-    Ok(Pending::now(answer))
+    // The session that the visitor came with. What can't be read of it has no session to end.
+    let values = replaced.iter().flat_map(|given| given.values.iter().copied());
+    Ok(values.fold(answer, |answer, value| answer.and(end_but(service, by, site, value, issued.sid))))
 }
 
-async fn renew(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+pub(super) async fn renew(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     call(&service, &request, body, |grant, asked: Which| {
         let site = realm(&service, grant, &asked.realm)?;
         renew_in(&service, grant.by(), site, asked.token.as_deref(), asked.cookie.as_deref())
@@ -79,7 +73,7 @@ async fn renew(service: web::Data<Service>, request: HttpRequest, body: web::Pay
 }
 
 /// Renews a session: 200, with the cookie ready to pass on.
-pub(super) fn renew_in(
+pub(in crate::http) fn renew_in(
     service: &Service,
     by: By<'_>,
     site: &RealmSite,
@@ -89,24 +83,32 @@ pub(super) fn renew_in(
     ready(service)?;
     with_session(service, site, token, cookie, |session| {
         let issued = service.sessions.renew(&site.realm, session);
-        let issued = issued.map_err(|error| problems::of_issue(&error.into()))?;
+        let issued = issued.map_err(|error| problems::of_change(&error))?;
         service.metrics.renewed();
         trail::sealed(service, by, Kind::Renewed, site, &issued);
         Ok(Pending::now(sealed(service, site, StatusCode::OK, &issued)))
     })
 }
 
-async fn reseal(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+pub(super) async fn reseal(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     change(service, request, body, false).await
 }
 
-async fn rotate(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+pub(super) async fn rotate(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     change(service, request, body, true).await
 }
 
 async fn change(service: web::Data<Service>, request: HttpRequest, body: web::Payload, new_id: bool) -> HttpResponse {
     call(&service, &request, body, |grant, asked: Update| {
         let site = realm(&service, grant, &asked.realm)?;
+        let grace = Duration::from_secs(asked.grace_seconds.unwrap_or_default());
+        if asked.grace_seconds.is_some() && !new_id {
+            return Err(problems::unusable(
+                "grace_seconds",
+                "is for rotate alone: a reseal outdates what came before at once",
+            ));
+        }
+        let how = if new_id { How::Rotate(grace) } else { How::Reseal };
         let change = Change {
             roles: asked.roles.as_deref(),
             data: asked.data.as_ref(),
@@ -114,67 +116,86 @@ async fn change(service: web::Data<Service>, request: HttpRequest, body: web::Pa
             aal: asked.aal,
             authenticated_at: instant("authenticated_at", asked.authenticated_at.as_deref())?,
         };
-        change_in(&service, grant.by(), site, asked.token.as_deref(), asked.cookie.as_deref(), &change, new_id)
+        change_in(&service, grant.by(), site, asked.token.as_deref(), asked.cookie.as_deref(), &change, how)
     })
     .await
 }
 
+/// How a session is changed.
+#[derive(Clone, Copy)]
+pub(in crate::http) enum How {
+    /// Under its id.
+    Reseal,
+    /// Under a new one, and for how long the one before may still be used.
+    Rotate(Duration),
+}
+
 /// Reseals a session, or gives it a new id: 200, with the cookie ready to pass on.
-pub(super) fn change_in(
+pub(in crate::http) fn change_in(
     service: &Service,
     by: By<'_>,
     site: &RealmSite,
     token: Option<&str>,
     cookie: Option<&str>,
     change: &Change<'_>,
-    new_id: bool,
+    how: How,
 ) -> Result<Pending<HttpResponse>, Problem> {
     ready(service)?;
     with_session(service, site, token, cookie, |session| {
-        let changed = match new_id {
-            true => service.sessions.rotate(&site.realm, session, change),
-            false => service.sessions.reseal(&site.realm, session, change),
+        let changed = match how {
+            How::Rotate(grace) => service.sessions.rotate(&site.realm, session, change, grace),
+            How::Reseal => service.sessions.reseal(&site.realm, session, change),
         };
         let changed = changed.map_err(|error| problems::of_change(&error))?;
         Ok(changed.map(|issued| {
-            match new_id {
-                true => trail::rotated(service, by, site, session.claims.sid, &issued),
-                false => trail::sealed(service, by, Kind::Resealed, site, &issued),
+            match how {
+                How::Rotate(_) => trail::rotated(service, by, site, session.claims.sid, &issued),
+                How::Reseal => trail::sealed(service, by, Kind::Resealed, site, &issued),
             }
             sealed(service, site, StatusCode::OK, &issued)
         }))
     })
 }
 
-async fn revoke(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
-    call(&service, &request, body, |grant, asked: Revoke| {
+pub(super) async fn revoke(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+    call_for(Scope::App, &service, &request, body, async |grant: &Grant, asked: Revoke| {
         let site = realm(&service, grant, &asked.realm)?;
-        let ended = match (&asked.session_id, &asked.token, &asked.cookie) {
-            (Some(id), None, None) => {
-                let sid =
-                    SessionId::decode(id).ok_or_else(|| problems::unusable("session_id", "is not a session id"))?;
-                service.sessions.end_id(&site.realm, sid).map(|raised| {
-                    service.metrics.ended(raised);
-                    if raised {
-                        trail::ended(&service, grant.by(), site, sid, None);
-                    }
-                })
+        match (&asked.session_id, &asked.session_ids, &asked.token, &asked.cookie) {
+            (Some(id), None, None, None) => {
+                settled(end_id(&service, grant.by(), site, id).map(|ended| ended.map(no_content))).await
             }
-            (None, token, cookie) => {
+            (None, Some(ids), None, None) => {
+                bulk::each("session_id", "session_ids", "ended", ids, |id| end_id(&service, grant.by(), site, id)).await
+            }
+            (None, None, token, cookie) => {
                 let given = Given::of(token.as_deref(), cookie.as_deref(), site)?;
-                given
+                let ended = given
                     .values
                     .iter()
-                    .fold(Pending::now(()), |ended, value| ended.and(end(&service, grant.by(), site, value)))
+                    .fold(Pending::now(()), |ended, value| ended.and(end(&service, grant.by(), site, value)));
+                settled(Ok(ended.map(no_content))).await
             }
-            _ => return Err(problems::one_of("token, cookie and session_id")),
-        };
-        Ok(ended.map(|()| empty(StatusCode::NO_CONTENT)))
+            _ => Err(problems::one_of("token, cookie, session_id and session_ids")),
+        }
     })
     .await
 }
 
-async fn introspect(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+fn end_id(service: &Service, by: By<'_>, site: &RealmSite, id: &str) -> Result<Pending<()>, Problem> {
+    let sid = SessionId::decode(id).ok_or_else(|| problems::unusable("session_id", "is not a session id"))?;
+    Ok(service.sessions.end_id(&site.realm, sid).map(|raised| {
+        service.metrics.ended(raised);
+        if raised {
+            trail::ended(service, by, site, sid, None);
+        }
+    }))
+}
+
+fn no_content((): ()) -> HttpResponse {
+    empty(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn introspect(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     call(&service, &request, body, |grant, asked: Which| {
         let site = realm(&service, grant, &asked.realm)?;
         ready(&service)?;
@@ -188,41 +209,24 @@ async fn introspect(service: web::Data<Service>, request: HttpRequest, body: web
     .await
 }
 
-async fn metrics(service: web::Data<Service>, request: HttpRequest) -> HttpResponse {
-    let mut response = match authenticate(&service, &request) {
-        Ok(_) => HttpResponse::Ok()
-            .insert_header((CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8"))
-            .body(service.metrics.render()),
-        Err(response) => response,
-    };
-    close_if_more_follows(&request, &mut response);
-    response
-}
-
-async fn unknown(request: HttpRequest) -> HttpResponse {
-    let mut response = HttpResponse::from(problems::unknown_path());
-    close_if_more_follows(&request, &mut response);
-    response
-}
-
-/// The realm, if the credential covers it. One that is not covered and one that does not exist look the same.
-fn realm<'s>(service: &'s Service, grant: &Grant, name: &str) -> Result<&'s RealmSite, Problem> {
-    if !grant.covers(name) {
-        return Err(problems::realm_not_covered());
-    }
-    service.site.realm(name).map(|site| &**site).ok_or_else(|| problems::unusable("realm", "is not configured"))
-}
-
-fn ready(service: &Service) -> Result<(), Problem> {
-    if service.is_ready() { Ok(()) } else { Err(problems::not_ready()) }
+/// Ends the session of a value, unless it is the new one itself: a session that is imported once more.
+fn end_but(service: &Service, by: By<'_>, site: &RealmSite, value: &[u8], new: SessionId) -> Pending<()> {
+    let same = with_scratch(|scratch| {
+        service.sessions.recognise(&site.realm, value, scratch).is_some_and(|claims| claims.sid == new)
+    });
+    if same { Pending::now(()) } else { end(service, by, site, value) }
 }
 
 /// What the application hands over of its visitor.
-struct Given<'a> {
+pub(super) struct Given<'a> {
     values: Values<'a>,
 }
 
 impl<'a> Given<'a> {
+    pub(super) fn of_visitor(visitor: &'a Visitor, site: &RealmSite) -> Result<Self, Problem> {
+        Self::of(visitor.token.as_deref(), visitor.cookie.as_deref(), site)
+    }
+
     fn of(token: Option<&'a str>, cookie: Option<&'a str>, site: &RealmSite) -> Result<Self, Problem> {
         match (token, cookie) {
             (Some(token), None) => Ok(Self { values: std::iter::once(token.as_bytes()).collect() }),
@@ -236,13 +240,13 @@ impl<'a> Given<'a> {
     }
 }
 
-fn with_session(
+pub(super) fn with_session<T>(
     service: &Service,
     site: &RealmSite,
     token: Option<&str>,
     cookie: Option<&str>,
-    then: impl FnOnce(&Session<'_>) -> Result<Pending<HttpResponse>, Problem>,
-) -> Result<Pending<HttpResponse>, Problem> {
+    then: impl FnOnce(&Session<'_>) -> Result<T, Problem>,
+) -> Result<T, Problem> {
     let given = Given::of(token, cookie, site)?;
     with_scratch(|scratch| match service.sessions.verify(&site.realm, &given.values, scratch) {
         Ok(session) => then(&session),
@@ -254,7 +258,7 @@ fn with_session(
 }
 
 /// A sealed session as an answer: the cookie as a header, and all of it as JSON.
-fn sealed(service: &Service, site: &RealmSite, status: StatusCode, issued: &Issued) -> HttpResponse {
+pub(super) fn sealed(service: &Service, site: &RealmSite, status: StatusCode, issued: &Issued) -> HttpResponse {
     let line = cookie::set(site, issued, service.sessions.now());
     let mut response = json_answer(
         status,
@@ -264,6 +268,7 @@ fn sealed(service: &Service, site: &RealmSite, status: StatusCode, issued: &Issu
             "set_cookie": line,
             "csrf_token": csrf::token(service, site, issued.sid),
             "started_at": issued.started.rfc3339(),
+            "claims_at": issued.claims_at.rfc3339(),
             "expires_at": issued.expires.rfc3339(),
             "idle_expires_at": issued.idle_expires.rfc3339(),
         }),
@@ -280,12 +285,12 @@ fn introspected(site: &RealmSite, session: &Session<'_>) -> serde_json::Value {
         "session_id": claims.sid.encode(),
         "subject": claims.subject,
         "anonymous": claims.subject.is_none(),
-        "roles": claims.roles.as_slice(),
+        "roles": if session.stale { &[] } else { claims.roles.as_slice() },
         "data": claims.data.iter().copied().collect::<BTreeMap<_, _>>(),
         "amr": claims.amr.as_slice(),
         "aal": claims.aal,
         "persistent": claims.persistent,
-        "fresh": true,
+        "fresh": !session.stale,
         "started_at": claims.started.rfc3339(),
         "authenticated_at": claims.authenticated.rfc3339(),
         "claims_at": claims.claims_at.rfc3339(),
@@ -293,10 +298,4 @@ fn introspected(site: &RealmSite, session: &Session<'_>) -> serde_json::Value {
         "expires_at": claims.expires.rfc3339(),
         "idle_expires_at": claims.dies().rfc3339(),
     })
-}
-
-fn instant(field: &'static str, text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
-    let parse =
-        |text| Timestamp::parse_rfc3339(text).ok_or_else(|| problems::unusable(field, "is not an RFC 3339 time"));
-    text.map(parse).transpose()
 }
