@@ -13,6 +13,8 @@ mod control;
 mod cookies;
 #[path = "service/csrf.rs"]
 mod csrf;
+#[path = "service/endings.rs"]
+mod endings;
 #[path = "service/life.rs"]
 mod life;
 #[path = "service/logout.rs"]

@@ -234,7 +234,11 @@ impl Server {
     }
 
     pub fn introspect(&self, token: &str) -> Value {
-        let response = self.call("/v1/sessions/introspect", &json!({"token": token}));
+        self.introspect_in("default", token)
+    }
+
+    pub fn introspect_in(&self, realm: &str, token: &str) -> Value {
+        let response = self.call("/v1/sessions/introspect", &json!({"realm": realm, "token": token}));
         assert_eq!(response.status, 200);
         response.json()
     }

@@ -130,6 +130,39 @@ fn each_event_is_one_line_that_says_who_did_what_to_which_session() {
 }
 
 #[test]
+fn an_ending_of_many_sessions_is_one_line() {
+    let watched = Watched::with("");
+    let server = &watched.server;
+    let alice = server.login("alice");
+    let (session, subject) = watched.pseudonyms(&alice.id, &alice.token);
+    let before = watched.lines().len();
+    server.call("/v1/subjects/stale", &json!({"subject": "alice"}));
+    let keep = json!({"subject": "alice", "keep": {"token": alice.token}});
+    assert_eq!(server.call("/v1/subjects/revoke", &keep).status, 200);
+    server.call("/v1/handles/revoke", &json!({"handles": ["idp-7"]}));
+    server.call("/v1/floor", &json!({"realm": "default"}));
+    server.call("/v1/floor", &json!({"all": true}));
+    assert!(!server.accepts(&alice.token));
+    let line = |event: &str, rest: Value| {
+        let mut line = json!({"time": "2026-01-01T00:00:00Z", "realm": "default", "event": event, "by": "control", "credential": "test"});
+        line.as_object_mut().expect("an object").extend(rest.as_object().expect("an object").clone());
+        line
+    };
+    let mut expected = vec![
+        line("outdated", json!({"reason": "subject", "subject": subject})),
+        line("ended_together", json!({"reason": "subject", "subject": subject})),
+        line("ended_together", json!({"reason": "handle"})),
+        line("ended_together", json!({"reason": "realm"})),
+        line("ended_together", json!({"reason": "realm", "realm": "*"})),
+    ];
+    let mut refused =
+        line("refused", json!({"by": "verify", "session": session, "subject": subject, "reason": "floored"}));
+    refused.as_object_mut().expect("an object").remove("credential");
+    expected.push(refused);
+    assert_eq!(watched.lines()[before..], expected);
+}
+
+#[test]
 fn a_session_keeps_its_name_through_renewals_and_through_a_rotation_of_keys() {
     let watched = Watched::with("");
     let server = &watched.server;

@@ -153,7 +153,8 @@ fn a_wrong_field_is_named() {
     let token = server.login("alice").token;
     for (path, body, named) in [
         (PATHS[0], json!({"subjct": "alice"}), "subjct"),
-        (PATHS[0], json!({"subject": "alice", "import": {}}), "import"),
+        (PATHS[0], json!({"subject": "alice", "imports": {}}), "imports"),
+        (PATHS[0], json!({"subject": "alice", "import": {}}), "key"),
         (PATHS[0], json!({"Subject": "alice"}), "Subject"),
         (PATHS[0], json!({"subject": "alice", "ttl": 5}), "ttl"),
         (PATHS[1], json!({"token": token, "roles": []}), "roles"),
