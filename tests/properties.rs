@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use sealpass::claims::{CookieName, RealmId, RealmName, SessionId};
-use sealpass::clock::{ManualClock, Timestamp};
+use sealpass::claims::{Claims, CookieName, RealmId, RealmName, SessionId, Tags};
+use sealpass::clock::{Clock, ManualClock, Timestamp};
 use sealpass::entropy::SystemEntropy;
 use sealpass::http::cookie_values;
 use sealpass::keyring::{KeyRecord, KeyRing, Keys, Kid, MergeError, file};
@@ -227,6 +227,26 @@ proptest! {
     }
 
     #[test]
+    fn s13_what_facts_refuse_no_fact_that_comes_later_lets_through(
+        facts in prop::collection::vec(prop_oneof![session_fact(), tag_fact()], 0..8),
+        late in prop::collection::vec(prop_oneof![session_fact(), tag_fact()], 0..8),
+        (started, claims_at, now) in (time(), time(), time()),
+    ) {
+        let tags = [TAG.tag].concat();
+        let claims = claims(SESSION.sid, started, claims_at, &tags);
+        let judge = |facts: &[Fact]| {
+            let session = facts.iter().fold(SessionFacts::default(), SessionFacts::with);
+            let tag = facts.iter().fold(TagFacts::default(), TagFacts::with);
+            let over = session.judge(&claims, now).is_some() || tag.judge(&claims).is_some();
+            (over, tag.outdate(&claims))
+        };
+        let before = judge(&facts);
+        let after = judge(&[facts.clone(), late.clone()].concat());
+        prop_assert!(after.0 >= before.0 && after.1 >= before.1, "ended or stale before, and not any more");
+        prop_assert_eq!(after, judge(&[late, facts.clone(), facts].concat()), "in any order, and twice");
+    }
+
+    #[test]
     fn both_stores_keep_what_the_merge_says(facts in prop::collection::vec(prop_oneof![session_fact(), tag_fact()], 0..12)) {
         let stores: [Box<dyn FactStore>; 2] =
             [Box::new(CachedFacts::new(Arc::new(ManualClock::at(at(0))))), Box::new(MemoryFacts::default())];
@@ -272,6 +292,68 @@ proptest! {
 fn rings_of_two_deployments_never_merge() {
     let ring = || KeyRing::init(&SystemEntropy::new(), at(1)).expect("random bytes");
     assert_eq!(ring().merge(ring()).err(), Some(MergeError::OtherRing));
+}
+
+/// 100 logouts a second for three days, and one a second where the tests are not optimised.
+#[test]
+fn endings_are_kept_for_as_long_as_the_rule_says_and_no_longer() {
+    let rate = if cfg!(debug_assertions) { 1 } else { 100 };
+    let day = 24 * 60 * 60;
+    let start = at(1_790_000_000_000);
+    let entropy = Arc::new(SystemEntropy::new());
+    let mut ring = KeyRing::init(&*entropy, start).expect("random bytes");
+    let minutes = |minutes: u64| std::time::Duration::from_secs(minutes * 60);
+    let lifetimes = Lifetimes::new(minutes(30), minutes(12 * 60), minutes(30), minutes(12 * 60)).expect("they fit");
+    let (lifetime, idle) = lifetimes.longest();
+    assert!(ring.note_limits(lifetime, idle, start));
+    let keys = Keys::new(&ring, &*entropy).expect("random bytes");
+    let (facts, clock) = (Arc::new(MemoryFacts::default()), Arc::new(ManualClock::at(start)));
+    let sessions = Sessions::new(keys, Arc::clone(&facts) as Arc<dyn FactStore>, Arc::clone(&clock) as _, entropy);
+    let realm =
+        Realm::new(RealmName::new("default").expect("a name"), CookieName::new(NAME).expect("a name"), lifetimes);
+    // Idle limit, staleness, sealing ahead, clocks: younger than 30 min + 5 s + 5 s + 2 s.
+    let steady = 30 * 60 + 5 + 5 + 2 - 1;
+    let (mut random, mut sid) = (Random(1), 0_u128);
+    for second in 0..3 * day {
+        for _ in 0..rate {
+            sid += 1;
+            let tags = random.next().to_be_bytes();
+            let mut claims = claims(
+                SessionId((sid << 64 | u128::from(random.next())).to_be_bytes()),
+                clock.now(),
+                clock.now(),
+                &tags,
+            );
+            claims.expires = claims.started.plus(minutes(12 * 60));
+            claims.idle = minutes(30);
+            drop(sessions.end(&realm, &claims));
+        }
+        clock.advance(std::time::Duration::from_secs(1));
+        if second % 10_000 == 0 || second + 1 == 3 * day {
+            assert_eq!(facts.count(clock.now()), rate * steady.min(second + 1), "after {second} s");
+        }
+    }
+}
+
+/// Claims of which only this matters.
+fn claims(sid: SessionId, started: Timestamp, claims_at: Timestamp, tags: &[u8]) -> Claims<'_> {
+    Claims {
+        sid,
+        subject: Some("alice"),
+        started,
+        authenticated: started,
+        claims_at,
+        sealed: started,
+        expires: Timestamp::MAX,
+        idle: std::time::Duration::from_secs(1),
+        amr: Vec::new(),
+        aal: 0,
+        roles: Vec::new(),
+        data: Vec::new(),
+        persistent: false,
+        tags: Tags::from_bytes(tags).expect("whole tags"),
+        ext: Vec::new(),
+    }
 }
 
 struct World {
