@@ -92,6 +92,24 @@ fn dev_makes_private_files_and_what_it_prints_works_as_it_is_printed() {
             assert_eq!(ask(service.public, "POST", "/dev/login", headers, body).status, status, "{headers:?}");
         }
 
+        let own = [("Host", host.as_str()), ("Sec-Fetch-Site", "same-origin")];
+        let login = ask(service.public, "POST", "/dev/login", &own, body).json();
+        let cookie = format!("__Host-sealpass={}", login["token"].as_str().expect("a token"));
+        let with_cookie = [own[0], own[1], ("Cookie", &*cookie)];
+        assert_eq!(ask(service.public, "POST", "/dev/stale", &with_cookie, b"{}").status, 204);
+        let who = ask(service.public, "GET", "/verify/", &with_cookie, b"");
+        assert_eq!((who.status, who.header("x-session-fresh")), (200, Some("false")));
+        assert_eq!(
+            ask(service.public, "POST", "/dev/elsewhere", &with_cookie, b"{}").json()["session_id"],
+            login["session_id"]
+        );
+        assert_eq!(
+            ask(service.public, "POST", "/dev/elsewhere", &with_cookie, b"{}").status,
+            401,
+            "it has a new token"
+        );
+        assert_eq!(ask(service.public, "POST", "/dev/stale", &own, b"{}").status, 401);
+
         // The second start uses what the first one made.
         let before = fs::read(dir.join("dev.credential")).expect("there");
         service.end();
@@ -99,6 +117,27 @@ fn dev_makes_private_files_and_what_it_prints_works_as_it_is_printed() {
         assert_eq!(fs::read(dir.join("dev.credential")).expect("there"), before);
         again.end();
     }
+}
+
+#[test]
+fn every_line_of_the_page_on_endings_works_as_it_is_printed() {
+    let place = Place::new();
+    let config = "[realm.default]\n[realm.shop]\nimport = true\n[realm.shop.cookie]\nname = \"__Host-shop\"\n";
+    fs::write(place.path("sealpass.toml"), config).expect("writable");
+    let args = ["serve", "--dev", "--config", "sealpass.toml", "--public", "127.0.0.1:0", "--control", "127.0.0.1:0"];
+    let service = place.start(&args, &[]);
+    let page = include_str!("../src/manual/endings.md").replace("127.0.0.1:8081", &service.control.to_string());
+    let blocks: Vec<_> = page.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(blocks.len() >= 10, "{} blocks", blocks.len());
+    let mut command = Command::new("sh");
+    // Each answer on a line of its own, with what was asked for in front of it.
+    command.arg("-e").arg("-c").arg(format!("set -x\n{}", blocks.concat()));
+    let output = place.finish(command, b"");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(!text(&output.stdout).contains("urn:problem-type"), "{}\n{}", text(&output.stdout), text(&output.stderr));
+    assert!(text(&output.stdout).contains("\"result\":\"ended\""), "{}", text(&output.stdout));
+    service.end();
 }
 
 #[test]

@@ -9,6 +9,9 @@ pub mod csrf {}
 #[doc = include_str!("threats.md")]
 pub mod threats {}
 
+#[doc = include_str!("endings.md")]
+pub mod endings {}
+
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
 
