@@ -196,6 +196,9 @@ fn through_the_control_api_an_order_is_in_force_when_it_is_answered() {
         assert_eq!(service.verify(&token), 401, "at once");
         assert_eq!(service.verify(&service.login()), 200, "and logins go on");
     }
+    let elsewhere = [("http_proxy", "http://127.0.0.1:1"), ("ALL_PROXY", "http://127.0.0.1:1"), ("no_proxy", "")];
+    let own = ["keys", "list", "--control", &url, "--credential", "admin"];
+    assert!(ok(&place.run_with(&own, &elsewhere, b"")).contains("active"), "no proxy sees the credential");
     let token = service.login();
     assert!(ok(&through(&["replace-ring", "--yes"])).contains("log in again"));
     assert_eq!((service.verify(&token), service.verify(&service.login())), (401, 200));

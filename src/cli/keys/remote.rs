@@ -39,6 +39,8 @@ impl Remote {
             .http_status_as_error(false)
             .timeout_global(Some(TIMEOUT))
             .max_redirects(0)
+            // One that is set for the outside would be given the credential.
+            .proxy(None)
             .build()
             .into();
         Ok(Self { url: url.trim_end_matches('/').to_owned(), credential: text, agent })
