@@ -65,7 +65,8 @@ impl Keys {
 
     /// The key that seals at `now`, if there is one: as [`KeyRing::sealing`].
     pub fn sealing(&self, now: Timestamp) -> Option<&Key> {
-        let (_, place) = self.schedule.iter().rev().find(|(from, _)| *from <= now)?;
+        let begun = self.schedule.iter().rev().find(|(from, _)| *from <= now);
+        let (_, place) = begun.or(self.schedule.first())?;
         self.keys.get((*place)?)
     }
 

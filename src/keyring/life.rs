@@ -11,11 +11,13 @@ use crate::sessions::Lifetimes;
 impl KeyRing {
     /// The key that seals at `now`: the one with the greatest `not_before` not after `now`; of two with the same, the
     /// greater id, so that every replica picks the same. If that one was revoked, its successor at once: a key that was
-    /// succeeded never seals again.
+    /// succeeded never seals again. On a clock that is behind the first key of all, that one.
     pub fn sealing(&self, now: Timestamp) -> Option<Kid> {
-        let begun = self.schedule().into_iter().rev().find(|record| record.not_before <= Some(now))?;
-        let later = |record: &&KeyRecord| order(record) >= order(begun) && record.opens();
-        self.schedule().into_iter().find(later).map(KeyRecord::kid)
+        let schedule = self.schedule();
+        let now = Some(now).max(schedule.first()?.not_before);
+        let begun = schedule.iter().rev().find(|record| record.not_before <= now)?;
+        let later = |record: &&&KeyRecord| order(record) >= order(begun) && record.opens();
+        schedule.iter().find(later).map(|record| record.kid())
     }
 
     /// Each key with its state at `now`, in the order of [`KeyRing::records`].

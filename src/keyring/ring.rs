@@ -178,10 +178,11 @@ mod tests {
     }
 
     #[test]
-    fn a_new_ring_seals_at_once() {
+    fn a_new_ring_seals_at_once_on_clocks_that_are_behind_too() {
         let ring = ring();
-        assert_eq!(ring.sealing(at(999)), None);
-        assert_eq!(ring.sealing(at(1_000)), Some(ring.records[0].kid));
+        for now in [0, 999, 1_000] {
+            assert_eq!(ring.sealing(at(now)), Some(ring.records[0].kid), "{now}");
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sealpass::entropy::SystemEntropy;
-use sealpass::keyring::{KeyRing, Keys};
+use sealpass::keyring::{KeyRing, Keys, Order, Outcome, Timing, file};
+use sealpass::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::common::{Connection, NAME, Response, Server, head, start_of_time};
@@ -298,25 +299,39 @@ fn s42_draining_or_without_a_key_it_answers_503_and_still_logs_out() {
     server.service.readiness.set_draining(false);
     assert!(!server.accepts(&first.token) && server.accepts(&second.token), "the logout holds");
 
-    // A clock of before the only key: it opens, and does not seal yet.
-    server.clock.set(start_of_time().minus(Duration::from_millis(1)));
+    // A clock of before the only key, such as one that was set back, is no reason.
+    server.clock.set(start_of_time().minus(Duration::from_secs(3_600)));
+    assert!(server.service.is_ready());
+    server.clock.set(start_of_time());
+
+    let keys = |ring: &KeyRing| Keys::new(ring, &SystemEntropy::new()).expect("random bytes");
+    server.service.sessions.replace_keys(keys(&ring_without_a_key()));
     refuses("no key is active");
     let out = server.ask("POST", "/logout", &[("Cookie", &second.cookie()), ("Sec-Fetch-Site", "same-origin")]);
     assert!(out.status == 204 && out.header("set-cookie").is_some());
-    server.clock.set(start_of_time());
-    assert!(!server.accepts(&second.token), "the logout holds");
 
-    // Another ring, whose key is not active either.
-    let later =
-        KeyRing::init(&SystemEntropy::new(), start_of_time().plus(Duration::from_secs(60))).expect("random bytes");
-    server.service.sessions.replace_keys(Keys::new(&later, &SystemEntropy::new()).expect("random bytes"));
-    refuses("another ring");
-    let out = server.ask("POST", "/logout", &[("Cookie", &second.cookie()), ("Sec-Fetch-Site", "same-origin")]);
-    assert!(out.header("set-cookie").is_some());
-    server.advance(Duration::from_secs(60));
+    let ring = KeyRing::init(&SystemEntropy::new(), start_of_time()).expect("random bytes");
+    server.service.sessions.replace_keys(keys(&ring));
     assert!(server.service.is_ready());
     assert_eq!(server.ask("GET", "/readyz", &[]).status, 200);
     assert!(server.decided("not_ready") > 0);
+}
+
+/// Two copies that never heard of one another: on one the rotation was called off, on the other the key before revoked.
+fn ring_without_a_key() -> KeyRing {
+    let (entropy, timing, now) =
+        (SystemEntropy::new(), Timing::DEFAULT, start_of_time().minus(Duration::from_secs(3_600)));
+    let mut one = KeyRing::init(&entropy, now).expect("random bytes");
+    let old = one.records()[0].kid();
+    let done = one.carry_out(Order::Rotate { after: None }, now, timing, &entropy).expect("done");
+    let Outcome::Rotating { kid: new, from } = done.outcome else { panic!("{done:?}") };
+    let secret = Secret::from_slice(&[7; 32]).expect("32 bytes");
+    let bytes = file::seal(&one, &[&secret], &entropy).expect("random bytes");
+    let mut other = file::open(&bytes, &secret).expect("ours");
+    one.carry_out(Order::Revoke { kid: new }, now, timing, &entropy).expect("done");
+    other.carry_out(Order::Revoke { kid: old }, from, timing, &entropy).expect("done");
+    one.merge(other).expect("one ring");
+    one
 }
 
 #[test]
