@@ -216,6 +216,38 @@ fn a_pending_key_that_is_revoked_calls_the_rotation_off() {
     assert_eq!(world.order(Order::Revoke { kid: unknown }).err(), Some(Refused::Unknown(unknown)));
 }
 
+/// Two rotations of one moment leave two pending keys: neither may begin while the rotation is put off.
+#[test]
+fn s15_two_pending_keys_are_put_off_together() {
+    let world = World::new();
+    let (mut ring, mut other, now) = (world.ring(), world.ring(), world.clock.now());
+    carry_out(&mut ring, ROTATE, now).expect("carried out");
+    carry_out(&mut other, ROTATE, now.plus(MILLISECOND)).expect("carried out");
+    ring.merge(other).expect("one ring");
+    let until = now.plus(Duration::from_secs(7_200));
+    let done = carry_out(&mut ring, Order::Postpone { until }, now).expect("in time");
+    assert_eq!(ring.sealing(until.minus(MILLISECOND)), Some(world.active()), "the key before seals till then");
+    assert_eq!(done.outcome, Outcome::Rotating { kid: ring.sealing(until).expect("one"), from: until });
+}
+
+/// A pending key is revoked on one copy just before it seals, and on another copy, just after, the key that it succeeded.
+#[test]
+fn a_key_seals_whatever_two_copies_revoke_around_an_activation() {
+    let world = World::new();
+    let old = world.active();
+    let mut one = world.ring();
+    let Outcome::Rotating { kid, from } = carry_out(&mut one, ROTATE, world.clock.now()).expect("done").outcome else {
+        panic!("no rotation")
+    };
+    let mut other = copy(&one);
+    carry_out(&mut one, Order::Revoke { kid }, from.minus(MILLISECOND)).expect("done");
+    carry_out(&mut other, Order::Revoke { kid: old }, from.plus(MILLISECOND)).expect("done");
+    assert_eq!(one.sealing(from.minus(MILLISECOND)), Some(old), "which is still in force there");
+    one.merge(other).expect("one ring");
+    let sealing = one.sealing(from.plus(Duration::from_secs(1))).expect("one seals");
+    assert!(sealing != old && sealing != kid);
+}
+
 /// What happens to three copies of a ring.
 #[derive(Clone, Copy, Debug)]
 enum Event {

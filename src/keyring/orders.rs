@@ -24,7 +24,8 @@ pub enum Order {
         /// Until when.
         until: Timestamp,
     },
-    /// End every session under a key at once, and seal with a fresh one if it was the active key.
+    /// End every session under a key at once, and seal with a fresh one if it was the active key, or may be so for some
+    /// replica before that hears of it.
     Revoke {
         /// Which key.
         kid: Kid,
@@ -148,7 +149,7 @@ impl KeyRing {
         match order {
             Order::Rotate { after } => self.rotate(after, now, timing, entropy),
             Order::Postpone { until } => self.postpone(until, now, timing),
-            Order::Revoke { kid } => self.revoke(kid, now, entropy),
+            Order::Revoke { kid } => self.revoke(kid, now, timing, entropy),
             Order::Destroy { kid, force } => self.destroy(kid, force, now),
         }
     }
@@ -210,13 +211,23 @@ impl KeyRing {
         if now >= from.minus(timing.notice()) {
             return Err(Refused::TooLate { kid, from, notice: timing.notice() });
         }
-        self.known(kid)?.not_before = Some(until);
+        // Rotations of one moment on two copies left two keys: neither may begin before.
+        let sooner =
+            |(record, state): &(&KeyRecord, KeyState)| *state == KeyState::Pending && record.not_before < Some(until);
+        let put_off: Vec<_> = self.states(now).filter(sooner).map(|(record, _)| record.kid).collect();
+        for record in self.records.iter_mut().filter(|record| put_off.contains(&record.kid)) {
+            record.not_before = Some(until);
+        }
+        let kid = self.sealing(until).unwrap_or(kid);
         Ok(Done { outcome: Outcome::Rotating { kid, from: until }, changed: true, destroyed: Vec::new() })
     }
 
-    fn revoke(&mut self, kid: Kid, now: Timestamp, entropy: &dyn Entropy) -> Result<Done, Refused> {
-        let seals = self.sealing(now) == Some(kid);
+    fn revoke(&mut self, kid: Kid, now: Timestamp, timing: Timing, entropy: &dyn Entropy) -> Result<Done, Refused> {
+        let active = self.sealing(now) == Some(kid);
         let record = self.known(kid)?;
+        // Some replica will seal with it before that hears of this, and for that one the key before is succeeded.
+        let imminent = record.not_before.is_some_and(|from| from > now && now >= from.minus(timing.notice()));
+        let seals = active || imminent;
         if !record.opens() {
             let outcome = Outcome::Revoked { kid, fresh: None };
             return Ok(Done { outcome, changed: false, destroyed: Vec::new() });

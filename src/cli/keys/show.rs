@@ -74,7 +74,7 @@ fn revoked(receipt: &Receipt, lines: &mut Vec<String>) {
     lines.push(match (receipt.changed, &receipt.fresh_key) {
         (false, _) => format!("Key {} was revoked before; nothing changed.", receipt.key),
         (true, Some(fresh)) => {
-            format!("Key {} is revoked: every session under it is over. Key {fresh} seals from now on.", receipt.key)
+            format!("Key {} is revoked: every session under it is over. Key {fresh} seals in its place.", receipt.key)
         }
         (true, None) => format!("Key {} is revoked: whatever it sealed is over. The active key stays.", receipt.key),
     });
