@@ -167,6 +167,19 @@ mod tests {
     }
 
     #[test]
+    fn limits_that_come_back_after_a_while_bring_no_retired_key_back() {
+        let (mut ring, kids) = ring(&[Some(0), Some(50), Some(100), Some(110)]);
+        note(&mut ring, 300, 200, 0);
+        note(&mut ring, 12, 2, 5);
+        assert_eq!(state(&ring, kids[2], at(113)), KeyState::Retired);
+        note(&mut ring, 300, 200, 114);
+        assert_eq!(state(&ring, kids[2], at(114)), KeyState::Retired, "they were not in force while it sealed");
+        note(&mut ring, 12, 2, 120);
+        note(&mut ring, 300, 200, 121);
+        assert_eq!(ring.limits.len(), 3, "a change that is taken back within a day leaves nothing behind");
+    }
+
+    #[test]
     fn limits_that_were_lowered_hold_for_the_keys_of_their_time() {
         let (mut ring, kids) = ring(&[Some(0), Some(10), Some(100), Some(110)]);
         note(&mut ring, 300, 200, 0);

@@ -26,9 +26,13 @@ impl LimitRecord {
         self.since <= last && self.ended.is_none_or(|ended| ended.plus(ROLLING_CHANGE) >= first)
     }
 
-    /// Both known times joined: the longer time in force.
+    /// Whether they are in force at `now`, or were so short a time before that no key can have been without them.
+    pub(super) fn goes_on(&self, now: Timestamp) -> bool {
+        self.ended.is_none_or(|ended| ended.plus(ROLLING_CHANGE) >= now)
+    }
+
+    /// What two know of the same limits since the same time: the longer time in force.
     pub(super) fn join(&mut self, other: &Self) {
-        self.since = self.since.min(other.since);
         self.ended = match (self.ended, other.ended) {
             (Some(one), Some(other)) => Some(one.max(other)),
             _ => None,

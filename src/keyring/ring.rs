@@ -119,7 +119,8 @@ impl KeyRing {
         for known in self.limits.iter_mut().filter(|known| known.ended.is_none() && !known.is_of(lifetime, idle)) {
             (known.ended, news) = (Some(now), true);
         }
-        if let Some(known) = self.limits.iter_mut().find(|known| known.is_of(lifetime, idle)) {
+        // Limits that were away for longer begin anew: a key that sealed meanwhile does not stay for them.
+        if let Some(known) = self.limits.iter_mut().find(|known| known.is_of(lifetime, idle) && known.goes_on(now)) {
             news |= known.ended.take().is_some();
         } else {
             self.add_limits(LimitRecord { lifetime, idle, since: now, ended: None });
@@ -131,9 +132,9 @@ impl KeyRing {
     /// Lets keys stay for as long as sessions of these longest lifetimes may need them. Since when they are in force is
     /// not known if nothing was noted: then every key counts as of their time.
     pub fn assume_limits(&mut self, lifetime: Duration, idle: Duration) {
-        if !self.limits.iter().any(|known| known.is_of(lifetime, idle) && known.ended.is_none()) {
-            self.add_limits(LimitRecord { lifetime, idle, since: Timestamp::EPOCH, ended: None });
-        }
+        let known = self.limits.iter().filter(|known| known.is_of(lifetime, idle));
+        let since = known.map(|known| known.since).max().unwrap_or(Timestamp::EPOCH);
+        self.add_limits(LimitRecord { lifetime, idle, since, ended: None });
     }
 
     /// A digest of all that the ring says, but for the roots (which the ids stand for) and the count of writes: equal
@@ -156,11 +157,12 @@ impl KeyRing {
     }
 
     fn add_limits(&mut self, limit: LimitRecord) {
-        match self.limits.iter_mut().find(|known| known.is_of(limit.lifetime, limit.idle)) {
+        let same = |known: &&mut LimitRecord| known.is_of(limit.lifetime, limit.idle) && known.since == limit.since;
+        match self.limits.iter_mut().find(same) {
             Some(known) => known.join(&limit),
             None => self.limits.push(limit),
         }
-        self.limits.sort_by_key(|limit| (limit.lifetime, limit.idle));
+        self.limits.sort_by_key(|limit| (limit.lifetime, limit.idle, limit.since));
     }
 }
 
