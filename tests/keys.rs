@@ -279,6 +279,17 @@ fn writers_at_one_moment_come_one_after_the_other() {
     assert_eq!(keys(&place).len(), 2, "one key was made");
 }
 
+/// Whoever may open a directory may lock it, so nobody else may; and a lock that is never given back does not hang a command.
+#[test]
+fn a_directory_that_somebody_holds_is_said_to_be_held() {
+    let place = with_ring();
+    assert_eq!(fs::metadata(place.path("keys")).expect("made").permissions().mode() & 0o777, 0o700);
+    let held = fs::File::open(place.path("keys")).expect("there");
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).expect("free");
+    let line = refused(&place.run(&["keys", "rotate"], b""), 1);
+    assert!(line.contains("another process") && line.contains("keys"), "{line}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn no_core_file_is_written_and_no_other_process_may_look() {

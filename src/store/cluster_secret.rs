@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::disk::clean_up;
 use super::private_file::{PrivateFileError, Readers, create_private, read_mounted};
 use super::ring_error::RingDirError;
 use crate::entropy::Entropy;
@@ -27,6 +28,19 @@ pub fn read(path: &Path) -> Result<ClusterSecret, RingDirError> {
 pub fn create(path: &Path, entropy: &dyn Entropy) -> Result<(), RingDirError> {
     let secret: ClusterSecret = Secret::generate(entropy)?;
     Ok(create_private(path, secret.expose())?)
+}
+
+/// As [`create`] if there is none, and takes away what a crashed command left of one. Only by one writer at a time.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_missing(path: &Path, entropy: &dyn Entropy) -> Result<bool, RingDirError> {
+    clean_up(path);
+    let missing = path.symlink_metadata().is_err();
+    if missing {
+        create(path, entropy)?;
+    }
+    Ok(missing)
 }
 
 /// What was given in place of 32 bytes, as far as its shape tells.

@@ -9,6 +9,7 @@ mod facts;
 mod private_file;
 mod ring_dir;
 mod ring_error;
+mod ring_lock;
 mod ring_office;
 mod ring_watch;
 

@@ -1,16 +1,15 @@
 //! The directory in which the ring lives, and the cluster secret that opens it.
 
-use std::fs::File;
-use std::io;
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
 use zeroize::Zeroizing;
 
-use super::cluster_secret;
 use super::disk::clean_up;
 use super::private_file::{PrivateFileError, Readers, create_private, read_mounted, read_private, replace_private};
 use super::ring_error::RingDirError;
+use super::{cluster_secret, ring_lock};
 use crate::entropy::Entropy;
 use crate::keyring::KeyRing;
 use crate::keyring::file::{self, MAX_FILE, ResealError};
@@ -140,10 +139,13 @@ impl RingDir {
     /// # Errors
     /// [`RingDirError`] names the file, the fault and the remedy.
     pub fn init(&self, ring: &KeyRing, entropy: &dyn Entropy) -> Result<(), RingDirError> {
+        // Whoever may open the directory may lock it, and keep every command waiting.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.dir);
+        made.map_err(|error| PrivateFileError::Io { path: self.dir.clone(), error })?;
+        let _alone = self.lock()?;
         if self.has_ring() {
             return Err(PrivateFileError::Exists(self.ring_path()).into());
         }
-        std::fs::create_dir_all(&self.dir).map_err(|error| PrivateFileError::Io { path: self.dir.clone(), error })?;
         let sealed = self.seal_first(ring, entropy)?;
         Ok(create_private(&self.ring_path(), &sealed)?)
     }
@@ -200,10 +202,7 @@ impl RingDir {
     /// [`RingDirError`]; the ring file is then as it was.
     pub fn accept(&self, other: &Path, entropy: &dyn Entropy) -> Result<bool, RingDirError> {
         let _alone = self.lock()?;
-        let made = other.symlink_metadata().is_err();
-        if made {
-            cluster_secret::create(other, entropy)?;
-        }
+        let made = cluster_secret::create_missing(other, entropy)?;
         let (secret, other) = (cluster_secret::read(&self.secret)?, cluster_secret::read(other)?);
         let bytes = self.own_bytes()?;
         let both = file::accept(&bytes, &secret, &other, entropy).map_err(|error| self.of_reseal(error))?;
@@ -252,11 +251,10 @@ impl RingDir {
 
     /// Waits until nobody else writes, and takes away what crashed writers left.
     fn lock(&self) -> Result<File, RingDirError> {
-        let fail = |error: io::Error| RingDirError::File(PrivateFileError::Io { path: self.dir.clone(), error });
-        let dir = File::open(&self.dir).map_err(fail)?;
-        flock(&dir, FlockOperation::LockExclusive).map_err(|error| fail(error.into()))?;
+        let alone = ring_lock::take(&self.dir)?;
         clean_up(&self.ring_path());
-        Ok(dir)
+        clean_up(&self.secret);
+        Ok(alone)
     }
 
     fn of_reseal(&self, error: ResealError) -> RingDirError {
@@ -336,3 +334,15 @@ mod tests {
         assert!(matches!(keys.load(), Err(RingDirError::NoRing(_))));
     }
 }
+
+    #[test]
+    fn nothing_of_a_secret_is_left_by_a_crash() {
+        let (dir, keys) = fixture();
+        let (new, entropy) = (dir.path().join("new.secret"), SystemEntropy::new());
+        let left = [keys.dir.join(".cluster.secret.1.new"), dir.path().join(".new.secret.1.new")];
+        for path in &left {
+            create_private(path, &[1; 32]).expect("new");
+        }
+        keys.accept(&new, &entropy).expect("accepted");
+        assert_eq!(left.map(|path| path.exists()), [false, false]);
+    }

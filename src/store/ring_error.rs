@@ -38,6 +38,9 @@ pub enum RingDirError {
     /// The seed is of another deployment.
     #[error("{}: belongs to another deployment than the ring in use; give the seed of this one, or none", .0.display())]
     OtherRing(PathBuf),
+    /// Somebody else writes, and does not come to an end.
+    #[error("{}: another process holds the lock on it and does not let go; `fuser {}` tells which, end it", .0.display(), .0.display())]
+    Held(PathBuf),
     /// No random bytes.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
