@@ -139,8 +139,8 @@ impl Keys {
             What::Init { stdout } => init(common, *stdout),
             What::Secret(secret) => secret.run(common),
             What::ReplaceRing { secret: Some(secret), sure, how } if !how.dry_run => {
-                sure.or_ask(REPLACE)?;
-                replace_under(common, secret)
+                self.ask(common, *how, *sure, REPLACE)?;
+                replace_under(&office(common)?, secret, *how)
             }
             What::List { json } => {
                 let report = self.custodian(common)?.report()?;

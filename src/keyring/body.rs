@@ -19,7 +19,8 @@ use crate::secret::Secret;
 /// The ring's fields as bytes.
 pub fn encode(ring: &KeyRing) -> Zeroizing<Vec<u8>> {
     // So large that it never grows: a smaller buffer would be left behind unwiped.
-    let room = 256 + RECORD * ring.records.len() + LIMIT * ring.limits.len();
+    let room =
+        256 + RECORD * ring.records.len() + LIMIT * ring.limits.len() + size_of::<RingId>() * ring.replaces.len();
     let mut bytes = Zeroizing::new(Vec::with_capacity(room));
     *bytes = postcard::to_extend(&Body::V1(BodyV1::of(ring)), std::mem::take(&mut *bytes))
         .expect("a growing buffer takes every ring");
@@ -47,7 +48,7 @@ struct BodyV1<'a> {
     log_secret: &'a [u8; 32],
     records: Vec<RecordV1<&'a [u8; 32]>>,
     limits: Vec<LimitV1>,
-    replaces: Option<RingId>,
+    replaces: &'a [RingId],
 }
 
 /// [`Body`] on its way in.
@@ -64,7 +65,7 @@ struct ReadV1 {
     log_secret: Held,
     records: Vec<RecordV1<Held>>,
     limits: Vec<LimitV1>,
-    replaces: Option<RingId>,
+    replaces: Vec<RingId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -136,7 +137,7 @@ impl<'a> BodyV1<'a> {
             log_secret: ring.log_secret.expose(),
             records: ring.records.iter().map(record).collect(),
             limits: ring.limits.iter().map(limit).collect(),
-            replaces: ring.replaces,
+            replaces: &ring.replaces,
         }
     }
 }

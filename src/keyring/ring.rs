@@ -22,8 +22,9 @@ pub struct KeyRing {
     pub(super) limits: Vec<LimitRecord>,
     /// Counts the writes of the file, so that an older one is known as such.
     pub(super) epoch: u64,
-    /// The ring that this one was made in place of, so that a running service takes the step with it.
-    pub(super) replaces: Option<RingId>,
+    /// The rings that this one was made in place of, one after the other, so that a running service takes the step with
+    /// it, or several at once.
+    pub(super) replaces: Vec<RingId>,
 }
 
 /// Two rings can't become one.
@@ -48,7 +49,7 @@ impl KeyRing {
             records: vec![KeyRecord::generate(entropy, now, Some(now))?],
             limits: Vec::new(),
             epoch: 1,
-            replaces: None,
+            replaces: Vec::new(),
         })
     }
 
@@ -58,7 +59,7 @@ impl KeyRing {
     /// [`EntropyError`] if there are no random bytes.
     pub fn replacement(&self, entropy: &dyn Entropy, now: Timestamp) -> Result<Self, EntropyError> {
         let mut ring = Self::init(entropy, now)?;
-        ring.replaces = Some(self.ring_id);
+        ring.replaces = [&self.replaces[..], &[self.ring_id]].concat();
         Ok(ring)
     }
 
@@ -72,9 +73,9 @@ impl KeyRing {
         self.epoch
     }
 
-    /// The ring that this one was made in place of.
-    pub fn replaces(&self) -> Option<RingId> {
-        self.replaces
+    /// Whether this one was made in place of `other`, or of one that was.
+    pub fn replaces(&self, other: RingId) -> bool {
+        self.replaces.contains(&other)
     }
 
     /// Counts a write.
@@ -108,7 +109,9 @@ impl KeyRing {
             self.add_limits(limit);
         }
         self.epoch = self.epoch.max(other.epoch);
-        self.replaces = self.replaces.max(other.replaces);
+        if self.replaces < other.replaces {
+            self.replaces = other.replaces;
+        }
         Ok(())
     }
 

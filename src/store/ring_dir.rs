@@ -115,7 +115,7 @@ impl RingDir {
         match (own, seed) {
             (Some(mut own), Some((path, seed))) => {
                 // The seed of before the ring was replaced says nothing of this one.
-                if own.replaces() != Some(seed.id()) {
+                if !own.replaces(seed.id()) {
                     own.merge(seed).map_err(|_| RingDirError::OtherRing(path.clone()))?;
                 }
                 Ok(own)
@@ -182,18 +182,25 @@ impl RingDir {
         Ok(Updated { ring, outcome })
     }
 
-    /// Puts a ring in place of the one that is there, sealed under the cluster secret alone, or under `secret` if another
-    /// one is to hold from here on.
+    /// Puts the ring that `make` makes of the one that is there in its place, sealed under the cluster secret alone, or
+    /// under `secret` if another one is to hold from here on.
     ///
     /// # Errors
-    /// [`RingDirError`]; the file is then as it was.
-    pub fn replace(&self, ring: &KeyRing, secret: Option<&Path>, entropy: &dyn Entropy) -> Result<(), RingDirError> {
+    /// Those of `make`, and [`RingDirError`]; the file is then as it was.
+    pub fn replace(
+        &self,
+        make: impl FnOnce(&KeyRing) -> Result<KeyRing, RingDirError>,
+        secret: Option<&Path>,
+        entropy: &dyn Entropy,
+    ) -> Result<KeyRing, RingDirError> {
         let _alone = self.lock()?;
-        if let Some(path) = secret.filter(|path| path.symlink_metadata().is_err()) {
-            cluster_secret::create(path, entropy)?;
+        let ring = make(&self.load()?)?;
+        if let Some(path) = secret {
+            cluster_secret::create_missing(path, entropy)?;
         }
         let secret = cluster_secret::read(secret.unwrap_or(&self.secret))?;
-        Ok(replace_private(&self.ring_path(), &file::seal(ring, &[&secret], entropy)?)?)
+        replace_private(&self.ring_path(), &file::seal(&ring, &[&secret], entropy)?)?;
+        Ok(ring)
     }
 
     /// From here on the secret in `other` opens the ring as well. Returns whether it was made for that.
@@ -333,7 +340,6 @@ mod tests {
         std::fs::remove_file(keys.ring_path()).expect("there");
         assert!(matches!(keys.load(), Err(RingDirError::NoRing(_))));
     }
-}
 
     #[test]
     fn nothing_of_a_secret_is_left_by_a_crash() {
@@ -346,3 +352,4 @@ mod tests {
         keys.accept(&new, &entropy).expect("accepted");
         assert_eq!(left.map(|path| path.exists()), [false, false]);
     }
+}

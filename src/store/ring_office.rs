@@ -1,5 +1,6 @@
 //! The custodian over a directory: every order is carried out on the file, under its lock, before it is answered.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,12 +82,17 @@ impl RingOffice {
         Ok(Receipt::of(&outcome, dry_run, self.shown(&ring)))
     }
 
-    fn replace(&self, dry_run: bool) -> Result<Receipt, CustodyError> {
-        let mut ring = self.dir.load()?.replacement(&*self.entropy, self.clock.now()).map_err(RingDirError::from)?;
-        self.note(&mut ring);
-        if !dry_run {
-            self.dir.replace(&ring, None, &*self.entropy)?;
-        }
+    /// Puts a new ring in place of this one, sealed under the secret in the file `secret` if that is to hold from here on.
+    ///
+    /// # Errors
+    /// [`CustodyError`], and nothing was done.
+    pub fn replace(&self, secret: Option<&Path>, dry_run: bool) -> Result<Receipt, CustodyError> {
+        let make = |old: &KeyRing| {
+            let mut ring = old.replacement(&*self.entropy, self.clock.now())?;
+            self.note(&mut ring);
+            Ok::<_, RingDirError>(ring)
+        };
+        let ring = if dry_run { make(&self.dir.load()?)? } else { self.dir.replace(make, secret, &*self.entropy)? };
         Ok(Receipt::of_replacement(dry_run, self.shown(&ring)))
     }
 
@@ -105,7 +111,7 @@ impl Custodian for RingOffice {
     fn carry_out(&self, task: Task, dry_run: bool) -> Result<Receipt, CustodyError> {
         match task {
             Task::Order(order) => self.order(order, dry_run),
-            Task::ReplaceRing => self.replace(dry_run),
+            Task::ReplaceRing => self.replace(None, dry_run),
         }
     }
 }

@@ -115,7 +115,7 @@ impl RingWatch {
 
     /// What is in use and what was found become one. A file that knows less than we do is written anew.
     fn merged(&self, in_use: &InUse, found: KeyRing) -> Result<KeyRing, RingDirError> {
-        if found.replaces() == Some(in_use.id) {
+        if found.replaces(in_use.id) {
             tracing::warn!("the key ring was replaced: everybody has to log in again");
             return Ok(found);
         }

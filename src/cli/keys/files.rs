@@ -7,8 +7,10 @@ use clap::Subcommand;
 use sealpass::clock::{Clock, SystemClock};
 use sealpass::entropy::SystemEntropy;
 use sealpass::keyring::KeyRing;
+use sealpass::store::RingOffice;
 
 use super::super::{Common, Failure, say};
+use super::{How, print_json};
 
 /// The three steps in which the cluster secret is changed; the second is to hand it over.
 #[derive(Debug, Subcommand)]
@@ -65,16 +67,14 @@ pub fn init(common: &Common, stdout: bool) -> Result<(), Failure> {
 }
 
 /// A new ring under another cluster secret.
-pub fn replace_under(common: &Common, secret: &Path) -> Result<(), Failure> {
-    let settings = common.settings(&[])?;
-    let (site, dir, entropy) = (Common::site(&settings)?, Common::ring_dir(&settings), SystemEntropy::new());
-    let (now, (lifetime, idle)) = (SystemClock.now(), site.longest());
-    let mut ring = dir.load()?.replacement(&entropy, now)?;
-    ring.note_limits(lifetime, idle, now);
-    dir.replace(&ring, Some(secret), &entropy)?;
+pub fn replace_under(office: &RingOffice, secret: &Path, how: How) -> Result<(), Failure> {
+    let receipt = office.replace(Some(secret), how.dry_run)?;
+    if how.json {
+        return print_json(&receipt);
+    }
     say(format_args!(
         "The ring in {} is a new one, and only the secret in {} opens it.",
-        dir.ring_path().display(),
+        office.dir().ring_path().display(),
         secret.display()
     ))?;
     say("Next: give that secret and the ring to every replica, and restart them. Everybody has to log in again.")
