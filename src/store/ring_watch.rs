@@ -40,6 +40,8 @@ struct InUse {
     sealed: Sealed,
     id: RingId,
     epoch: u64,
+    /// The keys are those of this moment.
+    of: Timestamp,
     /// When a key changes its state next.
     changes: Option<Timestamp>,
 }
@@ -94,14 +96,9 @@ impl RingWatch {
 
     fn refresh(&self, current: &mut Current) -> Result<(), RingDirError> {
         let (files, now) = (self.office.dir().read()?, self.office.clock().now());
-        if current.files.as_ref() == Some(&files) {
-            return match &current.ring {
-                Some(in_use) if in_use.changes.is_some_and(|at| at <= now) => {
-                    let ring = self.office.dir().open(&in_use.sealed)?;
-                    self.take_up(current, ring, now)
-                }
-                _ => Ok(()),
-            };
+        let due = current.ring.as_ref().is_none_or(|in_use| in_use.is_due(now));
+        if current.files.as_ref() == Some(&files) && !due {
+            return Ok(());
         }
         let found = self.office.dir().open(&files)?;
         let ring = match &current.ring {
@@ -154,13 +151,20 @@ impl RingWatch {
         let keys: Result<Keys, EntropyError> = Keys::at(&ring, now, self.office.entropy());
         (self.use_keys)(keys?);
         let (id, epoch, changes) = (ring.id(), ring.epoch(), ring.next_change(now));
-        current.ring = Some(InUse { sealed, id, epoch, changes });
+        current.ring = Some(InUse { sealed, id, epoch, of: now, changes });
         Ok(())
     }
 
     fn too_old(&self) -> RingDirError {
         let error = std::io::Error::other("holds an older ring than the one in use");
         RingDirError::File(PrivateFileError::Io { path: self.office.dir().ring_path(), error })
+    }
+}
+
+impl InUse {
+    /// Whether the keys are out of date: by their times, or since the clock was set back before they were made.
+    fn is_due(&self, now: Timestamp) -> bool {
+        now < self.of || self.changes.is_some_and(|at| at <= now)
     }
 }
 
@@ -182,3 +186,7 @@ impl std::fmt::Debug for RingWatch {
         f.write_str("RingWatch")
     }
 }
+
+#[cfg(test)]
+#[path = "ring_watch/tests.rs"]
+mod tests;
