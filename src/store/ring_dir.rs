@@ -231,15 +231,6 @@ impl RingDir {
         Ok(others)
     }
 
-    /// How many secrets open the ring file.
-    ///
-    /// # Errors
-    /// [`RingDirError`] if there is none.
-    pub fn secrets(&self) -> Result<usize, RingDirError> {
-        let path = self.ring_path();
-        file::untrusted_slots(&self.own_bytes()?).map_err(|error| RingDirError::Ring { path, error })
-    }
-
     fn write(&self, sealed: &Sealed, ring: &KeyRing, entropy: &dyn Entropy) -> Result<(), RingDirError> {
         let secret = cluster_secret::read(&self.secret)?;
         let bytes = match &sealed.own {

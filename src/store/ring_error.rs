@@ -35,8 +35,8 @@ pub enum RingDirError {
         /// What it seems to be. Never the bytes.
         looks: String,
     },
-    /// The seed is of another deployment.
-    #[error("{}: belongs to another deployment than the ring in use; give the seed of this one, or none", .0.display())]
+    /// A ring file or seed is of another deployment.
+    #[error("{}: belongs to another deployment than the ring in use; put the file of this one back, or restart the service if it is to use that one", .0.display())]
     OtherRing(PathBuf),
     /// Somebody else writes, and does not come to an end.
     #[error("{}: another process holds the lock on it and does not let go; `fuser {}` tells which, end it", .0.display(), .0.display())]
