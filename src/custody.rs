@@ -23,7 +23,7 @@ pub trait Custodian: Send + Sync {
     /// Does what is asked, or with `dry_run` only says what it would come to.
     ///
     /// # Errors
-    /// [`CustodyError`], and nothing was done.
+    /// [`CustodyError`], and nothing was done, unless it is [`CustodyError::NotTakenUp`].
     fn carry_out(&self, task: Task, dry_run: bool) -> Result<Receipt, CustodyError>;
 }
 
@@ -60,6 +60,9 @@ pub enum CustodyError {
     /// The ring can't be read or written; the text says which file, why, and what to do.
     #[error("{0}")]
     Unavailable(String),
+    /// It is done and will last, but this service could not take it up; the text says why.
+    #[error("the order is carried out on the files, and not in force in this service yet: {0}; don't repeat it")]
+    NotTakenUp(String),
 }
 
 /// The ring at one moment.

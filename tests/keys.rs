@@ -146,6 +146,12 @@ fn s16_whatever_happens_to_the_file_the_last_good_ring_stays_and_the_next_one_is
         assert!(service.ring_age() < 10, "{fault}");
         service.running.logged.clear();
     }
+    let secret = place.path("keys/cluster.secret");
+    fs::rename(&secret, place.path("away")).expect("there");
+    service.running.until_logged("there is no cluster secret");
+    wait_for("it is not ready in time", || service.verify(&token) == 503);
+    fs::rename(place.path("away"), &secret).expect("there");
+    wait_for("it recovers by itself", || service.verify(&token) == 200);
     // The rotation that was missed meanwhile is taken up, under load of nothing but time.
     ok(&place.run(&["keys", "rotate", "--config", "c.toml"], b""));
     let new = keys_of(&place, &["--config", "c.toml"]).into_iter().find(|key| text(key, "state") == "pending");

@@ -106,8 +106,8 @@ fn watch(
         user.replace_keys(keys);
         changes.ring_changed();
     };
-    let confirm = move || {
-        readiness.confirm_ring(confirm_within);
+    let confirm = move |ago| {
+        readiness.confirm_ring(confirm_within.saturating_sub(ago));
         looks.ring_read(SystemClock.now());
     };
     let watch = RingWatch::new(office, use_keys, confirm);

@@ -37,8 +37,11 @@ pub fn of_custody(error: &CustodyError) -> Problem {
                 .field("after_seconds")
                 .least(least)
         }
-        CustodyError::Refused(Refused::Entropy(_)) | CustodyError::Unavailable(_) => {
-            tracing::error!("an order on the key ring was not carried out: {text}");
+        CustodyError::Refused(Refused::TooFar) => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "field", "A field is wrong", text)
+        }
+        CustodyError::Refused(Refused::Entropy(_)) | CustodyError::Unavailable(_) | CustodyError::NotTakenUp(_) => {
+            tracing::error!("an order on the key ring failed: {text}");
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "ring", "The key ring can't be changed", text)
         }
         CustodyError::Refused(_) => Problem::new(StatusCode::CONFLICT, "ring-state", "Not in this state", text),

@@ -118,18 +118,22 @@ impl KeyRing {
     /// Notes that tokens are sealed with these longest lifetimes, and no longer with others. Returns whether that was
     /// news.
     pub fn note_limits(&mut self, lifetime: Duration, idle: Duration, now: Timestamp) -> bool {
-        let mut news = false;
+        let mut news = self.add_limits_in_force(lifetime, idle, now);
         for known in self.limits.iter_mut().filter(|known| known.ended.is_none() && !known.is_of(lifetime, idle)) {
             (known.ended, news) = (Some(now), true);
         }
+        news
+    }
+
+    /// As [`KeyRing::note_limits`], by somebody who does not know that others are no longer in force.
+    pub fn add_limits_in_force(&mut self, lifetime: Duration, idle: Duration, now: Timestamp) -> bool {
         // Limits that were away for longer begin anew: a key that sealed meanwhile does not stay for them.
         if let Some(known) = self.limits.iter_mut().find(|known| known.is_of(lifetime, idle) && known.goes_on(now)) {
-            news |= known.ended.take().is_some();
+            known.ended.take().is_some()
         } else {
             self.add_limits(LimitRecord { lifetime, idle, since: now, ended: None });
-            news = true;
+            true
         }
-        news
     }
 
     /// Lets keys stay for as long as sessions of these longest lifetimes may need them. Since when they are in force is

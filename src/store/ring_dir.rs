@@ -95,6 +95,8 @@ impl RingDir {
             Err(PrivateFileError::Missing(path)) => return Err(RingDirError::NoRing(path)),
             Err(other) => return Err(other.into()),
         };
+        // What can't be opened is better known now than at the next change of a key.
+        cluster_secret::read(&self.secret)?;
         Ok(Sealed { own, seed })
     }
 
@@ -199,7 +201,7 @@ impl RingDir {
             cluster_secret::create_missing(path, entropy)?;
         }
         let secret = cluster_secret::read(secret.unwrap_or(&self.secret))?;
-        replace_private(&self.ring_path(), &file::seal(&ring, &[&secret], entropy)?)?;
+        self.put(&file::seal(&ring, &[&secret], entropy)?)?;
         Ok(ring)
     }
 
@@ -237,7 +239,16 @@ impl RingDir {
             Some(own) => file::reseal(own, &secret, ring, entropy).map_err(|error| self.of_reseal(error))?,
             None => file::seal(ring, &[&secret], entropy)?,
         };
-        Ok(replace_private(&self.ring_path(), &bytes)?)
+        self.put(&bytes)
+    }
+
+    /// Writes the file, unless nobody would read it again.
+    fn put(&self, bytes: &[u8]) -> Result<(), RingDirError> {
+        let path = self.ring_path();
+        if bytes.len() > MAX_FILE {
+            return Err(PrivateFileError::TooLarge { path, limit: MAX_FILE }.into());
+        }
+        Ok(replace_private(&path, bytes)?)
     }
 
     fn own_bytes(&self) -> Result<Zeroizing<Vec<u8>>, RingDirError> {

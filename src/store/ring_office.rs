@@ -58,7 +58,9 @@ impl RingOffice {
     /// # Errors
     /// [`RingDirError`] if it can't be written; [`RingOffice::assume_limits`] then makes up for it.
     pub fn note_limits(&self) -> Result<(), RingDirError> {
-        self.dir.update(&*self.entropy, |ring| Ok::<_, RingDirError>((self.note(ring), ())))?;
+        let (lifetime, idle) = self.longest;
+        let note = |ring: &mut KeyRing| (ring.note_limits(lifetime, idle, self.clock.now()), ());
+        self.dir.update(&*self.entropy, |ring| Ok::<_, RingDirError>(note(ring)))?;
         Ok(())
     }
 
@@ -68,9 +70,10 @@ impl RingOffice {
         ring.assume_limits(lifetime, idle);
     }
 
+    /// A command may have been given another configuration than the services have: it ends no limits of theirs.
     fn note(&self, ring: &mut KeyRing) -> bool {
         let (lifetime, idle) = self.longest;
-        ring.note_limits(lifetime, idle, self.clock.now())
+        ring.add_limits_in_force(lifetime, idle, self.clock.now())
     }
 
     fn order(&self, order: Order, dry_run: bool) -> Result<Receipt, CustodyError> {
@@ -96,7 +99,8 @@ impl RingOffice {
         Ok(Receipt::of_replacement(dry_run, self.shown(&ring)))
     }
 
-    fn shown(&self, ring: &KeyRing) -> Report {
+    /// What there is to say of `ring` now.
+    pub fn shown(&self, ring: &KeyRing) -> Report {
         Report::of(ring, self.clock.now(), self.timing)
     }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::private_file::PrivateFileError;
 use super::ring_dir::Sealed;
@@ -23,7 +23,7 @@ pub struct RingWatch {
     office: RingOffice,
     current: Mutex<Current>,
     use_keys: Box<dyn Fn(Keys) + Send + Sync>,
-    confirm: Box<dyn Fn() + Send + Sync>,
+    confirm: Box<dyn Fn(Duration) + Send + Sync>,
 }
 
 /// What is in use.
@@ -48,11 +48,11 @@ struct InUse {
 
 impl RingWatch {
     /// Watches the ring of `office`. `use_keys` is given the keys whenever they change; `confirm` is called whenever the
-    /// files were read and are what is in use.
+    /// files were read and are what is in use, with how long ago that was begun.
     pub fn new(
         office: RingOffice,
         use_keys: impl Fn(Keys) + Send + Sync + 'static,
-        confirm: impl Fn() + Send + Sync + 'static,
+        confirm: impl Fn(Duration) + Send + Sync + 'static,
     ) -> Self {
         Self { office, current: Mutex::default(), use_keys: Box::new(use_keys), confirm: Box::new(confirm) }
     }
@@ -74,6 +74,7 @@ impl RingWatch {
     /// [`RingDirError`]; the keys in use stay.
     pub fn look(&self) -> Result<(), RingDirError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = Instant::now();
         let looked = self.refresh(&mut current);
         match (&looked, &current.complaint) {
             (Ok(()), complaint) => {
@@ -81,7 +82,7 @@ impl RingWatch {
                     tracing::info!("the key ring is readable again");
                 }
                 current.complaint = None;
-                (self.confirm)();
+                (self.confirm)(begun.elapsed());
             }
             (Err(error), complaint) => {
                 let text = error.to_string();
@@ -169,14 +170,19 @@ impl InUse {
 }
 
 impl Custodian for RingWatch {
+    /// The ring in use, whatever has become of its file.
     fn report(&self) -> Result<Report, CustodyError> {
-        self.office.report()
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(in_use) = &current.ring else { return self.office.report() };
+        let mut ring = self.office.dir().open(&in_use.sealed)?;
+        self.office.assume_limits(&mut ring);
+        Ok(self.office.shown(&ring))
     }
 
     /// As the office does it, and in force in this service before it is answered.
     fn carry_out(&self, task: Task, dry_run: bool) -> Result<Receipt, CustodyError> {
         let receipt = self.office.carry_out(task, dry_run)?;
-        self.look()?;
+        self.look().map_err(|error| CustodyError::NotTakenUp(error.to_string()))?;
         Ok(receipt)
     }
 }
