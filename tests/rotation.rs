@@ -255,14 +255,22 @@ enum Event {
     Merge(usize, usize),
     Seconds(u64),
     Hours(u64),
+    /// On to this many milliseconds around the next change of a state.
+    ToChange(i64),
+    /// A replica starts with other limits.
+    Limits(usize, u64),
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, rng_seed: RngSeed::Fixed(2), ..ProptestConfig::default() })]
 
-    /// Replicas that confirm the ring within P agree on it, one key seals, and none that was over comes back.
+    /// Replicas that confirm the ring within P agree on it, one key seals, and none that was over comes back: whatever is
+    /// ordered, by clocks that are apart, while limits change.
     #[test]
-    fn whatever_is_ordered_no_key_comes_back(events in prop::collection::vec(event(), 1..40)) {
+    fn whatever_is_ordered_no_key_comes_back(
+        events in prop::collection::vec(event(), 1..40),
+        clocks in prop::array::uniform3(-1_000..=1_000_i64),
+    ) {
         let (mut now, mut unconfirmed) = (at(BASE), Duration::ZERO);
         let first = KeyRing::init(&SystemEntropy::new(), now).expect("random bytes");
         let mut rings = [copy(&first), copy(&first), first];
@@ -280,7 +288,7 @@ proptest! {
                         3 => Order::Revoke { kid },
                         _ => Order::Destroy { kid, force: kind == 5 },
                     };
-                    drop(carry_out(&mut rings[ring], order, now));
+                    drop(carry_out(&mut rings[ring], order, off(now.as_millis(), clocks[ring])));
                 }
                 Event::Merge(from, to) => {
                     let other = copy(&rings[from]);
@@ -298,18 +306,30 @@ proptest! {
                     confirm(&mut rings, now, &mut over)?;
                     (now, unconfirmed) = (now.plus(Duration::from_secs(3_600 * hours)), Duration::ZERO);
                 }
+                Event::ToChange(by) => {
+                    confirm(&mut rings, now, &mut over)?;
+                    let next = rings[0].next_change(now).map(|at| off(at.as_millis(), by));
+                    (now, unconfirmed) = (next.unwrap_or(now).max(now), Duration::ZERO);
+                }
+                Event::Limits(ring, minutes) => {
+                    let minute = Duration::from_secs(60);
+                    let longest = (minute * 700, minute * u32::try_from(minutes).expect("few"));
+                    rings[ring].note_limits(longest.0, longest.1, off(now.as_millis(), clocks[ring]));
+                }
             }
         }
         confirm(&mut rings, now, &mut over)?;
     }
 }
 
-/// Every replica learns all; keys that were over still are.
+/// Every replica learns all; keys that were over still are. A second later, for whoever ordered something by a clock that
+/// is ahead.
 fn confirm(rings: &mut [KeyRing; 3], now: Timestamp, over: &mut BTreeSet<Kid>) -> Result<(), TestCaseError> {
     for (from, to) in [(0, 1), (1, 2), (2, 0), (2, 1)] {
         let other = copy(&rings[from]);
         rings[to].merge(other).expect("one ring");
     }
+    let now = now.plus(CLOCK_ERROR);
     let told = |ring: &KeyRing| ring.states(now).map(|(record, state)| (record.kid(), state)).collect::<Vec<_>>();
     prop_assert_eq!(told(&rings[0]), told(&rings[1]));
     prop_assert_eq!(told(&rings[0]), told(&rings[2]));
@@ -328,6 +348,8 @@ fn event() -> impl Strategy<Value = Event> {
         (0..3_usize, 0..3_usize).prop_map(|(from, to)| Event::Merge(from, to)),
         (0..120_u64).prop_map(Event::Seconds),
         (1..3_u64).prop_map(Event::Hours),
+        (-2_000..2_000_i64).prop_map(Event::ToChange),
+        (0..3_usize, prop::sample::select(vec![5, 30, 600])).prop_map(|(ring, minutes)| Event::Limits(ring, minutes)),
     ]
 }
 
