@@ -1,9 +1,10 @@
 //! Facts: statements that end or date a session. Facts only grow, so their order never matters.
 //!
-//! `fact` has the kinds of facts, how two of one kind merge and how claims are judged by them; `order` which times
-//! endings and new sessions get; `retention` how long facts are kept; [`MemoryFacts`] keeps them in a plain map.
-//! [`FactStore`] is the port behind which they are stored.
+//! `fact` has the kinds of facts, how two of one kind merge and how claims are judged by them; [`encoding`] how they look
+//! in bytes; `order` which times endings and new sessions get; `retention` how long facts are kept; [`MemoryFacts`] keeps
+//! them in a plain map. [`FactStore`] is the port behind which they are stored.
 
+pub mod encoding;
 mod fact;
 mod memory;
 mod order;

@@ -12,7 +12,7 @@ use sealpass::entropy::{Entropy, EntropyError};
 use sealpass::http::{QueryDemands, cookie_values};
 use sealpass::keyring::file::{self, ClusterSecret, MAGIC};
 use sealpass::keyring::{KeyRecord, KeyRing, Keys, Kid};
-use sealpass::revocation::MemoryFacts;
+use sealpass::revocation::{MemoryFacts, encoding};
 use sealpass::seal::{Cipher, Purpose, PurposeKey};
 use sealpass::secret::{Secret, length_prefix};
 use sealpass::sessions::{Lifetimes, MAX_CANDIDATES, Realm, Sessions};
@@ -25,6 +25,7 @@ pub type Target = fn(&[u8]) -> bool;
 pub const TARGETS: &[(&str, Target)] = &[
     ("cookie", cookie),
     ("demands", demands),
+    ("fact", fact),
     ("payload", payload),
     ("ring_body", ring_body),
     ("ring_file", ring_file),
@@ -54,6 +55,14 @@ pub fn demands(bytes: &[u8]) -> bool {
         assert!(QueryDemands::parse(&format!("{query}&{query}")).is_err(), "a demand twice");
     }
     assert!(QueryDemands::parse(&format!("{query}&optional=true")).is_err(), "an unknown one behind");
+    true
+}
+
+/// A fact: whatever is read has one spelling.
+pub fn fact(bytes: &[u8]) -> bool {
+    let Some(fact) = encoding::decode(bytes) else { return false };
+    assert_eq!(encoding::encode(&fact), bytes, "a second spelling");
+    assert_eq!(encoding::decode(&[bytes, &[0]].concat()), None, "something behind it");
     true
 }
 
