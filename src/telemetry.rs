@@ -3,8 +3,10 @@
 
 mod audit;
 mod audit_file;
+mod facts;
 
 pub use audit::{Audit, By, Event, Kind};
+pub use facts::{FactMetrics, JournalMetrics};
 
 use std::io::IsTerminal as _;
 
@@ -54,6 +56,8 @@ pub struct Metrics {
     ring_changes: Counter,
     ended_together: Counter,
     audit_lost: Counter,
+    /// Those of the fact store.
+    pub facts: FactMetrics,
 }
 
 /// One counter for each reason, looked up beforehand: a request only adds one.
@@ -90,7 +94,9 @@ impl Metrics {
         let help = "Endings of all sessions of a subject, a handle or a realm";
         registry.register("sessions_ended_together", help, ended_together.clone());
         registry.register("audit_lost", "Audit events that could not be written", audit_lost.clone());
-        Self { registry, decisions, issued, renewed, ended, ring_read, ring_changes, ended_together, audit_lost }
+        let facts = FactMetrics::default();
+        facts.register(&mut registry);
+        Self { registry, decisions, issued, renewed, ended, ring_read, ring_changes, ended_together, audit_lost, facts }
     }
 
     /// Counts a decision of verify.

@@ -4,7 +4,7 @@ use clap::Args;
 use sealpass::config::{AuditTo, DEFAULT_FILE};
 use sealpass::http::Credentials;
 
-use super::{Common, Failure, say};
+use super::{Common, Failure, facts, say};
 
 /// Check the configuration without starting anything
 ///
@@ -50,6 +50,7 @@ impl Check {
             say(format_args!("access   {}", path.display()))?;
         }
         say(format_args!("ring     {}: {} keys", dir.ring_path().display(), ring.records().len()))?;
+        say(format_args!("journal  {}", facts::describe(&settings)))?;
         say(format_args!("All of it fits together."))?;
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 mod check;
 mod credential;
+mod facts;
 mod keys;
 mod serve;
 mod token;
@@ -20,7 +21,7 @@ use sealpass::config::{Settings, SettingsError, Site, SiteError};
 use sealpass::custody::CustodyError;
 use sealpass::entropy::EntropyError;
 use sealpass::http::CredentialsError;
-use sealpass::store::{PrivateFileError, RingDir, RingDirError};
+use sealpass::store::{JournalError, PrivateFileError, RingDir, RingDirError};
 
 /// Sessions without a store, and endings that count at once.
 ///
@@ -78,6 +79,8 @@ enum Failure {
     Custody(#[from] CustodyError),
     #[error(transparent)]
     File(#[from] PrivateFileError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
     #[error(transparent)]

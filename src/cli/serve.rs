@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::rt::System;
 use clap::Args;
@@ -12,11 +11,12 @@ use sealpass::config::{RealmSettings, Settings, Site};
 use sealpass::entropy::{Entropy, SystemEntropy};
 use sealpass::http::{Credentials, NewCredential, Readiness, Running, Service, start};
 use sealpass::keyring::{KeyRing, Keys};
+use sealpass::revocation::Kept;
 use sealpass::sessions::Sessions;
-use sealpass::store::{CachedFacts, RingDir, RingOffice, RingWatch, create_private, read_private};
+use sealpass::store::{RingDir, RingOffice, RingWatch, create_private, read_private};
 use sealpass::telemetry::{self, Audit, Metrics};
 
-use super::{Common, Failure, say};
+use super::{Common, Failure, facts, say};
 
 /// Run the service
 ///
@@ -34,6 +34,9 @@ pub struct Serve {
     /// Where the control listener listens [default: 127.0.0.1:8081]
     #[arg(long, value_name = "ADDRESS:PORT")]
     control: Option<SocketAddr>,
+    /// After a restore from a backup, which lacks the latest endings: end all sessions
+    #[arg(long)]
+    restored: bool,
 }
 
 impl Serve {
@@ -51,15 +54,17 @@ impl Serve {
             dir.init(&KeyRing::init(&SystemEntropy::new(), SystemClock.now())?, &SystemEntropy::new())?;
             eprintln!("sealpass: made a key ring for trying out in {}", settings.keys.display());
         }
-        let service = Arc::new(self.service(&settings, site, &dir)?);
-        System::new().block_on(run(service, &settings, self.dev))
+        let (service, kept) = self.service(&settings, site, &dir)?;
+        System::new().block_on(run(Arc::new(service), kept, &settings, self.dev))
     }
 
-    fn service(&self, settings: &Settings, site: Site, dir: &RingDir) -> Result<Service, Failure> {
+    fn service(&self, settings: &Settings, site: Site, dir: &RingDir) -> Result<(Service, Kept), Failure> {
         let (clock, entropy) = (Arc::new(SteadyClock::new(Arc::new(SystemClock))), Arc::new(SystemEntropy::new()));
-        let keys = Keys::new(&dir.load()?, &*entropy)?;
-        let facts = Arc::new(CachedFacts::new(Arc::clone(&clock) as Arc<dyn Clock>));
-        keep_clean(Arc::clone(&facts));
+        let (ring, metrics) = (dir.load()?, Arc::new(Metrics::new()));
+        let keys = Keys::new(&ring, &*entropy)?;
+        // The store has to see when the wall clock is set back.
+        let (facts, kept) =
+            facts::open(settings, &site, Arc::new(SystemClock), metrics.facts.clone(), (&ring, &keys, self.restored))?;
         let sessions = Arc::new(Sessions::new(
             keys,
             facts,
@@ -72,7 +77,7 @@ impl Serve {
                 "how long sessions live can't be noted in the key ring, so its keys are kept by this configuration alone: {error}"
             );
         }
-        let (readiness, metrics) = (Arc::new(Readiness::new()), Arc::new(Metrics::new()));
+        let readiness = Arc::new(Readiness::new());
         let custodian = watch(office, &sessions, &readiness, &metrics)?;
         let mut credentials = match &settings.credentials {
             Some(path) => Credentials::load(path)?,
@@ -89,7 +94,7 @@ impl Serve {
             let to = &settings.audit.to;
             Failure::Refused(format!("audit.to: {to}: {error}; name a path that the service's user may write to"))
         })?;
-        Ok(Service { sessions, custodian, readiness, site, credentials, metrics, audit, dev: self.dev })
+        Ok((Service { sessions, custodian, readiness, site, credentials, metrics, audit, dev: self.dev }, kept))
     }
 }
 
@@ -117,7 +122,8 @@ fn watch(
     Ok(watch)
 }
 
-async fn run(service: Arc<Service>, settings: &Settings, dev: bool) -> Result<(), Failure> {
+async fn run(service: Arc<Service>, kept: Kept, settings: &Settings, dev: bool) -> Result<(), Failure> {
+    kept.await.map_err(|_| Failure::Refused("the journal can't be written; look at its disk".to_owned()))?;
     let what = format!("can't listen on {} and {}", settings.public.listen, settings.control.listen);
     let audit = service.audit.clone();
     let running = start(service, settings).map_err(|error| Failure::Io { what, error })?;
@@ -163,16 +169,6 @@ fn dev_credential(keys: &Path) -> Result<String, Failure> {
         return Err(Failure::Refused(format!("{}: is empty or not text; delete it", path.display())));
     }
     Ok(text.to_owned())
-}
-
-/// A cache without traffic drops nothing by itself.
-fn keep_clean(facts: Arc<CachedFacts>) {
-    std::thread::spawn(move || {
-        loop {
-            std::thread::sleep(Duration::from_secs(1));
-            facts.maintain();
-        }
-    });
 }
 
 /// What to type next: each line works as it is printed.

@@ -29,6 +29,8 @@ pub struct Settings {
     pub ring_seed: Option<PathBuf>,
     /// How keys are rotated.
     pub rotation: RotationSettings,
+    /// Where endings are kept; by default `facts.redb` in `keys`, and nowhere if `none`.
+    pub journal: Option<PathBuf>,
     /// For proxies and browsers.
     pub public: Listener,
     /// For applications and operators.
@@ -88,6 +90,10 @@ pub struct RealmSettings {
     pub clear_site_data: Vec<String>,
     /// Whether sessions that began elsewhere may be imported. Endings are then kept for longer.
     pub import: bool,
+    /// How many facts it may have.
+    pub max_facts: usize,
+    /// How many endings of one subject may be kept one by one.
+    pub max_facts_per_subject: usize,
 }
 
 /// Where a token may come from.
@@ -239,6 +245,7 @@ impl Default for Settings {
             cluster_secret: None,
             ring_seed: None,
             rotation: RotationSettings::default(),
+            journal: None,
             public: Listener { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), workers: 0 },
             control: Listener { listen: SocketAddr::from(([127, 0, 0, 1], 8081)), workers: 1 },
             credentials: None,
@@ -265,6 +272,8 @@ impl Default for RealmSettings {
             public_origins: Vec::new(),
             clear_site_data: vec!["storage".to_owned()],
             import: false,
+            max_facts: 1_000_000,
+            max_facts_per_subject: 1_000,
         }
     }
 }

@@ -45,6 +45,8 @@ pub struct RealmSite {
     pub clear_site_data: String,
     /// The value of WWW-Authenticate for whoever has no session.
     pub challenge: String,
+    /// How many facts it may have, and one subject of it.
+    pub max_facts: (usize, usize),
 }
 
 /// What a route demands.
@@ -175,6 +177,7 @@ impl RealmSite {
             challenge: format!("{} realm=\"{name}\"", if bearer { "Bearer" } else { "Cookie" }),
             public_origins: settings.public_origins.iter().map(origin).collect::<Result<_, _>>()?,
             clear_site_data: clear_site_data(name, &settings.clear_site_data)?,
+            max_facts: max_facts(name, settings)?,
         })
     }
 
@@ -250,6 +253,12 @@ fn clear_site_data(realm: &str, types: &[String]) -> Result<String, SiteError> {
         return Err(SiteError::ClearSiteData(realm.to_owned()));
     }
     Ok(types.iter().map(|kind| format!("\"{kind}\"")).collect::<Vec<_>>().join(", "))
+}
+
+fn max_facts(realm: &str, settings: &RealmSettings) -> Result<(usize, usize), SiteError> {
+    let RealmSettings { max_facts, max_facts_per_subject: subject, .. } = *settings;
+    let right = max_facts >= 1_000 && (2..=max_facts).contains(&subject);
+    if right { Ok((max_facts, subject)) } else { Err(SiteError::MaxFacts(realm.to_owned())) }
 }
 
 #[cfg(test)]
@@ -343,6 +352,17 @@ mod tests {
     fn two_realms_need_two_cookies() {
         let second = |settings: &mut Settings| drop(settings.realm.insert("b".to_owned(), RealmSettings::default()));
         assert!(site(second).expect_err("one cookie").contains("the same cookie name"));
+    }
+
+    #[test]
+    fn a_budget_has_a_lower_end() {
+        for (facts, subject) in [(999, 2), (1_000, 1), (1_000, 1_001), (0, 0)] {
+            let refused = site(|settings| {
+                let realm = settings.realm.get_mut("default").expect("there");
+                (realm.max_facts, realm.max_facts_per_subject) = (facts, subject);
+            });
+            assert!(refused.expect_err("too few").contains("max_facts"), "{facts}, {subject}");
+        }
     }
 
     #[test]

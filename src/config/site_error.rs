@@ -51,6 +51,9 @@ pub enum SiteError {
     /// Not a type of RFC's Clear-Site-Data.
     #[error("realm.{0}.clear_site_data takes cache, cookies, storage and executionContexts")]
     ClearSiteData(String),
+    /// A budget that makes no sense.
+    #[error("realm.{0}: max_facts is at least 1000, and max_facts_per_subject at least 2 and not above it")]
+    MaxFacts(String),
     /// No time that a rotation can be built on.
     #[error("rotation.confirm_within {0}")]
     Rotation(TimingError),

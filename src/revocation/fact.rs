@@ -60,6 +60,19 @@ pub enum Fact {
     },
 }
 
+impl Fact {
+    /// How long it has to be kept.
+    pub fn until(&self) -> Timestamp {
+        match *self {
+            Self::Deny { until, .. }
+            | Self::Superseded { until, .. }
+            | Self::Cutoff { until, .. }
+            | Self::Stale { until, .. }
+            | Self::Floor { until, .. } => until,
+        }
+    }
+}
+
 /// A session of a realm. Facts are kept under both: whoever may end sessions of one realm and learns an id of another's
 /// can do nothing with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,19 +1,34 @@
 //! Facts in a moka cache: lock-free reads, and each fact kept for as long as it matters.
 //!
 //! There is no capacity bound on purpose. With one, moka's admission filter turns away the *newest* entries when the
-//! cache is full, and a logout would be lost a moment after it was seen to work.
+//! cache is full, and a logout would be lost a moment after it was seen to work. What bounds it is `fold`. With a
+//! journal facts are durable before they are acknowledged, and are there again after a restart.
 
-use std::hash::{BuildHasher, Hasher};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+mod expiry;
+mod fold;
+mod index;
+mod life;
+
+pub use fold::{Budget, Fold, Folded};
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use moka::Expiry;
 use moka::sync::Cache;
 
-use crate::claims::RealmId;
+use super::journal::Journal;
+use crate::claims::{RealmId, RealmName, Tag};
 use crate::clock::{Clock, Timestamp};
-use crate::revocation::{Fact, FactStore, Kept, Recorded, SessionFacts, SessionKey, TagFacts, TagKey};
+use crate::revocation::{CLOCK_ERROR, Fact, FactStore, Kept, Recorded, SessionFacts, SessionKey, TagFacts, TagKey};
+use crate::sessions::Lifetimes;
+use crate::telemetry::FactMetrics;
+use expiry::{RandomKeys, Steps, UntilTheirTime};
+use fold::Pending;
+use index::Index;
+
+/// Is told of each fold.
+type Hook = Box<dyn Fn(&Fold) + Send + Sync>;
 
 /// The fact store of a running service.
 pub struct CachedFacts {
@@ -21,22 +36,84 @@ pub struct CachedFacts {
     tags: Cache<TagKey, TagFacts, RandomKeys>,
     /// One for each realm at most, and one for all: read on every request.
     floors: ArcSwap<Vec<(Option<RealmId>, Timestamp)>>,
+    journal: Option<Journal>,
+    clock: Arc<dyn Clock>,
+    steps: Mutex<Steps>,
+    index: Arc<Index>,
+    budgets: HashMap<RealmId, Budget>,
+    /// That of a realm which is not configured any more.
+    any_other: Budget,
+    /// The tag of all anonymous sessions of each realm.
+    anonymous: ArcSwap<HashMap<RealmId, Tag>>,
+    folds: Mutex<Vec<Pending>>,
+    on_fold: Vec<Hook>,
+    metrics: FactMetrics,
 }
 
 impl CachedFacts {
-    /// An empty store that expires facts by `clock`.
+    /// An empty store that expires facts by `clock`, keeps them in memory alone, and has the default budget.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self::with(clock, None, [], FactMetrics::default())
+    }
+
+    /// An empty store with these budgets. With a journal nothing of it is read before [`CachedFacts::start`].
+    pub fn with(
+        clock: Arc<dyn Clock>,
+        journal: Option<Journal>,
+        budgets: impl IntoIterator<Item = Budget>,
+        metrics: FactMetrics,
+    ) -> Self {
+        let budgets: HashMap<_, _> = budgets.into_iter().map(|budget| (RealmId::of(&budget.realm), budget)).collect();
+        let quota = |budget: &Budget| i32::try_from(budget.per_subject).unwrap_or(i32::MAX);
+        let any_other = Budget::default();
+        let quotas = budgets.iter().map(|(realm, budget)| (*realm, quota(budget))).collect();
+        let index = Arc::new(Index::new(quotas, quota(&any_other)));
+        let (of_sessions, of_tags) = (Arc::clone(&index), Arc::clone(&index));
         Self {
-            sessions: Cache::builder().expire_after(UntilTheirTime(Arc::clone(&clock))).build_with_hasher(RandomKeys),
-            tags: Cache::builder().expire_after(UntilTheirTime(clock)).build_with_hasher(RandomKeys),
+            sessions: Cache::builder()
+                .expire_after(UntilTheirTime(Arc::clone(&clock)))
+                .eviction_listener(move |key, facts, _| of_sessions.session(&key, &facts, -1))
+                .build_with_hasher(RandomKeys),
+            tags: Cache::builder()
+                .expire_after(UntilTheirTime(Arc::clone(&clock)))
+                .eviction_listener(move |key, facts, _| of_tags.tag(&key, &facts, -1))
+                .build_with_hasher(RandomKeys),
             floors: ArcSwap::default(),
+            journal,
+            clock,
+            steps: Mutex::new(Steps::new()),
+            index,
+            budgets,
+            any_other,
+            anonymous: ArcSwap::default(),
+            folds: Mutex::default(),
+            on_fold: Vec::new(),
+            metrics,
         }
     }
 
-    /// Drops what has expired. A cache without traffic does not do so by itself: call this now and then.
+    /// Calls `hook` after each fold, from the thread that maintains the store.
+    #[must_use]
+    pub fn on_fold(mut self, hook: impl Fn(&Fold) + Send + Sync + 'static) -> Self {
+        self.on_fold.push(Box::new(hook));
+        self
+    }
+
+    /// Drops what has expired, folds what is too much, and mends what a step of the wall clock did. A cache without
+    /// traffic does nothing by itself: call this every second or so.
     pub fn maintain(&self) {
+        let now = self.clock.now();
+        if self.steps.lock().unwrap_or_else(PoisonError::into_inner).back(now, CLOCK_ERROR) {
+            self.date_anew(now);
+        }
         self.sessions.run_pending_tasks();
         self.tags.run_pending_tasks();
+        self.fold(now);
+        self.index.shrink();
+        if let Some(journal) = &self.journal {
+            journal.clean(now);
+        }
+        self.measure();
     }
 
     /// How many facts are held; exact after [`CachedFacts::maintain`].
@@ -66,29 +143,46 @@ impl FactStore for CachedFacts {
     }
 
     fn record(&self, fact: Fact, _now: Timestamp) -> Recorded {
-        match fact {
+        let entry = self.journal.as_ref().map(Journal::begin);
+        let (mut recorded, changed) = self.merge(&fact);
+        recorded.kept = entry.map_or(Kept::now(), |entry| entry.keep(fact, changed));
+        recorded
+    }
+}
+
+impl CachedFacts {
+    /// What merging `fact` did, and whether it changed anything at all.
+    fn merge(&self, fact: &Fact) -> (Recorded, bool) {
+        match *fact {
             Fact::Deny { session, .. } | Fact::Superseded { session, .. } => {
                 let mut before = SessionFacts::default();
                 let entry = self.sessions.entry(session).and_upsert_with(|known| {
                     before = known.map(moka::Entry::into_value).unwrap_or_default();
-                    before.with(&fact)
+                    let after = before.with(fact);
+                    self.index.session(&session, &after, 1);
+                    after
                 });
-                Recorded::of_session(&before, &entry.into_value(), Kept::now())
+                let after = entry.into_value();
+                (Recorded::of_session(&before, &after, Kept::now()), after != before)
             }
             Fact::Cutoff { tag, .. } | Fact::Stale { tag, .. } => {
                 let mut before = TagFacts::default();
                 let entry = self.tags.entry(tag).and_upsert_with(|known| {
                     before = known.map(moka::Entry::into_value).unwrap_or_default();
-                    before.with(&fact)
+                    let after = before.with(fact);
+                    self.index.tag(&tag, &after, 1);
+                    after
                 });
-                Recorded::of_many(entry.into_value().raised_over(&before), Kept::now())
+                let after = entry.into_value();
+                (Recorded::of_many(after.raised_over(&before), Kept::now()), after != before)
             }
-            Fact::Floor { realm, at, .. } => Recorded::of_many(self.raise_floor(realm, at), Kept::now()),
+            Fact::Floor { realm, at, .. } => {
+                let raised = self.raise_floor(realm, at);
+                (Recorded::of_many(raised, Kept::now()), raised)
+            }
         }
     }
-}
 
-impl CachedFacts {
     fn raise_floor(&self, realm: Option<RealmId>, at: Timestamp) -> bool {
         let before = self.floors.rcu(|floors| {
             let mut floors = Vec::clone(floors);
@@ -100,76 +194,39 @@ impl CachedFacts {
         });
         before.iter().find(|(of, _)| *of == realm).is_none_or(|(_, known)| at > *known)
     }
+
+    fn budget(&self, realm: RealmId) -> &Budget {
+        self.budgets.get(&realm).unwrap_or(&self.any_other)
+    }
+
+    /// The name of a realm, for metrics and the log.
+    fn name(&self, realm: RealmId) -> &str {
+        self.budgets.get(&realm).map_or("(not configured)", |budget| budget.realm.as_str())
+    }
+
+    fn measure(&self) {
+        for realm in self.index.all() {
+            let (name, counts) = (self.name(realm), self.index.of(realm, index::Counts::by_kind));
+            for (kind, count) in counts {
+                self.metrics.held(name, kind, count);
+            }
+        }
+        for (realm, _) in self.floors.load().iter() {
+            self.metrics.held(realm.map_or("(all)", |realm| self.name(realm)), "floor", 1);
+        }
+    }
+}
+
+impl Default for Budget {
+    /// A million facts, a thousand of a subject, and the longest life there is.
+    fn default() -> Self {
+        let realm = RealmName::new(RealmName::DEFAULT).expect("the default is a name");
+        Self { realm, facts: Self::FACTS, per_subject: Self::PER_SUBJECT, longest: Lifetimes::MAX }
+    }
 }
 
 impl std::fmt::Debug for CachedFacts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CachedFacts").field("facts", &self.len()).finish_non_exhaustive()
-    }
-}
-
-/// Session ids and tags are random or keyed already, and nobody outside chooses one: the first bytes of the
-/// one that was written last are the hash.
-#[derive(Clone, Copy, Debug, Default)]
-struct RandomKeys;
-
-impl BuildHasher for RandomKeys {
-    type Hasher = FirstBytes;
-
-    fn build_hasher(&self) -> FirstBytes {
-        FirstBytes(0)
-    }
-}
-
-struct FirstBytes(u64);
-
-impl Hasher for FirstBytes {
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk() {
-            self.0 = u64::from_ne_bytes(*first);
-        }
-    }
-
-    /// The length, which is always the same.
-    fn write_usize(&mut self, _: usize) {}
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-/// Facts expire at their own `until`, and an update that moves it later counts: moka's default for updates would keep
-/// the first expiry.
-struct UntilTheirTime(Arc<dyn Clock>);
-
-impl UntilTheirTime {
-    fn left(&self, until: Timestamp) -> Duration {
-        until.since(self.0.now())
-    }
-}
-
-impl Expiry<SessionKey, SessionFacts> for UntilTheirTime {
-    fn expire_after_create(&self, _: &SessionKey, facts: &SessionFacts, _: Instant) -> Option<Duration> {
-        Some(self.left(facts.until))
-    }
-
-    fn expire_after_update(
-        &self,
-        _: &SessionKey,
-        facts: &SessionFacts,
-        _: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        Some(self.left(facts.until))
-    }
-}
-
-impl Expiry<TagKey, TagFacts> for UntilTheirTime {
-    fn expire_after_create(&self, _: &TagKey, facts: &TagFacts, _: Instant) -> Option<Duration> {
-        Some(self.left(facts.until))
-    }
-
-    fn expire_after_update(&self, _: &TagKey, facts: &TagFacts, _: Instant, _: Option<Duration>) -> Option<Duration> {
-        Some(self.left(facts.until))
     }
 }

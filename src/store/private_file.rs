@@ -101,6 +101,18 @@ pub fn read_mounted(path: &Path, limit: usize, readers: Readers) -> Result<Zeroi
     }
 }
 
+/// Opens a file for reading and writing in place.
+///
+/// # Errors
+/// As [`read_private`].
+pub fn open_private(path: &Path) -> Result<File, PrivateFileError> {
+    let fail = |error: io::Error| of_io(path, error);
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path).map_err(fail)?;
+    check(path, &file.metadata().map_err(fail)?, usize::MAX, Readers::Us)?;
+    Ok(file)
+}
+
 /// Writes a file that was not there before, for this user alone.
 ///
 /// # Errors
@@ -110,6 +122,27 @@ pub fn create_private(path: &Path, content: &[u8]) -> Result<(), PrivateFileErro
         io::ErrorKind::AlreadyExists => PrivateFileError::Exists(path.to_owned()),
         _ => of_io(path, error),
     })
+}
+
+/// As [`create_private`], with what `fill` writes in place.
+///
+/// # Errors
+/// [`PrivateFileError`], or what `fill` says; the file is then not there.
+pub fn create_private_with<E: From<PrivateFileError>>(
+    path: &Path,
+    fill: impl FnOnce(&File) -> Result<(), E>,
+) -> Result<(), E> {
+    let fail = |error: io::Error| of_io(path, error);
+    let only_us = std::fs::Permissions::from_mode(0o600);
+    let temporary = tempfile::Builder::new().permissions(only_us).tempfile_in(directory(path)).map_err(fail)?;
+    fill(temporary.as_file())?;
+    temporary.as_file().sync_all().map_err(fail)?;
+    temporary.persist_noclobber(path).map(drop).map_err(|refused| match refused.error.kind() {
+        io::ErrorKind::AlreadyExists => PrivateFileError::Exists(path.to_owned()),
+        _ => of_io(path, refused.error),
+    })?;
+    // The rename itself is durable only when the directory is.
+    Ok(File::open(directory(path)).and_then(|dir| dir.sync_all()).map_err(fail)?)
 }
 
 /// Writes a file anew, for this user alone: after a crash at any moment there is the whole old or the whole new one.
@@ -162,6 +195,7 @@ fn of_io(path: &Path, error: io::Error) -> PrivateFileError {
     let path = path.to_owned();
     match error.kind() {
         io::ErrorKind::NotFound => PrivateFileError::Missing(path),
+        io::ErrorKind::IsADirectory => PrivateFileError::NotRegular(path),
         _ if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => PrivateFileError::Symlink(path),
         _ => PrivateFileError::Io { path, error },
     }

@@ -1,0 +1,104 @@
+//! When moka lets a fact go, and what it hashes by.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use moka::Expiry;
+
+use crate::clock::{Clock, Timestamp};
+use crate::revocation::{SessionFacts, SessionKey, TagFacts, TagKey};
+
+/// Session ids and tags are random or keyed already, and nobody outside chooses one: the first bytes of the
+/// one that was written last are the hash.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RandomKeys;
+
+impl BuildHasher for RandomKeys {
+    type Hasher = FirstBytes;
+
+    fn build_hasher(&self) -> FirstBytes {
+        FirstBytes(0)
+    }
+}
+
+pub(super) struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_ne_bytes(*first);
+        }
+    }
+
+    /// The length, which is always the same.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// Facts expire at their own `until`, and an update that moves it later counts: moka's default for updates would keep
+/// the first expiry.
+pub(super) struct UntilTheirTime(pub Arc<dyn Clock>);
+
+impl UntilTheirTime {
+    fn left(&self, until: Timestamp) -> Duration {
+        until.since(self.0.now())
+    }
+}
+
+impl Expiry<SessionKey, SessionFacts> for UntilTheirTime {
+    fn expire_after_create(&self, _: &SessionKey, facts: &SessionFacts, _: Instant) -> Option<Duration> {
+        Some(self.left(facts.until))
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &SessionKey,
+        facts: &SessionFacts,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(self.left(facts.until))
+    }
+}
+
+impl Expiry<TagKey, TagFacts> for UntilTheirTime {
+    fn expire_after_create(&self, _: &TagKey, facts: &TagFacts, _: Instant) -> Option<Duration> {
+        Some(self.left(facts.until))
+    }
+
+    fn expire_after_update(&self, _: &TagKey, facts: &TagFacts, _: Instant, _: Option<Duration>) -> Option<Duration> {
+        Some(self.left(facts.until))
+    }
+}
+
+/// How far the wall clock is ahead of the monotonic one, by which moka counts. When the wall clock was set back, facts
+/// that came while it was ahead would go too early.
+#[derive(Debug)]
+pub(super) struct Steps {
+    begun: Instant,
+    /// In milliseconds, at the latest look.
+    ahead: Option<i128>,
+}
+
+impl Steps {
+    pub fn new() -> Self {
+        Self { begun: Instant::now(), ahead: None }
+    }
+
+    /// Whether the wall clock, which shows `now`, was set back since the latest look that said so, by more than `slack`. Set
+    /// ahead it changes nothing: facts go later than they might.
+    pub fn back(&mut self, now: Timestamp, slack: Duration) -> bool {
+        let wall = i128::from(now.as_millis());
+        let ahead = wall - i128::try_from(self.begun.elapsed().as_millis()).unwrap_or(i128::MAX);
+        let before = *self.ahead.get_or_insert(ahead);
+        let back = before - ahead > i128::try_from(slack.as_millis()).unwrap_or(i128::MAX);
+        if back || ahead > before {
+            self.ahead = Some(ahead);
+        }
+        back
+    }
+}

@@ -1,0 +1,121 @@
+//! How the store begins, and what it does when the ring or the clock changes under it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::ops::compute::Op;
+
+use super::CachedFacts;
+use crate::clock::Timestamp;
+use crate::keyring::{KeyRing, Keys};
+use crate::revocation::{CLOCK_ERROR, Fact, FactStore as _, Kept};
+use crate::sessions::Lifetimes;
+use crate::store::journal::JournalError;
+
+impl CachedFacts {
+    /// Takes the facts of `ring` from the journal. Call it before anything is asked of the store, and answer nobody
+    /// before what it returns is kept.
+    ///
+    /// Where endings may be missing, all sessions end that started before now: without a journal, with one that has not
+    /// seen this ring, and with one or a ring that was restored from a backup (`restored`).
+    ///
+    /// # Errors
+    /// [`JournalError`]: it can't be read, or has seen a newer version of the ring and nothing was `restored`.
+    pub fn start(&self, ring: &KeyRing, keys: &Keys, restored: bool) -> Result<Kept, JournalError> {
+        let now = self.clock.now();
+        self.note_anonymous(keys);
+        let known = self.journal.as_ref().map(|journal| journal.epoch(ring.id())).transpose()?.flatten();
+        if let (Some(journal), Some(newest), false) = (&self.journal, known, restored)
+            && newest > ring.epoch()
+        {
+            return Err(journal.older(newest, ring.epoch()));
+        }
+        self.load(ring, now)?;
+        let at = match (restored, known) {
+            (true, _) => {
+                let floors = self.floors.load();
+                let known = floors.iter().map(|(_, at)| at.plus(Duration::from_millis(1))).max();
+                Some(now.plus(2 * CLOCK_ERROR).max(known.unwrap_or_default()))
+            }
+            (false, None) => Some(now),
+            (false, Some(_)) => None,
+        };
+        let floor = |at: Timestamp| Fact::Floor { realm: None, at, until: at.plus(Lifetimes::MAX) };
+        let journal = self.journal.as_ref();
+        // The floor first: a crash between the two must not leave a ring that looks known.
+        if let Some(journal) = journal {
+            journal.set_ring(ring.id());
+        }
+        let kept = at.map_or(Kept::now(), |at| self.record(floor(at), now).kept);
+        if let Some(journal) = journal {
+            journal.note_ring(ring.id(), ring.epoch());
+        }
+        Ok(kept)
+    }
+
+    /// Goes on with `ring`, which was read anew or has taken the place of another. What is known stays.
+    ///
+    /// # Errors
+    /// [`JournalError`]: it can't be read, or has seen a newer version of the ring.
+    pub fn use_ring(&self, ring: &KeyRing, keys: &Keys) -> Result<(), JournalError> {
+        self.note_anonymous(keys);
+        let Some(journal) = &self.journal else { return Ok(()) };
+        let newest = journal.epoch(ring.id())?.unwrap_or_default();
+        if newest > ring.epoch() {
+            return Err(journal.older(newest, ring.epoch()));
+        }
+        if journal.ring() != ring.id() {
+            self.load(ring, self.clock.now())?;
+            journal.set_ring(ring.id());
+        }
+        if newest < ring.epoch() {
+            journal.note_ring(ring.id(), ring.epoch());
+        }
+        Ok(())
+    }
+
+    fn load(&self, ring: &KeyRing, now: Timestamp) -> Result<(), JournalError> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        journal.replay(ring.id(), |fact| self.take_back(&fact, now))
+    }
+
+    /// A fact from the journal, unless its time is over.
+    fn take_back(&self, fact: &Fact, now: Timestamp) {
+        if matches!(fact, Fact::Floor { .. }) || fact.until() > now {
+            self.merge(fact);
+        }
+    }
+
+    /// Every fact gets its time anew from the clock as it is now, and what went too early comes back.
+    pub(super) fn date_anew(&self, now: Timestamp) {
+        tracing::warn!("the wall clock was set back; every fact gets its time anew");
+        for (key, _) in &self.sessions {
+            self.sessions.entry(*key).and_compute_with(|known| match known {
+                Some(known) => {
+                    self.index.session(&key, known.value(), 1);
+                    Op::Put(known.into_value())
+                }
+                None => Op::Nop,
+            });
+        }
+        for (key, _) in &self.tags {
+            self.tags.entry(*key).and_compute_with(|known| match known {
+                Some(known) => {
+                    self.index.tag(&key, known.value(), 1);
+                    Op::Put(known.into_value())
+                }
+                None => Op::Nop,
+            });
+        }
+        if let Some(journal) = &self.journal
+            && let Err(error) = journal.replay(journal.ring(), |fact| self.take_back(&fact, now))
+        {
+            tracing::error!("facts that went too early are not back: {error}");
+        }
+    }
+
+    fn note_anonymous(&self, keys: &Keys) {
+        let tags = self.budgets.iter().map(|(realm, budget)| (*realm, keys.anonymous_tag(&budget.realm)));
+        self.anonymous.store(Arc::new(tags.collect()));
+    }
+}

@@ -1,0 +1,57 @@
+//! An entry of the journal: what it stands under, and how two facts become one.
+
+use crate::keyring::RingId;
+use crate::revocation::{Fact, SessionFacts, TagFacts};
+
+/// Under what a fact stands: ring, kind, key.
+pub type Key = Box<[u8]>;
+
+/// Under what `fact` stands in the entries of `ring`.
+pub fn key(ring: RingId, fact: &Fact) -> Key {
+    [&ring[..], &place(fact)].concat().into()
+}
+
+/// The same without the ring.
+pub fn place(fact: &Fact) -> Vec<u8> {
+    let (kind, realm, name): (u8, _, &[u8]) = match fact {
+        Fact::Deny { session, .. } => (0, Some(session.realm), &session.sid.0),
+        Fact::Superseded { session, .. } => (1, Some(session.realm), &session.sid.0),
+        Fact::Cutoff { tag, .. } => (2, Some(tag.realm), &tag.tag),
+        Fact::Stale { tag, .. } => (3, Some(tag.realm), &tag.tag),
+        Fact::Floor { realm, .. } => (4, *realm, &[]),
+    };
+    let mut place = vec![kind];
+    place.extend(realm.map(|realm| realm.0).into_iter().flatten());
+    place.extend(name);
+    place
+}
+
+/// Two facts of one kind and key made one.
+pub fn joined(known: Option<Fact>, new: &Fact) -> Fact {
+    let Some(known) = known.filter(|known| place(known) == place(new)) else { return *new };
+    match (known, *new) {
+        (Fact::Floor { at, until, .. }, Fact::Floor { realm, at: other, until: later }) => {
+            Fact::Floor { realm, at: at.max(other), until: until.max(later) }
+        }
+        (
+            Fact::Deny { .. } | Fact::Superseded { .. },
+            Fact::Deny { session, .. } | Fact::Superseded { session, .. },
+        ) => {
+            let SessionFacts { deny, superseded, until } = SessionFacts::default().with(&known).with(new);
+            match (deny, superseded) {
+                (Some(deny), _) => Fact::Deny { session, from: deny.from, rotated: deny.rotated, of: deny.of, until },
+                (None, Some(at)) => Fact::Superseded { session, at, until },
+                (None, None) => *new,
+            }
+        }
+        (Fact::Cutoff { .. } | Fact::Stale { .. }, Fact::Cutoff { tag, .. } | Fact::Stale { tag, .. }) => {
+            let TagFacts { cutoff, stale, until } = TagFacts::default().with(&known).with(new);
+            match (cutoff, stale) {
+                (Some(at), _) => Fact::Cutoff { tag, at, until },
+                (None, Some(at)) => Fact::Stale { tag, at, until },
+                (None, None) => *new,
+            }
+        }
+        _ => *new,
+    }
+}

@@ -1,0 +1,275 @@
+//! The journal's file: what stands in it, and how it is opened, written and read.
+//!
+//! Two tables: the facts, each under ring, kind and key; and the rings that were used with it, with the newest epoch of each.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use redb::backends::FileBackend;
+use redb::{
+    Builder, CompactionError, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError,
+};
+
+use super::entry::{Key, joined, place};
+use crate::clock::Timestamp;
+use crate::keyring::RingId;
+use crate::revocation::{Fact, encoding};
+use crate::store::PrivateFileError;
+use crate::store::private_file::{create_private_with, open_private};
+
+/// The journal can't be used. Each text is one line: the file, the fault, the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The file itself.
+    #[error(transparent)]
+    File(#[from] PrivateFileError),
+    /// Another process has it.
+    #[error("{}: is in use by another process; stop that one, or give each its own with `journal`", .0.display())]
+    InUse(PathBuf),
+    /// Something else.
+    #[error("{}: is not a journal of this service; give the right path with `journal`, or move it away", .0.display())]
+    Foreign(PathBuf),
+    /// Cut off, or changed.
+    #[error("{}: is cut off or damaged; restore it and start with --restored, or move it away: either ends all sessions", .0.display())]
+    Damaged(PathBuf),
+    /// Of another release.
+    #[error("{}: was written by a newer release; use that one, or a newer one", .0.display())]
+    Newer(PathBuf),
+    /// The ring is older than one that was used with this journal.
+    #[error("{}: knows a newer key ring (epoch {newest}) than the one in use (epoch {found}); put the newest back, or start with --restored, which ends all sessions", path.display())]
+    OlderRing {
+        /// Which journal.
+        path: PathBuf,
+        /// The newest epoch that it has seen.
+        newest: u64,
+        /// The epoch of the ring.
+        found: u64,
+    },
+    /// The operating system refused.
+    #[error("{}: {error}; check the disk and the permissions, or give another path with `journal`", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What it said.
+        error: io::Error,
+    },
+}
+
+/// What a commit does to an entry.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Change {
+    Keep(Fact),
+    Forget,
+}
+
+/// One durable commit.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub facts: BTreeMap<Key, Change>,
+    pub rings: BTreeMap<RingId, u64>,
+}
+
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        self.facts.is_empty() && self.rings.is_empty()
+    }
+}
+
+/// The open file.
+pub(super) struct JournalFile {
+    path: PathBuf,
+    database: Database,
+}
+
+impl JournalFile {
+    /// Opens the journal, and makes it if there is none. Every page of it is checked.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        match open_private(path) {
+            Ok(file) => Self::of(path, file),
+            Err(PrivateFileError::Missing(_)) => {
+                // Made aside and whole: a crash meanwhile leaves none.
+                create_private_with(path, |file| {
+                    let file = file.try_clone().map_err(|error| io_error(path, error))?;
+                    Self::of_new(path, file)
+                })?;
+                Self::of(path, open_private(path)?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Opens a journal that was there before.
+    pub fn reopen(path: &Path) -> Result<Self, JournalError> {
+        Self::of(path, open_private(path)?)
+    }
+
+    fn of(path: &Path, file: File) -> Result<Self, JournalError> {
+        let length = file.metadata().map_err(|error| io_error(path, error))?.len();
+        if length == 0 {
+            return Err(JournalError::Damaged(path.to_owned()));
+        }
+        let this = Self { path: path.to_owned(), database: database(path, file)? };
+        let read = this.database.begin_read().map_err(|error| failed(path, error))?;
+        match read.open_table(RINGS) {
+            Ok(_) => Ok(this),
+            Err(TableError::Storage(error)) => Err(failed(path, error)),
+            Err(_) => Err(JournalError::Foreign(path.to_owned())),
+        }
+    }
+
+    fn of_new(path: &Path, file: File) -> Result<(), JournalError> {
+        let database = database(path, file)?;
+        let write = database.begin_write().map_err(|error| failed(path, error))?;
+        write.open_table(RINGS).map_err(|error| failed(path, error))?;
+        write.open_table(FACTS).map_err(|error| failed(path, error))?;
+        write.commit().map_err(|error| failed(path, error))
+    }
+
+    /// Writes `changes`; they are durable when this returns.
+    pub fn commit(&self, changes: &Changes) -> Result<(), JournalError> {
+        self.try_commit(changes).map_err(|error| failed(&self.path, error))
+    }
+
+    fn try_commit(&self, changes: &Changes) -> Result<(), redb::Error> {
+        let write = self.database.begin_write()?;
+        {
+            let mut facts = write.open_table(FACTS)?;
+            for (key, change) in &changes.facts {
+                match change {
+                    Change::Keep(fact) => {
+                        let known = facts.get(&**key)?.and_then(|known| encoding::decode(known.value()));
+                        facts.insert(&**key, encoding::encode(&joined(known, fact)).as_slice())?;
+                    }
+                    Change::Forget => drop(facts.remove(&**key)?),
+                }
+            }
+            let mut rings = write.open_table(RINGS)?;
+            for (ring, epoch) in &changes.rings {
+                rings.insert(&ring[..], epoch)?;
+            }
+        }
+        Ok(write.commit()?)
+    }
+
+    /// The newest epoch that was seen of a ring; `None` if none was.
+    pub fn epoch(&self, ring: RingId) -> Result<Option<u64>, JournalError> {
+        let read = || -> Result<_, redb::Error> {
+            let rings = self.database.begin_read()?.open_table(RINGS)?;
+            Ok(rings.get(&ring[..])?.map(|epoch| epoch.value()))
+        };
+        read().map_err(|error| failed(&self.path, error))
+    }
+
+    /// Hands over every fact of `ring`.
+    pub fn facts(&self, ring: RingId, mut each: impl FnMut(Fact)) -> Result<(), JournalError> {
+        let mut unreadable = false;
+        let seen = self.scan(&ring, |key, fact| {
+            unreadable |= key.starts_with(&ring) && fact.is_none();
+            match fact {
+                Some(fact) if key.starts_with(&ring) => each(fact),
+                _ => return ControlFlow::Break(()),
+            }
+            ControlFlow::Continue(())
+        });
+        seen.map_err(|error| failed(&self.path, error))?;
+        // The file's checksums are right, so a release wrote it that knows more.
+        if unreadable { Err(JournalError::Newer(self.path.clone())) } else { Ok(()) }
+    }
+
+    /// Looks at up to `limit` entries behind `from`, and says which of them are past their time by more than the margin, and
+    /// where to go on; at the end, from the beginning.
+    pub fn expired(&self, from: &[u8], limit: usize, now: Timestamp) -> Result<(Vec<Key>, Key), JournalError> {
+        let (mut expired, mut last, mut left) = (Vec::new(), Key::default(), limit);
+        let seen = self.scan(from, |key, fact| {
+            if left == 0 {
+                last = key.into();
+                return ControlFlow::Break(());
+            }
+            left -= 1;
+            if fact.is_some_and(|fact| fact.until().plus(MARGIN) < now) {
+                expired.push(key.into());
+            }
+            ControlFlow::Continue(())
+        });
+        seen.map_err(|error| failed(&self.path, error))?;
+        Ok((expired, last))
+    }
+
+    fn scan(
+        &self,
+        from: &[u8],
+        mut each: impl FnMut(&[u8], Option<Fact>) -> ControlFlow<()>,
+    ) -> Result<(), redb::Error> {
+        let facts = self.database.begin_read()?.open_table(FACTS)?;
+        for entry in facts.range::<&[u8]>(from..)? {
+            let (key, value) = entry?;
+            // An entry that stands under another one's key was put there by somebody else.
+            let fact = encoding::decode(value.value()).filter(|fact| key.value().get(16..) == Some(&*place(fact)));
+            if each(key.value(), fact).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back to the disk what expired entries took, if that is most of a file that is not small.
+    pub fn compact_if_it_pays(&mut self) -> Result<(), JournalError> {
+        let length = self.path.metadata().map_err(|error| io_error(&self.path, error))?.len();
+        let path = self.path.clone();
+        if length < WORTH_COMPACTING {
+            return Ok(());
+        }
+        let write = self.database.begin_write().map_err(|error| failed(&path, error))?;
+        let stats = write.stats().map_err(|error| failed(&path, error))?;
+        write.abort().map_err(|error| failed(&path, error))?;
+        if stats.stored_bytes() + stats.metadata_bytes() > length / 2 {
+            return Ok(());
+        }
+        match self.database.compact() {
+            Err(CompactionError::Storage(error)) => Err(failed(&path, error)),
+            _ => Ok(()), // what can't be done now can wait until the next start
+        }
+    }
+}
+
+fn database(path: &Path, file: File) -> Result<Database, JournalError> {
+    let backend = FileBackend::new(file).map_err(|error| failed(path, error))?;
+    let mut builder = Builder::new();
+    // A file that somebody changed is refused rather than trusted: its checksums are looked at, page by page.
+    builder.set_cache_size(CACHE).set_check_integrity_on_open(true);
+    builder.create_with_backend(backend).map_err(|error| failed(path, error))
+}
+
+fn failed(path: &Path, error: impl Into<redb::Error>) -> JournalError {
+    let path = path.to_owned();
+    match error.into() {
+        redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => JournalError::InUse(path),
+        redb::Error::UpgradeRequired(_) => JournalError::Newer(path),
+        redb::Error::Io(error) => match error.kind() {
+            io::ErrorKind::InvalidData => JournalError::Foreign(path),
+            io::ErrorKind::UnexpectedEof => JournalError::Damaged(path),
+            _ => JournalError::Io { path, error },
+        },
+        redb::Error::Corrupted(_) | redb::Error::RepairAborted => JournalError::Damaged(path),
+        other => JournalError::Io { path, error: io::Error::other(other) },
+    }
+}
+
+fn io_error(path: &Path, error: io::Error) -> JournalError {
+    JournalError::Io { path: path.to_owned(), error }
+}
+
+const FACTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("facts");
+const RINGS: TableDefinition<'_, &[u8], u64> = TableDefinition::new("rings");
+
+/// Bytes of the file that stay in memory.
+const CACHE: usize = 4 << 20;
+/// How long an entry outlasts its fact: a wall clock that was so far ahead, and is set right, finds it again.
+const MARGIN: Duration = Duration::from_secs(24 * 60 * 60);
+/// Below this a file is small enough as it is.
+const WORTH_COMPACTING: u64 = 32 << 20;
