@@ -1,9 +1,9 @@
 //! Files that hold secrets: read only if nobody else can, written so that a crash leaves the whole old or the whole new
 //! one.
 
-use std::fs::{Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -133,7 +133,7 @@ pub fn create_private_with<E: From<PrivateFileError>>(
     fill: impl FnOnce(&File) -> Result<(), E>,
 ) -> Result<(), E> {
     let fail = |error: io::Error| of_io(path, error);
-    let only_us = std::fs::Permissions::from_mode(0o600);
+    let only_us = Permissions::from_mode(0o600);
     let temporary = tempfile::Builder::new().permissions(only_us).tempfile_in(directory(path)).map_err(fail)?;
     fill(temporary.as_file())?;
     temporary.as_file().sync_all().map_err(fail)?;
@@ -204,8 +204,7 @@ fn of_io(path: &Path, error: io::Error) -> PrivateFileError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::{self, Permissions};
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::fs;
 
     fn dir() -> tempfile::TempDir {
         tempfile::tempdir().expect("a directory for the test")

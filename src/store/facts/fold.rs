@@ -95,6 +95,11 @@ impl CachedFacts {
         pending.retain_mut(|fold| !self.finish(fold));
     }
 
+    /// Whether a fold is under way, whose facts go when the one that replaces them is durable.
+    pub fn is_folding(&self) -> bool {
+        !self.pending().is_empty()
+    }
+
     fn fold_subjects(&self, realm: RealmId, subjects: &HashSet<Tag>, budget: &Budget, now: Timestamp) -> Vec<Pending> {
         let mut found: HashMap<Tag, (Timestamp, Timestamp, Vec<SessionKey>)> = HashMap::new();
         for (key, facts) in &self.sessions {

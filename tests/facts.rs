@@ -1,0 +1,13 @@
+//! The fact store: nothing is forgotten before its time, whatever the number of facts, the clock, a restart or a fault of
+//! the journal's file does. In process, through the library's public API; `journal.rs` does the same to the real binary.
+
+#[path = "facts/budget.rs"]
+mod budget;
+#[path = "facts/file.rs"]
+mod file;
+#[path = "facts/kept.rs"]
+mod kept;
+#[path = "facts/rig.rs"]
+mod rig;
+#[path = "facts/time.rs"]
+mod time;
