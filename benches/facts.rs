@@ -4,6 +4,8 @@
 //! `cargo bench --bench facts`. Everything is in one process and one run, so that ratios hold; the journal lies in the
 //! directory for temporary files.
 
+#![expect(clippy::cast_precision_loss, reason = "figures for people")]
+
 #[path = "support/stats.rs"]
 mod stats;
 #[path = "support/turns.rs"]
@@ -60,7 +62,9 @@ fn a_million(path: &Path, ring: &KeyRing) -> Arc<CachedFacts> {
     facts.maintain();
     assert_eq!(facts.len(), FACTS as u64);
     let each = (memory() - before) * 1_024.0 / FACTS as f64;
-    println!("\nresident memory a fact, with index and journal (each of a subject of its own): {each:.0} bytes  goal ≤ 600");
+    println!(
+        "\nresident memory a fact, with index and journal (each of a subject of its own): {each:.0} bytes  goal ≤ 600"
+    );
     println!("a million facts are durable after {durable:.1?}");
     let size = fs::metadata(path).expect("there").len();
     println!("the journal's file: {} bytes a fact", size / FACTS as u64);
@@ -147,7 +151,9 @@ fn logouts(dir: &Path, ring: &KeyRing) {
     for _ in 0..50 {
         let before = metrics.commits.get();
         let wave: Vec<Kept> = (0..100).map(|_| log_out()).collect();
-        wave.into_iter().for_each(|kept| block_on(kept).expect("durable"));
+        for kept in wave {
+            block_on(kept).expect("durable");
+        }
         waves.push(f64::from(u32::try_from(metrics.commits.get() - before).unwrap_or(u32::MAX)));
     }
     let most = waves.iter().copied().fold(0.0, f64::max);

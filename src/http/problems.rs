@@ -114,8 +114,8 @@ pub fn not_ready() -> Problem {
 }
 
 pub fn not_kept() -> Problem {
-    let detail = "the ending could not be kept and is not in force; ask again, or another replica";
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-kept", "Not ended", detail)
+    let detail = "it is in force on this replica, which could not keep it: a restart might forget it; ask again, or another replica";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-kept", "Not kept", detail)
 }
 
 pub fn of_issue(error: &IssueError) -> Problem {

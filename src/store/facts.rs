@@ -80,8 +80,7 @@ impl CachedFacts {
                 .build_with_hasher(RandomKeys),
             floors: ArcSwap::default(),
             journal,
-            clock,
-            steps: Mutex::new(Steps::new()),
+            steps: Mutex::new(Steps::new(clock.now())),
             index,
             budgets,
             any_other,
@@ -89,6 +88,7 @@ impl CachedFacts {
             folds: Mutex::default(),
             on_fold: Vec::new(),
             metrics,
+            clock,
         }
     }
 

@@ -14,10 +14,10 @@ mod ring_lock;
 mod ring_office;
 mod ring_watch;
 
+pub use facts::{Budget, CachedFacts, Fold, Folded};
+pub use journal::{Journal, JournalError};
 pub use private_file::{PrivateFileError, Readers, create_private, read_mounted, read_private, replace_private};
 pub use ring_dir::{RingDir, Sealed, Updated};
 pub use ring_error::RingDirError;
 pub use ring_office::RingOffice;
 pub use ring_watch::RingWatch;
-pub use facts::{Budget, CachedFacts, Fold, Folded};
-pub use journal::{Journal, JournalError};

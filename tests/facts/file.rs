@@ -21,9 +21,9 @@ fn a_journal_is_private() {
 
 #[test]
 fn each_fault_is_one_line_with_file_and_remedy() {
-    let faults: [(&str, &dyn Fn(&Place)); 9] = [
+    let faults: [(&str, Make); 9] = [
         ("is not a journal of this service; give", &|place| write(place, b"-----BEGIN PRIVATE KEY-----\n")),
-        ("is not a journal of this service; give", &|place| write(place, &[0; 100_000])),
+        ("is not a journal of this service; give", &|place| write(place, &vec![0; 100_000])),
         ("is cut off or damaged; restore it", &|place| write(place, b"")),
         ("is not a journal of this service; give", &another_programs),
         ("is a symbolic link; give", &|place| {
@@ -103,6 +103,9 @@ fn a_copy_of_the_file_of_a_running_service_is_whole_or_refused() {
     all_there(&facts, &sessions, "after a crash");
     assert!(more.is_over(&facts));
 }
+
+/// Puts something in the place of a journal.
+type Make = &'static dyn Fn(&Place);
 
 fn filled() -> (Place, Vec<Session>) {
     let place = Place::new();

@@ -80,13 +80,13 @@ impl Expiry<TagKey, TagFacts> for UntilTheirTime {
 #[derive(Debug)]
 pub(super) struct Steps {
     begun: Instant,
-    /// In milliseconds, at the latest look.
-    ahead: Option<i128>,
+    /// In milliseconds, at the latest look that changed it.
+    ahead: i128,
 }
 
 impl Steps {
-    pub fn new() -> Self {
-        Self { begun: Instant::now(), ahead: None }
+    pub fn new(now: Timestamp) -> Self {
+        Self { begun: Instant::now(), ahead: now.as_millis().into() }
     }
 
     /// Whether the wall clock, which shows `now`, was set back since the latest look that said so, by more than `slack`. Set
@@ -94,10 +94,9 @@ impl Steps {
     pub fn back(&mut self, now: Timestamp, slack: Duration) -> bool {
         let wall = i128::from(now.as_millis());
         let ahead = wall - i128::try_from(self.begun.elapsed().as_millis()).unwrap_or(i128::MAX);
-        let before = *self.ahead.get_or_insert(ahead);
-        let back = before - ahead > i128::try_from(slack.as_millis()).unwrap_or(i128::MAX);
-        if back || ahead > before {
-            self.ahead = Some(ahead);
+        let back = self.ahead - ahead > i128::try_from(slack.as_millis()).unwrap_or(i128::MAX);
+        if back || ahead > self.ahead {
+            self.ahead = ahead;
         }
         back
     }
