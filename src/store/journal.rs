@@ -6,6 +6,7 @@
 
 mod entry;
 mod file;
+mod memory;
 mod writer;
 
 pub use file::JournalError;

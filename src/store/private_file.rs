@@ -1,9 +1,9 @@
 //! Files that hold secrets: read only if nobody else can, written so that a crash leaves the whole old or the whole new
 //! one.
 
-use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -124,27 +124,6 @@ pub fn create_private(path: &Path, content: &[u8]) -> Result<(), PrivateFileErro
     })
 }
 
-/// As [`create_private`], with what `fill` writes in place.
-///
-/// # Errors
-/// [`PrivateFileError`], or what `fill` says; the file is then not there.
-pub fn create_private_with<E: From<PrivateFileError>>(
-    path: &Path,
-    fill: impl FnOnce(&File) -> Result<(), E>,
-) -> Result<(), E> {
-    let fail = |error: io::Error| of_io(path, error);
-    let only_us = Permissions::from_mode(0o600);
-    let temporary = tempfile::Builder::new().permissions(only_us).tempfile_in(directory(path)).map_err(fail)?;
-    fill(temporary.as_file())?;
-    temporary.as_file().sync_all().map_err(fail)?;
-    temporary.persist_noclobber(path).map(drop).map_err(|refused| match refused.error.kind() {
-        io::ErrorKind::AlreadyExists => PrivateFileError::Exists(path.to_owned()),
-        _ => of_io(path, refused.error),
-    })?;
-    // The rename itself is durable only when the directory is.
-    Ok(File::open(directory(path)).and_then(|dir| dir.sync_all()).map_err(fail)?)
-}
-
 /// Writes a file anew, for this user alone: after a crash at any moment there is the whole old or the whole new one.
 ///
 /// # Errors
@@ -204,7 +183,8 @@ fn of_io(path: &Path, error: io::Error) -> PrivateFileError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn dir() -> tempfile::TempDir {
         tempfile::tempdir().expect("a directory for the test")

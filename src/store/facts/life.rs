@@ -8,7 +8,7 @@ use moka::ops::compute::Op;
 use super::CachedFacts;
 use crate::clock::Timestamp;
 use crate::keyring::{KeyRing, Keys};
-use crate::revocation::{CLOCK_ERROR, Fact, FactStore as _, Kept};
+use crate::revocation::{CLOCK_ERROR, Fact, FactStore as _, Kept, TagKey};
 use crate::sessions::Lifetimes;
 use crate::store::journal::JournalError;
 
@@ -81,9 +81,17 @@ impl CachedFacts {
 
     /// A fact from the journal, unless its time is over.
     fn take_back(&self, fact: &Fact, now: Timestamp) {
-        if matches!(fact, Fact::Floor { .. }) || fact.until() > now {
+        let counts = matches!(fact, Fact::Floor { .. }) || fact.until() > now;
+        if counts && !self.is_folded(fact) {
             self.merge(fact);
         }
+    }
+
+    /// Whether a cut-off says as much: a fold left the fact in the journal for the moment.
+    fn is_folded(&self, fact: &Fact) -> bool {
+        let &Fact::Deny { session, of: Some((tag, started)), until, .. } = fact else { return false };
+        let known = self.tag(TagKey { realm: session.realm, tag });
+        known.is_some_and(|known| known.cutoff >= Some(started) && known.until >= until)
     }
 
     /// Every fact gets its time anew from the clock as it is now, and what went too early comes back.

@@ -15,11 +15,12 @@ use redb::{
 };
 
 use super::entry::{Key, joined, place};
+use super::memory::Memory;
 use crate::clock::Timestamp;
 use crate::keyring::RingId;
 use crate::revocation::{Fact, encoding};
 use crate::store::PrivateFileError;
-use crate::store::private_file::{create_private_with, open_private};
+use crate::store::private_file::{create_private, open_private};
 
 /// The journal can't be used. Each text is one line: the file, the fault, the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -93,10 +94,7 @@ impl JournalFile {
             Ok(file) => Self::of(path, file),
             Err(PrivateFileError::Missing(_)) => {
                 // Made aside and whole: a crash meanwhile leaves none.
-                create_private_with(path, |file| {
-                    let file = file.try_clone().map_err(|error| io_error(path, error))?;
-                    Self::of_new(path, file)
-                })?;
+                create_private(path, &Self::new_one(path)?)?;
                 Self::of(path, open_private(path)?)
             }
             Err(error) => Err(error.into()),
@@ -122,12 +120,16 @@ impl JournalFile {
         }
     }
 
-    fn of_new(path: &Path, file: File) -> Result<(), JournalError> {
-        let database = database(path, file)?;
+    /// The bytes of an empty journal.
+    fn new_one(path: &Path) -> Result<Vec<u8>, JournalError> {
+        let memory = Memory::default();
+        let database = Builder::new().create_with_backend(memory.clone()).map_err(|error| failed(path, error))?;
         let write = database.begin_write().map_err(|error| failed(path, error))?;
         write.open_table(RINGS).map_err(|error| failed(path, error))?;
         write.open_table(FACTS).map_err(|error| failed(path, error))?;
-        write.commit().map_err(|error| failed(path, error))
+        write.commit().map_err(|error| failed(path, error))?;
+        drop(database);
+        Ok(memory.into_bytes())
     }
 
     /// Writes `changes`; they are durable when this returns.
