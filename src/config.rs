@@ -3,6 +3,7 @@
 //! [`Settings`] is what is written down, [`Site`] what it means: realms and policies that can't contradict themselves.
 
 mod audit;
+mod checks;
 mod cookie_shape;
 mod csrf;
 mod operation;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::{Origin, Url};
 
+use super::checks::{clear_site_data, max_facts};
 use super::cookie_shape::CookieShape;
 use super::csrf::{self, Csrf};
 use super::settings::{Access, PolicySettings, Preset, RealmSettings, SameSite, Settings};
@@ -245,20 +246,6 @@ fn parse_origin(written: &str) -> Option<Origin> {
     let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
     let nobody = url.username().is_empty() && url.password().is_none();
     Some(url.origin()).filter(|origin| origin.is_tuple() && bare && nobody)
-}
-
-fn clear_site_data(realm: &str, types: &[String]) -> Result<String, SiteError> {
-    let known = ["cache", "cookies", "storage", "executionContexts"];
-    if types.iter().any(|kind| !known.contains(&kind.as_str())) {
-        return Err(SiteError::ClearSiteData(realm.to_owned()));
-    }
-    Ok(types.iter().map(|kind| format!("\"{kind}\"")).collect::<Vec<_>>().join(", "))
-}
-
-fn max_facts(realm: &str, settings: &RealmSettings) -> Result<(usize, usize), SiteError> {
-    let RealmSettings { max_facts, max_facts_per_subject: subject, .. } = *settings;
-    let right = max_facts >= 1_000 && (2..=max_facts).contains(&subject);
-    if right { Ok((max_facts, subject)) } else { Err(SiteError::MaxFacts(realm.to_owned())) }
 }
 
 #[cfg(test)]
