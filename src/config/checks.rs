@@ -1,7 +1,7 @@
 //! Values of a realm that are checked by themselves.
 
 use super::settings::RealmSettings;
-use super::site::SiteError;
+use super::site_error::SiteError;
 
 /// The value of Clear-Site-Data; empty for none.
 pub fn clear_site_data(realm: &str, types: &[String]) -> Result<String, SiteError> {
