@@ -141,6 +141,16 @@ fn without_what_was_known_before_every_earlier_session_is_over() {
 }
 
 #[test]
+fn a_first_start_with_a_new_ring_ends_nothing() {
+    let mut place = Place::new();
+    place.ring = KeyRing::init(&SystemEntropy::new(), now()).expect("random bytes");
+    assert_eq!(place.ring.epoch(), 1);
+    let facts = place.open().expect("a journal");
+    let imported = session(realm(REALM), subject(1), now().minus(HOUR));
+    assert!(!imported.is_over(&facts));
+}
+
+#[test]
 fn after_a_restore_every_session_so_far_is_over() {
     let place = Place::new();
     let first = place.open().expect("a journal").floor(realm(REALM)).expect("a cold start");
@@ -175,7 +185,7 @@ fn a_ring_older_than_the_journal_knows_is_refused_until_it_is_said_to_be_restore
     drop(place.open().expect("a journal"));
     place.ring = older;
     let error = place.open().expect_err("an older ring");
-    assert!(matches!(error, JournalError::OlderRing { newest: 5, found: 1, .. }), "{error}");
+    assert!(matches!(error, JournalError::OlderRing { newest: 5, found: 2, .. }), "{error}");
     let text = error.to_string();
     assert!(text.contains("facts.redb") && text.contains("--restored") && !text.contains('\n'), "{text}");
     drop(place.open_with([budget(REALM, 1_000, 100)], true).expect("restored"));

@@ -82,7 +82,8 @@ pub struct Place {
 impl Place {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory for the test");
-        let ring = KeyRing::init(&SystemEntropy::new(), now()).expect("random bytes");
+        let mut ring = KeyRing::init(&SystemEntropy::new(), now()).expect("random bytes");
+        ring.written(); // one that was in use before
         Self { dir, ring, clock: Arc::new(ManualClock::at(now())), metrics: Metrics::new() }
     }
 

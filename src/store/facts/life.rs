@@ -17,7 +17,7 @@ impl CachedFacts {
     /// before what it returns is kept.
     ///
     /// Where endings may be missing, all sessions end that started before now: without a journal, with one that has not
-    /// seen this ring, and with one or a ring that was restored from a backup (`restored`).
+    /// seen this ring (unless that is new as well), and with one or a ring that was restored from a backup (`restored`).
     ///
     /// # Errors
     /// [`JournalError`]: it can't be read, or has seen a newer version of the ring and nothing was `restored`.
@@ -37,6 +37,9 @@ impl CachedFacts {
                 let known = floors.iter().map(|(_, at)| at.plus(Duration::from_millis(1))).max();
                 Some(now.plus(2 * CLOCK_ERROR).max(known.unwrap_or_default()))
             }
+            // A ring that was just made, and was not served by anybody: nothing was ended that could be missing, and
+            // sessions that began elsewhere may have to be imported.
+            (false, None) if self.journal.is_some() && ring.epoch() == 1 => None,
             (false, None) => Some(now),
             (false, Some(_)) => None,
         };
