@@ -425,6 +425,40 @@ fn s47_no_secret_is_in_any_line_of_output_at_trace() {
 }
 
 #[test]
+fn a_fold_is_in_the_trail_under_the_pseudonym_of_its_subject() {
+    let place = Place::new();
+    assert!(place.run(&["keys", "init"], b"").status.success());
+    let made = place.run(&["credential", "new", "--name", "shop", "--scope", "app", "--realm", "*"], b"");
+    let credential = String::from_utf8(made.stderr).expect("text").trim().to_owned();
+    place.private("credentials.toml", &made.stdout);
+    let config = "credentials = \"credentials.toml\"\naudit.to = \"./trail\"\nrealm.default.max_facts_per_subject = 5";
+    let service = place.serve(config, &[]);
+    for _ in 0..20 {
+        let issued = call(service.control, &credential, "/v1/sessions", "{\"subject\": \"alice\"}").json();
+        let ended = json!({"token": issued["token"]}).to_string();
+        assert_eq!(call(service.control, &credential, "/v1/sessions/revoke", &ended).status, 204);
+    }
+    let trail = || fs::read_to_string(place.path("trail")).unwrap_or_default();
+    let begun = std::time::Instant::now();
+    while !trail().contains("\"folded\"") {
+        assert!(begun.elapsed() < common::LIMIT, "{}", trail());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let of = |event: &str| -> Value {
+        let text = trail();
+        let line = text.lines().find(|line| line.contains(&format!("\"event\":\"{event}\"")));
+        serde_json::from_str(line.expect("an event")).expect("JSON")
+    };
+    let (folded, ended) = (of("folded"), of("ended"));
+    assert_eq!((&folded["subject"], &folded["realm"]), (&ended["subject"], &json!("default")));
+    assert!(
+        folded["subject"].is_string() && folded["count"].as_u64() > Some(0) && folded["by"] == "service",
+        "{folded}"
+    );
+    service.end();
+}
+
+#[test]
 fn what_the_trail_loses_is_logged_once_and_keeps_nobody() {
     let place = Place::new();
     assert!(place.run(&["keys", "init"], b"").status.success());

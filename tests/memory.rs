@@ -43,7 +43,7 @@ fn no_root_is_left_in_memory_once_its_keys_are_derived() {
         RingOffice::new(ring_dir, Timing::DEFAULT, Lifetimes::DEFAULT.longest(), clock, Arc::new(SystemEntropy::new()));
     let user = Arc::clone(&sessions);
     office.note_limits().expect("writable");
-    let watch = RingWatch::new(office, move |keys| user.replace_keys(keys), |_| ());
+    let watch = RingWatch::new(office, move |_, keys| user.replace_keys(keys), |_| ());
     watch.look().expect("a ring");
     use_sessions(&sessions);
     assert_eq!(copies(), 0, "after it was written, read, and held for the next look");

@@ -1,14 +1,15 @@
 //! The fact store of a service that starts: its journal, its budgets, and the thread that looks after it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use sealpass::clock::Clock;
+use sealpass::clock::{Clock, SystemClock};
 use sealpass::config::{Settings, Site};
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::revocation::Kept;
-use sealpass::store::{Budget, CachedFacts, Journal};
-use sealpass::telemetry::FactMetrics;
+use sealpass::sessions::Sessions;
+use sealpass::store::{Budget, CachedFacts, Fold, Folded, Journal};
+use sealpass::telemetry::{Audit, By, Event, FactMetrics, Kind};
 
 use super::Failure;
 
@@ -19,16 +20,39 @@ pub fn open(
     clock: Arc<dyn Clock>,
     metrics: FactMetrics,
     (ring, keys, restored): (&KeyRing, &Keys, bool),
+    on_fold: impl Fn(&Fold) + Send + Sync + 'static,
 ) -> Result<(Arc<CachedFacts>, Kept), Failure> {
     let journal = Journal::place(settings.journal.as_deref(), &settings.keys);
     let journal = journal.as_deref().map(|path| Journal::open(path, metrics.journal.clone())).transpose()?;
     if journal.is_none() {
         tracing::warn!("journal = \"none\": endings are kept in memory alone, and every start ends all sessions");
     }
-    let facts = Arc::new(CachedFacts::with(clock, journal, budgets(site), metrics));
+    let facts = Arc::new(CachedFacts::with(clock, journal, budgets(site), metrics).on_fold(on_fold));
     let kept = facts.start(ring, keys, restored)?;
     keep_clean(Arc::clone(&facts))?;
     Ok((facts, kept))
+}
+
+/// Writes folds into the audit trail. The sessions, which know the pseudonyms, come to be after the store.
+pub fn note_folds(
+    audit: Audit,
+    site: &Site,
+    sessions: Arc<OnceLock<Weak<Sessions>>>,
+) -> impl Fn(&Fold) + Send + Sync + 'static {
+    let names: Vec<_> = site.realms().map(|site| (site.realm.id(), site.realm.name().clone())).collect();
+    move |fold| {
+        let name = names.iter().find(|(id, _)| *id == fold.realm).map_or("", |(_, name)| name.as_str());
+        let known = sessions.get().and_then(Weak::upgrade);
+        audit.record(SystemClock.now(), || {
+            let mut event = Event::new(Kind::Folded, name, By::Service);
+            event.count = u64::try_from(fold.facts).ok();
+            (event.reason, event.subject) = match fold.into {
+                Folded::Cutoff(tag) => ("subject".into(), known.map(|sessions| sessions.subject_pseudonym(tag))),
+                Folded::Floor => ("floor".into(), None),
+            };
+            event
+        });
+    }
 }
 
 fn budgets(site: &Site) -> impl Iterator<Item = Budget> {

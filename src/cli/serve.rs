@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::rt::System;
@@ -12,9 +12,9 @@ use sealpass::config::{RealmSettings, Settings, Site};
 use sealpass::entropy::{Entropy, SystemEntropy};
 use sealpass::http::{Credentials, NewCredential, Readiness, Running, Service, start};
 use sealpass::keyring::{KeyRing, Keys};
-use sealpass::revocation::Kept;
+use sealpass::revocation::{FactStore, Kept};
 use sealpass::sessions::Sessions;
-use sealpass::store::{RingDir, RingOffice, RingWatch, create_private, read_private};
+use sealpass::store::{CachedFacts, RingDir, RingOffice, RingWatch, create_private, read_private};
 use sealpass::telemetry::{self, Audit, Metrics};
 
 use super::{Common, Failure, facts, say};
@@ -63,15 +63,22 @@ impl Serve {
         let (clock, entropy) = (Arc::new(SteadyClock::new(Arc::new(SystemClock))), Arc::new(SystemEntropy::new()));
         let (ring, metrics) = (dir.load()?, Arc::new(Metrics::new()));
         let keys = Keys::new(&ring, &*entropy)?;
+        let audit = Audit::start(&settings.audit.to, &metrics).map_err(|error| {
+            let to = &settings.audit.to;
+            Failure::Refused(format!("audit.to: {to}: {error}; name a path that the service's user may write to"))
+        })?;
+        let known = Arc::new(OnceLock::new());
+        let on_fold = facts::note_folds(audit.clone(), &site, Arc::clone(&known));
+        let begin = (&ring, &keys, self.restored);
         // The store has to see when the wall clock is set back.
-        let (facts, kept) =
-            facts::open(settings, &site, Arc::new(SystemClock), metrics.facts.clone(), (&ring, &keys, self.restored))?;
+        let (facts, kept) = facts::open(settings, &site, Arc::new(SystemClock), metrics.facts.clone(), begin, on_fold)?;
         let sessions = Arc::new(Sessions::new(
             keys,
-            facts,
+            Arc::clone(&facts) as Arc<dyn FactStore>,
             Arc::clone(&clock) as Arc<dyn Clock>,
             Arc::clone(&entropy) as Arc<dyn Entropy>,
         ));
+        known.get_or_init(|| Arc::downgrade(&sessions));
         let office = RingOffice::new(dir.clone(), site.timing(), site.longest(), clock, entropy);
         if let Err(error) = office.note_limits() {
             tracing::warn!(
@@ -79,7 +86,7 @@ impl Serve {
             );
         }
         let readiness = Arc::new(Readiness::new());
-        let custodian = watch(office, &sessions, &readiness, &metrics)?;
+        let custodian = watch(office, (&sessions, facts), &readiness, &metrics)?;
         let mut credentials = match &settings.credentials {
             Some(path) => Credentials::load(path)?,
             None => Credentials::default(),
@@ -91,10 +98,6 @@ impl Serve {
                 "no credentials are configured, so the control listener refuses every call; set `credentials`"
             );
         }
-        let audit = Audit::start(&settings.audit.to, &metrics).map_err(|error| {
-            let to = &settings.audit.to;
-            Failure::Refused(format!("audit.to: {to}: {error}; name a path that the service's user may write to"))
-        })?;
         Ok((Service { sessions, custodian, readiness, site, credentials, metrics, audit, dev: self.dev }, kept))
     }
 }
@@ -102,13 +105,16 @@ impl Serve {
 /// Keeps the keys of `sessions` what the ring says, and the service not ready when that can't be told.
 fn watch(
     office: RingOffice,
-    sessions: &Arc<Sessions>,
+    (sessions, facts): (&Arc<Sessions>, Arc<CachedFacts>),
     readiness: &Arc<Readiness>,
     metrics: &Arc<Metrics>,
 ) -> Result<Arc<RingWatch>, Failure> {
     let (user, changes, confirm_within) = (Arc::clone(sessions), Arc::clone(metrics), office.timing().confirm());
     let (readiness, looks) = (Arc::clone(readiness), Arc::clone(metrics));
-    let use_keys = move |keys| {
+    let take_up = move |ring: &KeyRing, keys| {
+        if let Err(error) = facts.use_ring(ring, &keys) {
+            tracing::error!("the journal did not take note of the key ring in use: {error}");
+        }
         user.replace_keys(keys);
         changes.ring_changed();
     };
@@ -116,7 +122,7 @@ fn watch(
         readiness.confirm_ring(confirm_within.saturating_sub(ago));
         looks.ring_read(SystemClock.now());
     };
-    let watch = RingWatch::new(office, use_keys, confirm);
+    let watch = RingWatch::new(office, take_up, confirm);
     let watch = Arc::new(watch);
     watch.look()?;
     Arc::clone(&watch).keep_looking();

@@ -22,9 +22,12 @@ use crate::keyring::{KeyRing, Keys, RingId};
 pub struct RingWatch {
     office: RingOffice,
     current: Mutex<Current>,
-    use_keys: Box<dyn Fn(Keys) + Send + Sync>,
+    take_up: TakeUp,
     confirm: Box<dyn Fn(Duration) + Send + Sync>,
 }
+
+/// Who uses the ring.
+type TakeUp = Box<dyn Fn(&KeyRing, Keys) + Send + Sync>;
 
 /// What is in use.
 #[derive(Default)]
@@ -47,14 +50,14 @@ struct InUse {
 }
 
 impl RingWatch {
-    /// Watches the ring of `office`. `use_keys` is given the keys whenever they change; `confirm` is called whenever the
+    /// Watches the ring of `office`. `take_up` is given the ring and its keys whenever they change; `confirm` is called whenever the
     /// files were read and are what is in use, with how long ago that was begun.
     pub fn new(
         office: RingOffice,
-        use_keys: impl Fn(Keys) + Send + Sync + 'static,
+        take_up: impl Fn(&KeyRing, Keys) + Send + Sync + 'static,
         confirm: impl Fn(Duration) + Send + Sync + 'static,
     ) -> Self {
-        Self { office, current: Mutex::default(), use_keys: Box::new(use_keys), confirm: Box::new(confirm) }
+        Self { office, current: Mutex::default(), take_up: Box::new(take_up), confirm: Box::new(confirm) }
     }
 
     /// Looks every second, or four times within the time in which the ring has to be confirmed, until the process ends.
@@ -150,7 +153,7 @@ impl RingWatch {
         let sealed = self.office.dir().seal(&ring, self.office.entropy())?;
         self.office.assume_limits(&mut ring);
         let keys: Result<Keys, EntropyError> = Keys::at(&ring, now, self.office.entropy());
-        (self.use_keys)(keys?);
+        (self.take_up)(&ring, keys?);
         let (id, epoch, changes) = (ring.id(), ring.epoch(), ring.next_change(now));
         current.ring = Some(InUse { sealed, id, epoch, of: now, changes });
         Ok(())

@@ -103,7 +103,7 @@ impl Server {
         let readiness = Arc::new(Readiness::new());
         let (user, ready) = (Arc::clone(&sessions), Arc::clone(&readiness));
         let watch =
-            RingWatch::new(office, move |keys| user.replace_keys(keys), move |_| ready.confirm_ring(LIMIT * 100));
+            RingWatch::new(office, move |_, keys| user.replace_keys(keys), move |_| ready.confirm_ring(LIMIT * 100));
         let watch = Arc::new(watch);
         watch.look().expect("a ring");
         let metrics = Metrics::new();

@@ -272,6 +272,6 @@ const RINGS: TableDefinition<'_, &[u8], u64> = TableDefinition::new("rings");
 /// Bytes of the file that stay in memory.
 const CACHE: usize = 4 << 20;
 /// How long an entry outlasts its fact: a wall clock that was so far ahead, and is set right, finds it again.
-const MARGIN: Duration = Duration::from_secs(24 * 60 * 60);
+const MARGIN: Duration = Duration::from_secs(2 * 60 * 60);
 /// Below this a file is small enough as it is.
 const WORTH_COMPACTING: u64 = 32 << 20;

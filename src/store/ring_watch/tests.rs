@@ -48,7 +48,7 @@ impl Watched {
 fn watch(place: &tempfile::TempDir, clock: &Arc<ManualClock>, first: Kid, opens: &Arc<AtomicBool>) -> RingWatch {
     let (office, opens) = (office(place, clock, LONG), Arc::clone(opens));
     office.note_limits().expect("writable");
-    RingWatch::new(office, move |keys| opens.store(keys.opening(first).0, Ordering::Relaxed), |_| ())
+    RingWatch::new(office, move |_, keys| opens.store(keys.opening(first).0, Ordering::Relaxed), |_| ())
 }
 
 fn office(place: &tempfile::TempDir, clock: &Arc<ManualClock>, longest: (Duration, Duration)) -> RingOffice {
