@@ -9,6 +9,7 @@ pub use audit::{Audit, By, Event, Kind};
 pub use facts::{FactMetrics, JournalMetrics};
 
 use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -53,6 +54,7 @@ pub struct Metrics {
     renewed: Counter,
     ended: Counter,
     ring_read: Gauge,
+    clock_held: Gauge,
     ring_changes: Counter,
     ended_together: Counter,
     audit_lost: Counter,
@@ -87,7 +89,12 @@ impl Metrics {
         registry.register("sessions_issued", "Sessions issued", issued.clone());
         registry.register("sessions_renewed", "Tokens sealed for a session that goes on", renewed.clone());
         registry.register("sessions_ended", "Sessions ended one by one", ended.clone());
-        let (ring_read, ring_changes) = (Gauge::default(), Counter::default());
+        let (ring_read, ring_changes, clock_held) = (Gauge::default(), Counter::default(), Gauge::default());
+        registry.register(
+            "clock_held_seconds",
+            "How far the wall clock was set back, and not yet made up",
+            clock_held.clone(),
+        );
         registry.register("ring_read_timestamp_seconds", "When the key ring was last read", ring_read.clone());
         registry.register("ring_changes", "How often other keys were taken into use", ring_changes.clone());
         let ended_together = Counter::default();
@@ -96,7 +103,19 @@ impl Metrics {
         registry.register("audit_lost", "Audit events that could not be written", audit_lost.clone());
         let facts = FactMetrics::default();
         facts.register(&mut registry);
-        Self { registry, decisions, issued, renewed, ended, ring_read, ring_changes, ended_together, audit_lost, facts }
+        Self {
+            registry,
+            decisions,
+            issued,
+            renewed,
+            ended,
+            ring_read,
+            clock_held,
+            ring_changes,
+            ended_together,
+            audit_lost,
+            facts,
+        }
     }
 
     /// Counts a decision of verify.
@@ -135,6 +154,17 @@ impl Metrics {
     /// Notes that the ring was read.
     pub fn ring_read(&self, at: Timestamp) {
         self.ring_read.set(at.as_secs().cast_signed());
+    }
+
+    /// Notes how far this service's time is ahead of the wall clock, since that was set back.
+    pub fn clock_held(&self, by: Duration) {
+        let seconds = i64::try_from(by.as_secs()).unwrap_or(i64::MAX);
+        if self.clock_held.set(seconds) == 0 && seconds > 0 {
+            tracing::warn!(
+                "the wall clock was set back by {seconds} s; time stands still here until it has caught up, so that nothing that is over \
+                 lives again. If it was wrong for long, restart the service"
+            );
+        }
     }
 
     /// Counts keys that were taken into use.

@@ -110,7 +110,7 @@ fn watch(
     metrics: &Arc<Metrics>,
 ) -> Result<Arc<RingWatch>, Failure> {
     let (user, changes, confirm_within) = (Arc::clone(sessions), Arc::clone(metrics), office.timing().confirm());
-    let (readiness, looks) = (Arc::clone(readiness), Arc::clone(metrics));
+    let (readiness, looks, time) = (Arc::clone(readiness), Arc::clone(metrics), Arc::clone(sessions));
     let take_up = move |ring: &KeyRing, keys| {
         if let Err(error) = facts.use_ring(ring, &keys) {
             tracing::error!("the journal did not take note of the key ring in use: {error}");
@@ -120,7 +120,9 @@ fn watch(
     };
     let confirm = move |ago| {
         readiness.confirm_ring(confirm_within.saturating_sub(ago));
-        looks.ring_read(SystemClock.now());
+        let wall = SystemClock.now();
+        looks.ring_read(wall);
+        looks.clock_held(time.now().since(wall));
     };
     let watch = RingWatch::new(office, take_up, confirm);
     let watch = Arc::new(watch);
