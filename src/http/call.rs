@@ -46,13 +46,8 @@ pub async fn call_for<T: DeserializeOwned>(
     }
 }
 
-/// The answer, once all that it says is kept.
-pub async fn settled(answer: Result<Pending<HttpResponse>, Problem>) -> Result<HttpResponse, Problem> {
-    settle(answer).await
-}
-
-/// What was begun, once it is kept.
-pub async fn settle<T>(begun: Result<Pending<T>, Problem>) -> Result<T, Problem> {
+/// What was begun, once all of it is kept.
+pub async fn settled<T>(begun: Result<Pending<T>, Problem>) -> Result<T, Problem> {
     begun?.settled().await.map_err(|error| {
         tracing::error!("an ending is not acknowledged: {error}");
         problems::not_kept()

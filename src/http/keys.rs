@@ -13,9 +13,7 @@ use super::call::{authenticate, read};
 use super::credentials::{Grant, Scope};
 use super::{Service, problems};
 use crate::clock::Timestamp;
-use crate::custody::{
-    AskedOfKey, AskedPostpone, AskedReplace, AskedRotate, Custodian, CustodyError, Receipt, Report, Task,
-};
+use crate::custody::{AskedOfKey, AskedPostpone, AskedReplace, AskedRotate, Custodian, CustodyError, Receipt, Task};
 
 /// The paths.
 pub fn routes(app: &mut web::ServiceConfig) {
@@ -29,7 +27,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
 
 async fn report(service: web::Data<Service>, request: HttpRequest) -> HttpResponse {
     let reported = match operator(&service, &request) {
-        Ok(_) => in_custody(&service, |custodian| custodian.report()).await.map(|report| shown(&report)),
+        Ok(_) => in_custody(&service, |custodian| custodian.report()).await.map(|report| json(StatusCode::OK, &report)),
         Err(refused) => Ok(refused),
     };
     let mut response = reported.unwrap_or_else(HttpResponse::from);
@@ -123,10 +121,6 @@ fn operator<'s>(service: &'s Service, request: &HttpRequest) -> Result<&'s Grant
         (_, false) => Err(problems::all_realms().into()),
         _ => Ok(grant),
     }
-}
-
-fn shown(report: &Report) -> HttpResponse {
-    json(StatusCode::OK, report)
 }
 
 fn no_key_id() -> Problem {

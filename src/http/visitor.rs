@@ -1,7 +1,7 @@
 //! What a visitor's browser, or a client with a bearer token, asks for itself: renew, and log out.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue, SET_COOKIE};
+use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
@@ -82,9 +82,8 @@ pub async fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
         for value in &values {
             ended = ended.and(end(service, By::Logout, site, value));
         }
-        let line = cookie::clear(site);
-        if let (Presented::Cookie(_), Ok(line)) = (&presented, HeaderValue::try_from(line)) {
-            response.headers_mut().append(SET_COOKIE, line);
+        if let Presented::Cookie(_) = &presented {
+            put_cookie(&mut response, cookie::clear(site));
         }
         if let Ok(types) = HeaderValue::from_str(&site.clear_site_data)
             && !types.is_empty()

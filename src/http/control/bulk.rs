@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::http::answer::{Problem, json as json_answer};
-use crate::http::call::settle;
+use crate::http::call::settled;
 use crate::http::problems;
 use crate::sessions::Pending;
 
@@ -28,7 +28,7 @@ pub async fn each(
     for (name, begun) in names.iter().zip(begun) {
         let mut result = Map::new();
         result.insert(one.to_owned(), name.as_str().into());
-        match settle(begun).await {
+        match settled(begun).await {
             Ok(()) => drop(result.insert("result".to_owned(), done.into())),
             Err(problem) => {
                 worst = worst.max(problem.status());
