@@ -67,6 +67,12 @@ impl Claims<'_> {
     pub fn subject_tag(&self) -> Option<Tag> {
         self.subject.and(self.tags.iter().next())
     }
+
+    /// By what an ending of the session folds into a cut-off with others: its first tag, which anonymous sessions share, and
+    /// its start.
+    pub(crate) fn folds_by(&self) -> Option<(Tag, Timestamp)> {
+        self.tags.iter().next().map(|tag| (tag, self.started))
+    }
 }
 
 impl fmt::Debug for Claims<'_> {

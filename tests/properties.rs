@@ -237,8 +237,8 @@ proptest! {
         let judge = |facts: &[Fact]| {
             let session = facts.iter().fold(SessionFacts::default(), SessionFacts::with);
             let tag = facts.iter().fold(TagFacts::default(), TagFacts::with);
-            let over = session.judge(&claims, now).is_some() || tag.judge(&claims).is_some();
-            (over, tag.outdate(&claims))
+            let over = session.judge(&claims, now).is_some() || tag.cuts_off(claims.started);
+            (over, tag.outdates(claims.claims_at))
         };
         let before = judge(&facts);
         let after = judge(&[facts.clone(), late.clone()].concat());

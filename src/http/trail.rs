@@ -3,7 +3,6 @@
 use super::Service;
 use crate::claims::{SessionId, Tag};
 use crate::config::RealmSite;
-use crate::revocation::Ending;
 use crate::sessions::{Issued, Refusal};
 use crate::telemetry::{By, Event, Kind};
 use crate::token::Scratch;
@@ -37,8 +36,7 @@ pub fn together(service: &Service, by: By<'_>, kind: Kind, realm: &str, subject:
     });
 }
 
-/// Somebody came with `values`, and was refused because a session among them had been ended. A token that newer claims
-/// made out of date is no such one: its session lives.
+/// Somebody came with `values`, and was refused because a session among them had been ended.
 pub fn refused(
     service: &Service,
     by: By<'_>,
@@ -47,24 +45,20 @@ pub fn refused(
     refusal: Refusal,
     scratch: &mut Scratch,
 ) {
-    if !is_over(refusal) || !service.audit.is_on() {
+    if !refusal.is_over() || !service.audit.is_on() {
         return;
     }
     for value in values {
         let judged = service.sessions.verify(&site.realm, &[value], scratch).map(drop);
         let Err(refusal) = judged else { continue };
         let Some(claims) = service.sessions.recognise(&site.realm, value, scratch) else { continue };
-        if is_over(refusal) {
+        if refusal.is_over() {
             note(service, by, Kind::Refused, site, |event| {
                 of(service, event, claims.sid, claims.subject_tag());
                 event.reason = Some(refusal.code());
             });
         }
     }
-}
-
-fn is_over(refusal: Refusal) -> bool {
-    matches!(refusal, Refusal::Ended(Ending::Denied | Ending::CutOff | Ending::Floored))
 }
 
 fn note<'e>(service: &Service, by: By<'e>, kind: Kind, site: &'e RealmSite, complete: impl FnOnce(&mut Event<'e>)) {

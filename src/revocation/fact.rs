@@ -163,10 +163,15 @@ impl SessionFacts {
 
     /// What these facts say of `claims` at `now`.
     pub fn judge(&self, claims: &Claims<'_>, now: Timestamp) -> Option<Ending> {
-        if self.deny.is_some_and(|deny| deny.from <= now) {
+        if self.ended(now) {
             return Some(Ending::Denied);
         }
         self.superseded.is_some_and(|at| claims.claims_at < at).then_some(Ending::Superseded)
+    }
+
+    /// Whether it is over at `now`: denied, and any grace is past.
+    pub fn ended(&self, now: Timestamp) -> bool {
+        self.deny.is_some_and(|deny| deny.from <= now)
     }
 
     /// Whether it goes on under another id.
@@ -215,14 +220,14 @@ impl TagFacts {
         self
     }
 
-    /// Whether they end the session of `claims`. One that started at the very instant of the cut-off is over.
-    pub fn judge(&self, claims: &Claims<'_>) -> Option<Ending> {
-        self.cutoff.is_some_and(|at| reaches(at, claims.started)).then_some(Ending::CutOff)
+    /// Whether they end a session that started at `started`. One that started at the very instant of the cut-off is over.
+    pub fn cuts_off(&self, started: Timestamp) -> bool {
+        self.cutoff.is_some_and(|at| reaches(at, started))
     }
 
-    /// Whether they say that `claims`, good otherwise, are out of date.
-    pub fn outdate(&self, claims: &Claims<'_>) -> bool {
-        self.stale.is_some_and(|at| claims.claims_at < at)
+    /// Whether they say that claims of `claims_at`, good otherwise, are out of date.
+    pub fn outdates(&self, claims_at: Timestamp) -> bool {
+        self.stale.is_some_and(|at| claims_at < at)
     }
 
     /// Whether these say more of sessions than `before`; a longer time to keep alone does not.

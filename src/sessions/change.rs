@@ -112,7 +112,7 @@ impl Sessions {
         let issued = self.seal(&keys, realm, &claims)?;
         // Kept to the absolute expiry: whoever ends the session by its old id has to find the new one.
         let until = claims.expires.plus(2 * CLOCK_ERROR);
-        let of = claims.tags.iter().next().map(|subject| (subject, claims.started));
+        let of = claims.folds_by();
         let from = if grace.is_zero() { AT_ONCE } else { now.plus(grace) };
         let deny = Fact::Deny { session: realm.key(old), from, rotated: true, of, until };
         let recorded = self.facts.record(deny, now);

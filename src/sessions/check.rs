@@ -1,6 +1,6 @@
 //! Where a session stands, asked without its token: for open sockets, jobs and lists of devices.
 
-use super::issue::{check_list, named};
+use super::issue::{check_list, named, tags_of};
 use super::{IssueError, Realm, Sessions, retention};
 use crate::claims::{MAX_HANDLES, SessionId, check_name};
 use crate::clock::Timestamp;
@@ -42,26 +42,21 @@ impl Sessions {
         check_list("handles", asked.handles, MAX_HANDLES)?;
         let (keys, now) = (self.keys.load(), self.now());
         let own = self.facts.session(realm.key(asked.sid)).unwrap_or_default();
-        let over = own.deny.is_some_and(|deny| deny.from <= now);
         let floored = self.facts.floor(realm.id()).is_some_and(|at| reaches(at, asked.started));
         let longest = retention(&keys, realm).longest.lifetime;
         let expired = now >= asked.started.plus(longest).plus(2 * CLOCK_ERROR);
-        if over || floored || expired {
+        if own.ended(now) || floored || expired {
             return Ok(Standing::Ended);
         }
-        let first = match asked.subject {
-            Some(subject) => keys.subject_tag(realm.name(), subject),
-            None => keys.anonymous_tag(realm.name()),
-        };
-        let handles = asked.handles.iter().map(|handle| keys.handle_tag(realm.name(), handle));
+        let tags = tags_of(&keys, realm, asked.subject, asked.handles);
         // Claims that came with a reseal are as new as what that outdated.
         let claims_at = asked.claims_at.unwrap_or(asked.started).max(own.superseded.unwrap_or_default());
         let mut standing = Standing::Live;
-        for facts in std::iter::once(first).chain(handles).filter_map(|tag| self.facts.tag(realm.tag_key(tag))) {
-            if facts.cutoff.is_some_and(|at| reaches(at, asked.started)) {
+        for facts in tags.into_iter().filter_map(|tag| self.facts.tag(realm.tag_key(tag))) {
+            if facts.cuts_off(asked.started) {
                 return Ok(Standing::Ended);
             }
-            if facts.stale.is_some_and(|at| claims_at < at) {
+            if facts.outdates(claims_at) {
                 standing = Standing::Stale;
             }
         }

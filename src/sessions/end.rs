@@ -13,7 +13,7 @@ impl Sessions {
     /// Ending what is over already is no error: nothing changes. The outcome says whether anything did.
     pub fn end(&self, realm: &Realm, claims: &Claims<'_>) -> Pending<bool> {
         let (keys, now) = (self.keys.load(), self.now());
-        let of = claims.tags.iter().next().map(|subject| (subject, claims.started));
+        let of = claims.folds_by();
         // A token that is sealed ahead of our clock lives for longer by it.
         let until = retention(&keys, realm).session(now.max(claims.sealed), claims.expires, claims.idle);
         self.end_until(&keys, realm, claims.sid, of, now, until)

@@ -88,8 +88,8 @@ impl Sessions {
 
     /// Ends all sessions of the realm that exist now.
     pub fn end_realm(&self, realm: &Realm) -> Pending<()> {
-        let until = retention(&self.keys.load(), realm);
-        self.raise_floor(&[realm], |at| Fact::Floor { realm: Some(realm.id()), at, until: until.cutoff(at) })
+        let rule = retention(&self.keys.load(), realm);
+        self.raise_floor(&[realm], |at| Fact::Floor { realm: Some(realm.id()), at, until: rule.cutoff(at) })
     }
 
     /// Ends all sessions that exist now, of the realms given and of any other. For how long that is remembered follows from

@@ -138,7 +138,7 @@ impl Sessions {
         if authenticated > now.plus(SEALED_AHEAD) {
             return Err(IssueError::Future("authenticated_at"));
         }
-        let tags = new.tags(&keys, realm);
+        let tags = tags_of(&keys, realm, new.subject, new.handles);
         let (idle, absolute) = realm.lifetimes().of(new.persistent);
         let known = self.known(realm, &tags);
         let (sid, started) = match &new.import {
@@ -242,16 +242,16 @@ impl NewSession<'_> {
         }
         check_level(self.aal)
     }
+}
 
-    /// The subject's tag, or that of all anonymous sessions; behind it those of the handles.
-    fn tags(&self, keys: &Keys, realm: &Realm) -> Vec<Tag> {
-        let first = match self.subject {
-            Some(subject) => keys.subject_tag(realm.name(), subject),
-            None => keys.anonymous_tag(realm.name()),
-        };
-        let handles = self.handles.iter().map(|handle| keys.handle_tag(realm.name(), handle));
-        std::iter::once(first).chain(handles).collect()
-    }
+/// The subject's tag, or that of all anonymous sessions; behind it those of the handles.
+pub(super) fn tags_of(keys: &Keys, realm: &Realm, subject: Option<&str>, handles: &[String]) -> Vec<Tag> {
+    let first = match subject {
+        Some(subject) => keys.subject_tag(realm.name(), subject),
+        None => keys.anonymous_tag(realm.name()),
+    };
+    let handles = handles.iter().map(|handle| keys.handle_tag(realm.name(), handle));
+    std::iter::once(first).chain(handles).collect()
 }
 
 /// Whether every entry of the application's data may be sealed.

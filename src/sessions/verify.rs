@@ -77,6 +77,11 @@ impl Refusal {
         }
     }
 
+    /// Whether the session was ended. A token that newer claims made out of date is no such case: its session lives.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Ended(Ending::Denied | Ending::CutOff | Ending::Floored))
+    }
+
     /// Every code there is, so that metrics can begin at zero.
     pub const CODES: [&'static str; 15] = [
         "missing",
@@ -149,9 +154,7 @@ impl Sessions {
                         _ => best = Some((rank, value)),
                     }
                 }
-                Err(refusal @ Refusal::Ended(Ending::Denied | Ending::CutOff | Ending::Floored)) => {
-                    return Err(refusal);
-                }
+                Err(refusal) if refusal.is_over() => return Err(refusal),
                 Err(refusal) => passed_over = refusal,
             }
         }
@@ -195,8 +198,10 @@ impl Sessions {
         }
         for tag in claims.tags.iter() {
             if let Some(facts) = self.facts.tag(realm.tag_key(tag)) {
-                facts.judge(claims).map_or(Ok(()), Err)?;
-                good.stale |= facts.outdate(claims);
+                if facts.cuts_off(claims.started) {
+                    return Err(Ending::CutOff);
+                }
+                good.stale |= facts.outdates(claims.claims_at);
             }
         }
         Ok(good)
