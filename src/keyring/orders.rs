@@ -9,6 +9,7 @@ use super::ring::KeyRing;
 use super::timing::Timing;
 use crate::clock::Timestamp;
 use crate::entropy::{Entropy, EntropyError};
+use crate::revocation::next;
 
 /// Something to do with the keys of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,7 +241,7 @@ impl KeyRing {
         let began = record.not_before.filter(|_| seals).unwrap_or(Timestamp::EPOCH);
         record.revoked = Some(now.max(began));
         if let Some(mut fresh) = fresh {
-            fresh.not_before = Some(now.max(began.plus(Duration::from_millis(1))));
+            fresh.not_before = Some(now.max(next(began)));
             self.add(fresh);
         }
         Ok(Done { outcome: Outcome::Revoked { kid, fresh: fresh_kid }, changed: true, destroyed: Vec::new() })

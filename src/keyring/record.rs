@@ -15,9 +15,7 @@ impl Kid {
     pub fn of(root: &Secret<32>) -> Self {
         Self(root.derive_public(b"kid"))
     }
-}
 
-impl Kid {
     /// Reads what [`Kid`] is printed as: 8 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = text.len() == 8 && text.bytes().all(|digit| digit.is_ascii_hexdigit());

@@ -16,7 +16,9 @@ use super::CachedFacts;
 use super::index::Counts;
 use crate::claims::{RealmId, RealmName, Tag};
 use crate::clock::Timestamp;
-use crate::revocation::{CLOCK_ERROR, Fact, FactStore as _, Kept, SEALED_AHEAD, STALENESS, SessionKey, TagKey};
+use crate::revocation::{
+    CLOCK_ERROR, Fact, FactStore as _, Kept, SEALED_AHEAD, STALENESS, SessionKey, TagKey, cutoff_at,
+};
 
 /// How many facts a realm may have.
 #[derive(Clone, Debug)]
@@ -123,8 +125,7 @@ impl CachedFacts {
     fn fold_realm(&self, realm: RealmId, budget: &Budget, now: Timestamp) -> Pending {
         // What is known before the floor is: every session that these are about started before it.
         let (mut sessions, mut tags) = (Vec::new(), Vec::new());
-        let known = self.floor(realm).map_or(now, |floor| floor.plus(Duration::from_millis(1)));
-        let at = known.max(now.plus(2 * CLOCK_ERROR));
+        let at = cutoff_at(now, self.floor(realm));
         let mut until = outlasting(at, budget);
         for (key, facts) in self.sessions.iter().filter(|(key, _)| key.realm == realm) {
             until = until.max(facts.until);

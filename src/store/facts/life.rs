@@ -1,14 +1,13 @@
 //! How the store begins, and what it does when the ring or the clock changes under it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use moka::ops::compute::Op;
 
 use super::CachedFacts;
 use crate::clock::Timestamp;
 use crate::keyring::{KeyRing, Keys};
-use crate::revocation::{CLOCK_ERROR, Fact, FactStore as _, Kept, TagKey};
+use crate::revocation::{Fact, FactStore as _, Kept, TagKey, cutoff_at};
 use crate::sessions::Lifetimes;
 use crate::store::journal::JournalError;
 
@@ -32,11 +31,7 @@ impl CachedFacts {
         }
         self.load(ring, now)?;
         let at = match (restored, known) {
-            (true, _) => {
-                let floors = self.floors.load();
-                let known = floors.iter().map(|(_, at)| at.plus(Duration::from_millis(1))).max();
-                Some(now.plus(2 * CLOCK_ERROR).max(known.unwrap_or_default()))
-            }
+            (true, _) => Some(cutoff_at(now, self.floors.load().iter().map(|(_, at)| *at).max())),
             // A ring that was just made, and was not served by anybody: nothing was ended that could be missing, and
             // sessions that began elsewhere may have to be imported.
             (false, None) if self.journal.is_some() && ring.epoch() == 1 => None,
