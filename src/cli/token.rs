@@ -38,7 +38,9 @@ impl Token {
         let Self::Inspect(Inspect { realm }) = self;
         let settings = common.settings(&[])?;
         let site = Common::site(&settings)?;
-        let site = site.realm(realm).ok_or_else(|| Failure::Refused(format!("there is no realm called {realm:?}")))?;
+        let site = site.realm(realm).ok_or_else(|| {
+            Failure::Refused(format!("there is no realm called {realm:?}; `sealpass check` lists them"))
+        })?;
         let entropy = Arc::new(SystemEntropy::new());
         let keys = Keys::new(&Common::ring_dir(&settings).load()?, &*entropy)?;
         let sessions = Sessions::new(keys, Arc::new(MemoryFacts::default()), Arc::new(SystemClock), entropy);

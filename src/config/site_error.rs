@@ -61,7 +61,7 @@ pub enum SiteError {
     #[error("trusted_proxies: {0:?} is neither a network nor an address; write 10.0.0.0/8, fd00::/8 or 192.0.2.7")]
     Network(String),
     /// A policy of a realm that is not there.
-    #[error("policy.{policy}.realm: there is no realm called {realm:?}")]
+    #[error("policy.{policy}.realm: there is no realm called {realm:?}; add it as [realm.NAME], or name another")]
     NoRealm {
         /// Which policy.
         policy: String,

@@ -18,7 +18,7 @@ use super::disk::{Existing, RealDisk, directory, write_whole};
 #[non_exhaustive]
 pub enum PrivateFileError {
     /// There is none.
-    #[error("{}: does not exist", .0.display())]
+    #[error("{}: does not exist; give the path of a file that is there", .0.display())]
     Missing(PathBuf),
     /// There is one where none may be overwritten.
     #[error("{}: exists already and is not overwritten; move it away first", .0.display())]

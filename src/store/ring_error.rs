@@ -38,6 +38,9 @@ pub enum RingDirError {
     /// A ring file or seed is of another deployment.
     #[error("{}: belongs to another deployment than the ring in use; put the file of this one back, or restart the service if it is to use that one", .0.display())]
     OtherRing(PathBuf),
+    /// A ring file is of before what is in use.
+    #[error("{}: holds an older ring than the one in use; put the newest one back", .0.display())]
+    Older(PathBuf),
     /// Somebody else writes, and does not come to an end.
     #[error("{}: another process holds the lock on it and does not let go; `fuser {}` tells which, end it", .0.display(), .0.display())]
     Held(PathBuf),

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::private_file::PrivateFileError;
 use super::ring_dir::Sealed;
 use super::ring_error::RingDirError;
 use super::ring_office::RingOffice;
@@ -125,7 +124,11 @@ impl RingWatch {
         }
         let Ok(mut ring) = self.office.dir().open(&in_use.sealed) else {
             // Sealed under an earlier cluster secret alone: nothing to compare with but the count of writes.
-            return if found.epoch() >= in_use.epoch { Ok(found) } else { Err(self.too_old()) };
+            return if found.epoch() >= in_use.epoch {
+                Ok(found)
+            } else {
+                Err(RingDirError::Older(self.office.dir().ring_path()))
+            };
         };
         let digest = found.digest();
         ring.merge(found).map_err(|_| RingDirError::OtherRing(self.office.dir().ring_path()))?;
@@ -157,11 +160,6 @@ impl RingWatch {
         let (id, epoch, changes) = (ring.id(), ring.epoch(), ring.next_change(now));
         current.ring = Some(InUse { sealed, id, epoch, of: now, changes });
         Ok(())
-    }
-
-    fn too_old(&self) -> RingDirError {
-        let error = std::io::Error::other("holds an older ring than the one in use");
-        RingDirError::File(PrivateFileError::Io { path: self.office.dir().ring_path(), error })
     }
 }
 
