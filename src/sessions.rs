@@ -65,8 +65,7 @@ impl Sessions {
 /// How long facts of the realm are kept. Limits that nobody noted in the ring may have been the longest there are.
 fn retention(keys: &Keys, realm: &Realm) -> Retention {
     let noted = keys.longest().unwrap_or(Longest { lifetime: Lifetimes::MAX, idle: Lifetimes::MAX });
-    let (lifetime, idle) = realm.lifetimes().longest();
-    Retention { longest: noted.or(Longest { lifetime, idle }), imports: realm.imports() }
+    Retention { longest: noted.or(realm.lifetimes().longest()), imports: realm.imports() }
 }
 
 /// An outcome that rests on facts. It holds on this replica already, and must not be told to anybody before the facts

@@ -304,8 +304,7 @@ fn endings_are_kept_for_as_long_as_the_rule_says_and_no_longer() {
     let mut ring = KeyRing::init(&*entropy, start).expect("random bytes");
     let minutes = |minutes: u64| std::time::Duration::from_secs(minutes * 60);
     let lifetimes = Lifetimes::new(minutes(30), minutes(12 * 60), minutes(30), minutes(12 * 60)).expect("they fit");
-    let (lifetime, idle) = lifetimes.longest();
-    assert!(ring.note_limits(lifetime, idle, start));
+    assert!(ring.note_limits(lifetimes.longest(), start));
     let keys = Keys::new(&ring, &*entropy).expect("random bytes");
     let (facts, clock) = (Arc::new(MemoryFacts::default()), Arc::new(ManualClock::at(start)));
     let sessions = Sessions::new(keys, Arc::clone(&facts) as Arc<dyn FactStore>, Arc::clone(&clock) as _, entropy);

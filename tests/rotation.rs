@@ -10,7 +10,7 @@ use sealpass::claims::{CookieName, RealmName};
 use sealpass::clock::{Clock, ManualClock, Timestamp};
 use sealpass::entropy::SystemEntropy;
 use sealpass::keyring::{Done, KeyRecord, KeyRing, KeyState, Keys, Kid, Order, Outcome, Refused, Timing, file};
-use sealpass::revocation::{CLOCK_ERROR, MemoryFacts, SEALED_AHEAD};
+use sealpass::revocation::{CLOCK_ERROR, Longest, MemoryFacts, SEALED_AHEAD};
 use sealpass::secret::Secret;
 use sealpass::sessions::{Lifetimes, NewSession, Realm, Refusal, Sessions};
 use sealpass::token::{Scratch, Unopenable};
@@ -64,9 +64,9 @@ fn first_where(end: u64, holds: impl Fn(u64) -> bool) -> u64 {
 /// shown to the fastest clock when it is all but idle.
 #[test]
 fn the_last_token_of_a_key_is_never_refused_for_its_key() {
-    let idle = Lifetimes::DEFAULT.longest().1;
+    let idle = Lifetimes::DEFAULT.longest().idle;
     let (mut ring, old, _) = rotated_ring(at(BASE));
-    ring.note_limits(idle * 2, idle, at(0));
+    ring.note_limits(Longest { lifetime: idle * 2, idle }, at(0));
     let until = ring.opens_until(record(&ring, old)).expect("it was succeeded");
     let sealed = at(BASE).plus(SEALED_AHEAD);
     let shown = sealed.plus(idle).plus(2 * CLOCK_ERROR);
@@ -110,7 +110,7 @@ fn s15_two_rotations_at_one_moment_end_in_one_active_key() {
 #[test]
 fn s18_twenty_rotations_and_no_user_notices() {
     let world = World::new();
-    let (lifetime, idle) = Lifetimes::DEFAULT.longest();
+    let Longest { lifetime, idle } = Lifetimes::DEFAULT.longest();
     let (first, begun) = (world.login(), world.clock.now());
     let (first_key, length) = (kid_of(&first), first.len());
     let mut renewed = first.clone();
@@ -147,7 +147,7 @@ fn s19_a_key_that_a_session_may_need_is_not_destroyed_unless_by_force() {
     world.order(ROTATE).expect("carried out");
     world.clock.advance(Timing::DEFAULT.activation());
     let Some(Refused::Needed { kid, until }) = destroy(false).err() else { panic!("not refused") };
-    let (lifetime, idle) = Lifetimes::DEFAULT.longest();
+    let Longest { lifetime, idle } = Lifetimes::DEFAULT.longest();
     assert_eq!(kid, old);
     assert!(until.since(world.clock.now()) >= lifetime.min(idle), "it says until when");
     assert!(world.verify(&token).is_ok());
@@ -274,8 +274,9 @@ proptest! {
         let (mut now, mut unconfirmed) = (at(BASE), Duration::ZERO);
         let first = KeyRing::init(&SystemEntropy::new(), now).expect("random bytes");
         let mut rings = [copy(&first), copy(&first), first];
+        let longest = Longest { lifetime: Duration::from_secs(40_000), idle: Duration::from_secs(1_800) };
         for ring in &mut rings {
-            ring.note_limits(Duration::from_secs(40_000), Duration::from_secs(1_800), now);
+            ring.note_limits(longest, now);
         }
         let mut over = BTreeSet::new();
         for event in events {
@@ -313,8 +314,9 @@ proptest! {
                 }
                 Event::Limits(ring, minutes) => {
                     let minute = Duration::from_secs(60);
-                    let longest = (minute * 700, minute * u32::try_from(minutes).expect("few"));
-                    rings[ring].note_limits(longest.0, longest.1, off(now.as_millis(), clocks[ring]));
+                    let idle = minute * u32::try_from(minutes).expect("few");
+                    let longest = Longest { lifetime: minute * 700, idle };
+                    rings[ring].note_limits(longest, off(now.as_millis(), clocks[ring]));
                 }
             }
         }
@@ -365,8 +367,7 @@ impl World {
     fn new() -> Self {
         let clock = Arc::new(ManualClock::at(at(BASE)));
         let mut ring = KeyRing::init(&SystemEntropy::new(), clock.now()).expect("random bytes");
-        let (lifetime, idle) = Lifetimes::DEFAULT.longest();
-        ring.note_limits(lifetime, idle, clock.now());
+        ring.note_limits(Lifetimes::DEFAULT.longest(), clock.now());
         let name = CookieName::new("__Host-s").expect("a name");
         let realm = Realm::new(RealmName::new("default").expect("a name"), name, Lifetimes::DEFAULT);
         let sessions = replica(&ring, &clock);

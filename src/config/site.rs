@@ -16,6 +16,7 @@ use super::settings::{Access, PolicySettings, Preset, RealmSettings, SameSite, S
 use super::site_error::SiteError;
 use crate::claims::{CookieName, RealmName, check_name};
 use crate::keyring::Timing;
+use crate::revocation::Longest;
 use crate::sessions::{Lifetimes, Realm};
 
 /// All realms and policies, by name.
@@ -113,9 +114,9 @@ impl Site {
     }
 
     /// The longest lifetime and the longest idle limit of any session.
-    pub fn longest(&self) -> (Duration, Duration) {
+    pub fn longest(&self) -> Longest {
         let of_realms = self.realms.values().map(|site| site.realm.lifetimes().longest());
-        of_realms.fold((Duration::ZERO, Duration::ZERO), |(lifetime, idle), (l, i)| (lifetime.max(l), idle.max(i)))
+        of_realms.reduce(Longest::or).expect("a site has a realm")
     }
 
     /// Whether what a proxy at this address says about its client's request counts.

@@ -218,6 +218,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::entropy::SystemEntropy;
+    use crate::revocation::Longest;
     use std::time::Duration;
 
     fn secret(byte: u8) -> ClusterSecret {
@@ -228,7 +229,8 @@ mod tests {
         let entropy = SystemEntropy::new();
         let now = Timestamp::from_millis(1_000).expect("in range");
         let mut ring = KeyRing::init(&entropy, now).expect("random bytes");
-        ring.note_limits(Duration::from_secs(60), Duration::from_secs(6), now);
+        let longest = Longest { lifetime: Duration::from_secs(60), idle: Duration::from_secs(6) };
+        ring.note_limits(longest, now);
         let bytes = seal(&ring, &[&secret(1)], &entropy).expect("random bytes");
         (ring, bytes)
     }

@@ -1,5 +1,6 @@
 //! The snapshot that seals and opens: derived keys, ready for use, never changed.
 
+use super::limits::LimitRecord;
 use super::record::{KeyRecord, Kid};
 use super::ring::KeyRing;
 use crate::claims::{RealmName, SessionId, Tag};
@@ -52,8 +53,7 @@ impl Keys {
         let begin = ring.schedule().into_iter().filter_map(|record| record.not_before);
         let schedule = begin.map(|at| (at, keys.iter().position(|key| Some(key.kid) == ring.sealing(at)))).collect();
         let decoy = Key::new(&Secret::generate(entropy)?);
-        let limits = ring.limits.iter().map(|limit| Longest { lifetime: limit.lifetime, idle: limit.idle });
-        let longest = limits.reduce(Longest::or);
+        let longest = ring.limits.iter().map(LimitRecord::longest).reduce(Longest::or);
         let (tags, log) = (MacKey::new(&ring.tag_secret), MacKey::new(&ring.log_secret));
         Ok(Self { keys, schedule, decoy, tags, log, longest })
     }

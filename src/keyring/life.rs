@@ -1,11 +1,12 @@
 //! The life of keys: which one seals, until when each opens, what state it is in. All of it is computed from the ring's
 //! times, and nothing of it is stored.
 
+use super::limits::LimitRecord;
 use super::record::{KeyRecord, KeyState, Kid};
 use super::ring::KeyRing;
 use super::timing::AFTER_LAST_TOKEN;
 use crate::clock::Timestamp;
-use crate::revocation::CLOCK_ERROR;
+use crate::revocation::{CLOCK_ERROR, Longest};
 use crate::sessions::Lifetimes;
 
 impl KeyRing {
@@ -37,10 +38,9 @@ impl KeyRing {
     pub fn opens_until(&self, record: &KeyRecord) -> Option<Timestamp> {
         let (first, last) = (record.not_before?, self.seals_until(record)?);
         let limits = self.limits.iter().filter(|limit| limit.may_bind(first, last.plus(2 * CLOCK_ERROR)));
-        let lifetime = limits.clone().map(|limit| limit.lifetime).max();
-        let idle = limits.map(|limit| limit.idle).max();
+        let longest = limits.map(LimitRecord::longest).reduce(Longest::or);
         // Without any known limit, as long as any session may live.
-        let live = lifetime.zip(idle).map_or(Lifetimes::MAX, |(lifetime, idle)| lifetime.min(idle));
+        let live = longest.map_or(Lifetimes::MAX, |longest| longest.lifetime.min(longest.idle));
         Some(last.plus(live).plus(AFTER_LAST_TOKEN))
     }
 
@@ -118,7 +118,7 @@ mod tests {
     }
 
     fn note(ring: &mut KeyRing, lifetime: u32, idle: u32, now: u32) {
-        ring.note_limits(lifetime * HOUR, idle * HOUR, at(now));
+        ring.note_limits(Longest { lifetime: lifetime * HOUR, idle: idle * HOUR }, at(now));
     }
 
     #[test]

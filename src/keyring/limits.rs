@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::revocation::Longest;
 
 /// The longest lifetimes of a configuration, and when it was in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,17 @@ pub struct LimitRecord {
 }
 
 impl LimitRecord {
+    /// Limits that are in force since then.
+    pub(super) fn of(longest: Longest, since: Timestamp) -> Self {
+        let Longest { lifetime, idle } = longest;
+        Self { lifetime, idle, since, ended: None }
+    }
+
+    /// Without the times.
+    pub(super) fn longest(&self) -> Longest {
+        Longest { lifetime: self.lifetime, idle: self.idle }
+    }
+
     /// Whether a key may have sealed under these limits, if it sealed from `first` to `last`.
     ///
     /// A change of configuration reaches one replica after the other, and only the first one is noted: a day is
@@ -37,10 +49,6 @@ impl LimitRecord {
             (Some(one), Some(other)) => Some(one.max(other)),
             _ => None,
         };
-    }
-
-    pub(super) fn is_of(&self, lifetime: Duration, idle: Duration) -> bool {
-        self.lifetime == lifetime && self.idle == idle
     }
 }
 

@@ -1,11 +1,10 @@
 //! The ring as a whole: what is stored, what a merge of two makes, which key seals.
 
-use std::time::Duration;
-
 use super::limits::LimitRecord;
 use super::record::KeyRecord;
 use crate::clock::Timestamp;
 use crate::entropy::{Entropy, EntropyError, random};
+use crate::revocation::Longest;
 use crate::secret::{Secret, sha256};
 
 /// Which ring it is. Rings of different ids never merge.
@@ -117,31 +116,31 @@ impl KeyRing {
 
     /// Notes that tokens are sealed with these longest lifetimes, and no longer with others. Returns whether that was
     /// news.
-    pub fn note_limits(&mut self, lifetime: Duration, idle: Duration, now: Timestamp) -> bool {
-        let mut news = self.add_limits_in_force(lifetime, idle, now);
-        for known in self.limits.iter_mut().filter(|known| known.ended.is_none() && !known.is_of(lifetime, idle)) {
+    pub fn note_limits(&mut self, longest: Longest, now: Timestamp) -> bool {
+        let mut news = self.add_limits_in_force(longest, now);
+        for known in self.limits.iter_mut().filter(|known| known.ended.is_none() && known.longest() != longest) {
             (known.ended, news) = (Some(now), true);
         }
         news
     }
 
     /// As [`KeyRing::note_limits`], by somebody who does not know that others are no longer in force.
-    pub fn add_limits_in_force(&mut self, lifetime: Duration, idle: Duration, now: Timestamp) -> bool {
+    pub fn add_limits_in_force(&mut self, longest: Longest, now: Timestamp) -> bool {
         // Limits that were away for longer begin anew: a key that sealed meanwhile does not stay for them.
-        if let Some(known) = self.limits.iter_mut().find(|known| known.is_of(lifetime, idle) && known.goes_on(now)) {
+        if let Some(known) = self.limits.iter_mut().find(|known| known.longest() == longest && known.goes_on(now)) {
             known.ended.take().is_some()
         } else {
-            self.add_limits(LimitRecord { lifetime, idle, since: now, ended: None });
+            self.add_limits(LimitRecord::of(longest, now));
             true
         }
     }
 
     /// Lets keys stay for as long as sessions of these longest lifetimes may need them. Since when they are in force is
     /// not known if nothing was noted: then every key counts as of their time.
-    pub fn assume_limits(&mut self, lifetime: Duration, idle: Duration) {
-        let known = self.limits.iter().filter(|known| known.is_of(lifetime, idle));
+    pub fn assume_limits(&mut self, longest: Longest) {
+        let known = self.limits.iter().filter(|known| known.longest() == longest);
         let since = known.map(|known| known.since).max().unwrap_or(Timestamp::EPOCH);
-        self.add_limits(LimitRecord { lifetime, idle, since, ended: None });
+        self.add_limits(LimitRecord::of(longest, since));
     }
 
     /// A digest of all that the ring says, but for the roots (which the ids stand for) and the count of writes: equal
@@ -164,7 +163,7 @@ impl KeyRing {
     }
 
     fn add_limits(&mut self, limit: LimitRecord) {
-        let same = |known: &&mut LimitRecord| known.is_of(limit.lifetime, limit.idle) && known.since == limit.since;
+        let same = |known: &&mut LimitRecord| known.longest() == limit.longest() && known.since == limit.since;
         match self.limits.iter_mut().find(same) {
             Some(known) => known.join(&limit),
             None => self.limits.push(limit),
@@ -177,6 +176,7 @@ impl KeyRing {
 mod tests {
     use super::*;
     use crate::entropy::SystemEntropy;
+    use std::time::Duration;
 
     fn at(millis: u64) -> Timestamp {
         Timestamp::from_millis(millis).expect("in range")
@@ -197,12 +197,13 @@ mod tests {
     #[test]
     fn limits_end_when_others_are_noted_and_begin_again() {
         let (mut ring, hour) = (ring(), Duration::from_secs(3_600));
-        assert!(ring.note_limits(2 * hour, hour, at(1)));
-        assert!(!ring.note_limits(2 * hour, hour, at(2)), "no news");
-        assert!(ring.note_limits(4 * hour, hour, at(3)));
+        let hours = |lifetime| Longest { lifetime: lifetime * hour, idle: hour };
+        assert!(ring.note_limits(hours(2), at(1)));
+        assert!(!ring.note_limits(hours(2), at(2)), "no news");
+        assert!(ring.note_limits(hours(4), at(3)));
         let known = |ring: &KeyRing| ring.limits.iter().map(|limit| (limit.since, limit.ended)).collect::<Vec<_>>();
         assert_eq!(known(&ring), [(at(1), Some(at(3))), (at(3), None)]);
-        assert!(ring.note_limits(2 * hour, hour, at(4)));
+        assert!(ring.note_limits(hours(2), at(4)));
         assert_eq!(known(&ring), [(at(1), None), (at(3), Some(at(4)))]);
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::claims::{CookieName, RealmId, RealmName, SessionId, Tag};
-use crate::revocation::{SessionKey, TagKey};
+use crate::revocation::{Longest, SessionKey, TagKey};
 use crate::seal::Purpose;
 use crate::token::{Binding, SealError};
 
@@ -174,8 +174,8 @@ impl Lifetimes {
     }
 
     /// The longest absolute lifetime and the longest idle limit.
-    pub fn longest(&self) -> (Duration, Duration) {
-        (self.absolute.max(self.persistent_absolute), self.idle.max(self.persistent_idle))
+    pub fn longest(&self) -> Longest {
+        Longest { lifetime: self.absolute.max(self.persistent_absolute), idle: self.idle.max(self.persistent_idle) }
     }
 
     /// Idle and absolute limit of a session.

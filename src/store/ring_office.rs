@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::ring_dir::{RingDir, Updated};
 use super::ring_error::RingDirError;
@@ -10,13 +9,14 @@ use crate::clock::Clock;
 use crate::custody::{Custodian, CustodyError, Receipt, Report, Task};
 use crate::entropy::Entropy;
 use crate::keyring::{KeyRing, Order, Timing};
+use crate::revocation::Longest;
 
 /// Carries out orders on the ring of a directory. No service has to run.
 pub struct RingOffice {
     dir: RingDir,
     timing: Timing,
     /// The longest lifetime and idle limit of the configuration.
-    longest: (Duration, Duration),
+    longest: Longest,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -26,7 +26,7 @@ impl RingOffice {
     pub fn new(
         dir: RingDir,
         timing: Timing,
-        longest: (Duration, Duration),
+        longest: Longest,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
@@ -58,22 +58,19 @@ impl RingOffice {
     /// # Errors
     /// [`RingDirError`] if it can't be written; [`RingOffice::assume_limits`] then makes up for it.
     pub fn note_limits(&self) -> Result<(), RingDirError> {
-        let (lifetime, idle) = self.longest;
-        let note = |ring: &mut KeyRing| (ring.note_limits(lifetime, idle, self.clock.now()), ());
+        let note = |ring: &mut KeyRing| (ring.note_limits(self.longest, self.clock.now()), ());
         self.dir.update(&*self.entropy, |ring| Ok::<_, RingDirError>(note(ring)))?;
         Ok(())
     }
 
     /// Lets a ring, in memory, keep its keys for as long as this configuration's sessions may need them.
     pub fn assume_limits(&self, ring: &mut KeyRing) {
-        let (lifetime, idle) = self.longest;
-        ring.assume_limits(lifetime, idle);
+        ring.assume_limits(self.longest);
     }
 
     /// A command may have been given another configuration than the services have: it ends no limits of theirs.
     fn note(&self, ring: &mut KeyRing) -> bool {
-        let (lifetime, idle) = self.longest;
-        ring.add_limits_in_force(lifetime, idle, self.clock.now())
+        ring.add_limits_in_force(self.longest, self.clock.now())
     }
 
     fn order(&self, order: Order, dry_run: bool) -> Result<Receipt, CustodyError> {

@@ -52,8 +52,7 @@ pub fn init(common: &Common, stdout: bool) -> Result<(), Failure> {
     let new_secret = !dir.has_secret();
     let now = SystemClock.now();
     let mut ring = KeyRing::init(&entropy, now)?;
-    let (lifetime, idle) = site.longest();
-    ring.note_limits(lifetime, idle, now);
+    ring.note_limits(site.longest(), now);
     if stdout {
         return to_stdout(&dir.seal_first(&ring, &entropy)?);
     }

@@ -6,6 +6,7 @@ use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::entropy::SystemEntropy;
 use crate::keyring::{Kid, Order, Timing};
+use crate::revocation::Longest;
 use crate::store::RingDir;
 
 /// A directory with a ring, watched by a service.
@@ -51,7 +52,7 @@ fn watch(place: &tempfile::TempDir, clock: &Arc<ManualClock>, first: Kid, opens:
     RingWatch::new(office, move |_, keys| opens.store(keys.opening(first).0, Ordering::Relaxed), |_| ())
 }
 
-fn office(place: &tempfile::TempDir, clock: &Arc<ManualClock>, longest: (Duration, Duration)) -> RingOffice {
+fn office(place: &tempfile::TempDir, clock: &Arc<ManualClock>, longest: Longest) -> RingOffice {
     let clock = Arc::clone(clock);
     RingOffice::new(dir(place), Timing::DEFAULT, longest, clock, Arc::new(SystemEntropy::new()))
 }
@@ -68,7 +69,7 @@ fn a_secret_that_was_handed_over_does_not_stop_the_clock_of_keys() {
     dir.accept(&new, &SystemEntropy::new()).expect("accepted");
     watched.watch.look().expect("readable with the old one");
     std::fs::rename(&new, dir.secret_path()).expect("handed over");
-    watched.clock.advance(LONG.1 + HOUR);
+    watched.clock.advance(LONG.idle + HOUR);
     watched.watch.look().expect("readable with the new one");
     assert!(!watched.opens(), "the first key is retired");
 }
@@ -78,7 +79,7 @@ fn s46_a_clock_that_jumps_ahead_and_back_loses_no_key() {
     let watched = Watched::new();
     watched.rotate();
     let now = watched.clock.now();
-    watched.clock.advance(LONG.1 + HOUR);
+    watched.clock.advance(LONG.idle + HOUR);
     watched.watch.look().expect("readable");
     assert!(!watched.opens());
     watched.clock.set(now);
@@ -109,7 +110,7 @@ fn rings_that_are_replaced_at_one_moment_follow_one_another() {
 #[test]
 fn a_command_with_another_configuration_does_not_end_the_limits_of_a_running_service() {
     let watched = Watched::new();
-    office(&watched.place, &watched.clock, (2 * HOUR, HOUR))
+    office(&watched.place, &watched.clock, Longest { lifetime: 2 * HOUR, idle: HOUR })
         .carry_out(Task::Order(Order::Rotate { after: None }), false)
         .expect("carried out");
     for _ in 0..4 {
@@ -117,10 +118,10 @@ fn a_command_with_another_configuration_does_not_end_the_limits_of_a_running_ser
         watched.watch.look().expect("readable");
     }
     let ring = dir(&watched.place).load().expect("readable");
-    let service = ring.limits().iter().find(|limit| limit.idle == LONG.1).expect("noted");
+    let service = ring.limits().iter().find(|limit| limit.idle == LONG.idle).expect("noted");
     let known = service.ended.is_none_or(|ended| watched.clock.now().since(ended) < 24 * HOUR);
     assert!(known, "{:?}", ring.limits());
 }
 
 const HOUR: Duration = Duration::from_secs(3_600);
-const LONG: (Duration, Duration) = (Duration::from_secs(60 * 86_400), Duration::from_secs(30 * 86_400));
+const LONG: Longest = Longest { lifetime: Duration::from_secs(60 * 86_400), idle: Duration::from_secs(30 * 86_400) };
