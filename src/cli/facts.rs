@@ -5,32 +5,26 @@ use std::time::Duration;
 
 use sealpass::clock::{Clock, SystemClock};
 use sealpass::config::{Settings, Site};
-use sealpass::keyring::{KeyRing, Keys};
-use sealpass::revocation::Kept;
 use sealpass::sessions::Sessions;
 use sealpass::store::{Budget, CachedFacts, Fold, Folded, Journal};
 use sealpass::telemetry::{Audit, By, Event, FactMetrics, Kind};
 
 use super::Failure;
 
-/// Opens the store with what its journal holds. Nobody may be answered before what comes with it is kept.
+/// Opens the store and its journal. It knows nothing before it is started.
 pub fn open(
     settings: &Settings,
     site: &Site,
-    clock: Arc<dyn Clock>,
     metrics: FactMetrics,
-    (ring, keys, restored): (&KeyRing, &Keys, bool),
     on_fold: impl Fn(&Fold) + Send + Sync + 'static,
-) -> Result<(Arc<CachedFacts>, Kept), Failure> {
+) -> Result<CachedFacts, Failure> {
     let journal = Journal::place(settings.journal.as_deref(), &settings.keys);
     let journal = journal.as_deref().map(|path| Journal::open(path, metrics.journal.clone())).transpose()?;
     if journal.is_none() {
         tracing::warn!("journal = \"none\": endings are kept in memory alone, and every start ends all sessions");
     }
-    let facts = Arc::new(CachedFacts::with(clock, journal, budgets(site), metrics).on_fold(on_fold));
-    let kept = facts.start(ring, keys, restored)?;
-    keep_clean(Arc::clone(&facts))?;
-    Ok((facts, kept))
+    // By the wall clock itself: the store has to see when that is set back.
+    Ok(CachedFacts::with(Arc::new(SystemClock), journal, budgets(site), metrics).on_fold(on_fold))
 }
 
 /// Writes folds into the audit trail. The sessions, which know the pseudonyms, come to be after the store.
@@ -59,13 +53,12 @@ fn budgets(site: &Site) -> impl Iterator<Item = Budget> {
     site.realms().map(|site| {
         let lifetimes = site.realm.lifetimes();
         let (facts, per_subject) = site.max_facts;
-        let longest = [false, true].map(|persistent| lifetimes.of(persistent).1).into_iter().max().unwrap_or_default();
-        Budget { realm: site.realm.name().clone(), facts, per_subject, longest }
+        Budget { realm: site.realm.name().clone(), facts, per_subject, longest: lifetimes.longest().lifetime }
     })
 }
 
 /// A cache without traffic drops nothing by itself.
-fn keep_clean(facts: Arc<CachedFacts>) -> Result<(), Failure> {
+pub fn keep_clean(facts: Arc<CachedFacts>) -> Result<(), Failure> {
     let clean = move || {
         loop {
             std::thread::sleep(Duration::from_secs(1));

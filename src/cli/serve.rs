@@ -69,9 +69,9 @@ impl Serve {
         })?;
         let known = Arc::new(OnceLock::new());
         let on_fold = facts::note_folds(audit.clone(), &site, Arc::clone(&known));
-        let begin = (&ring, &keys, self.restored);
-        // The store has to see when the wall clock is set back.
-        let (facts, kept) = facts::open(settings, &site, Arc::new(SystemClock), metrics.facts.clone(), begin, on_fold)?;
+        let facts = Arc::new(facts::open(settings, &site, metrics.facts.clone(), on_fold)?);
+        let kept = facts.start(&ring, &keys, self.restored)?;
+        facts::keep_clean(Arc::clone(&facts))?;
         let sessions = Arc::new(Sessions::new(
             keys,
             Arc::clone(&facts) as Arc<dyn FactStore>,
@@ -86,7 +86,7 @@ impl Serve {
             );
         }
         let readiness = Arc::new(Readiness::new());
-        let custodian = watch(office, (&sessions, facts), &readiness, &metrics)?;
+        let custodian = watch(office, &sessions, facts, &readiness, &metrics)?;
         let mut credentials = match &settings.credentials {
             Some(path) => Credentials::load(path)?,
             None => Credentials::default(),
@@ -105,7 +105,8 @@ impl Serve {
 /// Keeps the keys of `sessions` what the ring says, and the service not ready when that can't be told.
 fn watch(
     office: RingOffice,
-    (sessions, facts): (&Arc<Sessions>, Arc<CachedFacts>),
+    sessions: &Arc<Sessions>,
+    facts: Arc<CachedFacts>,
     readiness: &Arc<Readiness>,
     metrics: &Arc<Metrics>,
 ) -> Result<Arc<RingWatch>, Failure> {
@@ -124,8 +125,7 @@ fn watch(
         looks.ring_read(wall);
         looks.clock_held(time.now().since(wall));
     };
-    let watch = RingWatch::new(office, take_up, confirm);
-    let watch = Arc::new(watch);
+    let watch = Arc::new(RingWatch::new(office, take_up, confirm));
     watch.look()?;
     Arc::clone(&watch).keep_looking();
     Ok(watch)
