@@ -4,7 +4,7 @@
 //! Every child has a directory of its own, free ports, a bounded time to answer, and is killed by its id.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 #[expect(dead_code, unused_imports, reason = "each test crate uses its part")]
 mod common;
 
-use common::{Connection, NAME, Place, Running, ask, call, head, lines, refused, rest};
+use common::{Connection, NAME, Place, Running, ask, call, head, lines, refused, rest, wait_for};
 
 #[test]
 fn serve_without_a_ring_refuses_in_one_line() {
@@ -384,10 +384,7 @@ fn sigterm_ends_the_service() {
 fn s47_no_secret_is_in_any_line_of_output_at_trace() {
     for format in ["human", "json"] {
         let place = Place::new();
-        assert!(place.run(&["keys", "init"], b"").status.success());
-        let made = place.run(&["credential", "new", "--name", "shop", "--scope", "app", "--realm", "*"], b"");
-        let credential = String::from_utf8(made.stderr).expect("text").trim().to_owned();
-        place.private("credentials.toml", &made.stdout);
+        let credential = place.with_application();
         let config = "
             credentials = \"credentials.toml\"
             [realm.default]
@@ -427,10 +424,7 @@ fn s47_no_secret_is_in_any_line_of_output_at_trace() {
 #[test]
 fn a_fold_is_in_the_trail_under_the_pseudonym_of_its_subject() {
     let place = Place::new();
-    assert!(place.run(&["keys", "init"], b"").status.success());
-    let made = place.run(&["credential", "new", "--name", "shop", "--scope", "app", "--realm", "*"], b"");
-    let credential = String::from_utf8(made.stderr).expect("text").trim().to_owned();
-    place.private("credentials.toml", &made.stdout);
+    let credential = place.with_application();
     let config = "credentials = \"credentials.toml\"\naudit.to = \"./trail\"\nrealm.default.max_facts_per_subject = 5";
     let service = place.serve(config, &[]);
     for _ in 0..20 {
@@ -439,11 +433,7 @@ fn a_fold_is_in_the_trail_under_the_pseudonym_of_its_subject() {
         assert_eq!(call(service.control, &credential, "/v1/sessions/revoke", &ended).status, 204);
     }
     let trail = || fs::read_to_string(place.path("trail")).unwrap_or_default();
-    let begun = std::time::Instant::now();
-    while !trail().contains("\"folded\"") {
-        assert!(begun.elapsed() < common::LIMIT, "{}", trail());
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    wait_for("a fold in the trail", || trail().contains("\"folded\""));
     let of = |event: &str| -> Value {
         let text = trail();
         let line = text.lines().find(|line| line.contains(&format!("\"event\":\"{event}\"")));
@@ -461,10 +451,7 @@ fn a_fold_is_in_the_trail_under_the_pseudonym_of_its_subject() {
 #[test]
 fn what_the_trail_loses_is_logged_once_and_keeps_nobody() {
     let place = Place::new();
-    assert!(place.run(&["keys", "init"], b"").status.success());
-    let made = place.run(&["credential", "new", "--name", "shop", "--scope", "app", "--realm", "*"], b"");
-    let credential = String::from_utf8(made.stderr).expect("text").trim().to_owned();
-    place.private("credentials.toml", &made.stdout);
+    let credential = place.with_application();
     let service = place.serve("credentials = \"credentials.toml\"", &[("SEALPASS_AUDIT__TO", "/dev/full")]);
     for _ in 0..50 {
         let answer = call(service.control, &credential, "/v1/sessions", "{\"subject\": \"alice\"}");
@@ -486,10 +473,7 @@ fn what_the_trail_loses_is_logged_once_and_keeps_nobody() {
 #[test]
 fn the_last_events_are_written_before_the_service_ends() {
     let place = Place::new();
-    assert!(place.run(&["keys", "init"], b"").status.success());
-    let made = place.run(&["credential", "new", "--name", "shop", "--scope", "app", "--realm", "*"], b"");
-    let credential = String::from_utf8(made.stderr).expect("text").trim().to_owned();
-    place.private("credentials.toml", &made.stdout);
+    let credential = place.with_application();
     fs::write(place.path("c.toml"), "credentials = \"credentials.toml\"\naudit.to = \"stdout\"").expect("writable");
     let args = ["serve", "--config", "c.toml", "--public", "127.0.0.1:0", "--control", "127.0.0.1:0"];
     let (mut service, unread) = place.start_unread(&args);
@@ -498,21 +482,11 @@ fn the_last_events_are_written_before_the_service_ends() {
         assert_eq!(call(service.control, &credential, "/v1/sessions", "{\"subject\": \"alice\"}").status, 201);
     }
     kill_process(Pid::from_child(&service.child), Signal::TERM).expect("it runs");
-    until_nobody_listens(service.control);
+    wait_for("nobody listens", || TcpStream::connect(service.control).is_err());
     std::thread::sleep(Duration::from_secs(1)); // it would have ended by now, if it did not wait
     let stdout = rest(&lines(unread));
     assert!(service.child.wait().expect("our child").success());
     assert_eq!(stdout.lines().filter(|line| line.contains("\"event\":\"issued\"")).count(), 600);
-}
-
-fn until_nobody_listens(at: SocketAddr) {
-    for _ in 0..2_000 {
-        if std::net::TcpStream::connect(at).is_err() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("it goes on listening");
 }
 
 /// Everything that handles a secret.

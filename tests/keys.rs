@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use sealpass::clock::{Clock as _, SystemClock};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 #[expect(dead_code, unused_imports, reason = "each test crate uses its part")]
 mod common;
 
-use common::{NAME, Place, Response, Running, Server, ask, call, refused, sealpass};
+use common::{NAME, Place, Response, Running, Server, ask, call, refused, sealpass, wait_for};
 
 #[test]
 fn rotate_says_what_will_happen_and_does_it_once() {
@@ -406,15 +406,6 @@ fn other_ring(path: &Path) {
     fs::copy(path.with_file_name("cluster.secret"), place.path("keys/cluster.secret")).expect("readable");
     ok(&place.run(&["keys", "init"], b""));
     fs::copy(place.path("keys/ring.sealed"), path).expect("writable");
-}
-
-/// Waits as long as it takes, within reason.
-fn wait_for(what: &str, is: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is() {
-        assert!(begun.elapsed() < common::LIMIT, "never: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 const SECOND: Duration = Duration::from_secs(1);

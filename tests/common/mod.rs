@@ -6,5 +6,5 @@ mod place;
 mod server;
 
 pub use client::{Connection, Response, head, with_lines};
-pub use place::{LIMIT, Place, Running, ask, call, lines, refused, rest, sealpass};
+pub use place::{LIMIT, Place, Running, ask, call, lines, refused, rest, sealpass, wait_for};
 pub use server::{CREDENTIAL, NAME, Server, Session, start_of_time};

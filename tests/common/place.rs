@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -34,6 +34,14 @@ impl Place {
     pub fn private(&self, name: &str, content: &[u8]) {
         fs::write(self.path(name), content).expect("writable");
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).expect("ours");
+    }
+
+    /// With a ring, and a credentials file for one application; its credential.
+    pub fn with_application(&self) -> String {
+        assert!(self.run(&["keys", "init"], b"").status.success());
+        let made = self.run(&["credential", "new", "--name", "shop", "--scope", "app", "--realm", "*"], b"");
+        self.private("credentials.toml", &made.stdout);
+        String::from_utf8(made.stderr).expect("text").trim().to_owned()
     }
 
     pub fn run(&self, args: &[&str], stdin: &[u8]) -> Output {
@@ -229,6 +237,15 @@ pub fn ask(at: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)],
 
 pub fn call(at: SocketAddr, credential: &str, path: &str, body: &str) -> Response {
     ask(at, "POST", path, &[("Authorization", &format!("Bearer {credential}"))], body.as_bytes())
+}
+
+/// Waits until that is so, as long as it takes, within reason.
+pub fn wait_for(what: &str, is: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is() {
+        assert!(begun.elapsed() < LIMIT, "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 pub const LIMIT: Duration = Duration::from_secs(30);
