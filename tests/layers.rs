@@ -85,6 +85,11 @@ const RULES: &[Rule] = &[
     },
     Rule { why: "HTTP is in http/", names: &["actix_web"], where_to: Only(&["http/", "cli/serve.rs"]) },
     Rule { why: "stores are in store/", names: &["moka", "redb"], where_to: Only(&["store/"]) },
+    Rule {
+        why: "the service calls nobody; one command does",
+        names: &["ureq"],
+        where_to: Only(&["cli/keys/remote.rs"]),
+    },
     Rule { why: "the network of replicas is in cluster/", names: &["zenoh"], where_to: Only(&["cluster/"]) },
     Rule {
         why: "http calls Sessions; it names no cryptography and no ring",
@@ -156,6 +161,7 @@ fn what_breaks_a_layer_is_found() {
         ("cli/check.rs", "use crate::keyring::KeyRing;", "public API"),
         ("http/mod.rs", "use moka::sync::Cache;", "in store/"),
         ("store/mod.rs", "use zenoh::Session;", "in cluster/"),
+        ("http/dev.rs", "use ureq::Agent;", "calls nobody"),
         ("clock.rs", "use crate::config::Site;", "on the service"),
     ] {
         let all = faults(path, &format!("{head}{line}\n"));
