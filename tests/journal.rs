@@ -192,6 +192,19 @@ fn after_a_restore_everybody_logs_in_again() {
 }
 
 #[test]
+fn a_journal_that_is_lost_ends_all_sessions_of_a_ring_that_was_served() {
+    let place = Place::new();
+    let mut service = place.start(&[], &[]);
+    let before = place.issue(1).remove(0);
+    assert_eq!(service.public_client().verify(&before), Some(200));
+    service.kill();
+    fs::remove_file(place.journal()).expect("ours");
+    let mut service = place.start(&[], &[]);
+    assert_eq!(service.public_client().verify(&before), Some(401));
+    service.kill();
+}
+
+#[test]
 fn without_a_journal_a_start_ends_all_sessions() {
     let place = Place::new();
     let none = [("SEALPASS_JOURNAL", "none")];

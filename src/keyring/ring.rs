@@ -47,7 +47,7 @@ impl KeyRing {
             log_secret: Secret::generate(entropy)?,
             records: vec![KeyRecord::generate(entropy, now, Some(now))?],
             limits: Vec::new(),
-            epoch: 1,
+            epoch: FIRST,
             replaces: Vec::new(),
         })
     }
@@ -70,6 +70,11 @@ impl KeyRing {
     /// How often it was written.
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// Whether it was never written since it was made, so that nobody served it yet.
+    pub fn is_new(&self) -> bool {
+        self.epoch == FIRST
     }
 
     /// Whether this one was made in place of `other`, or of one that was.
@@ -171,6 +176,9 @@ impl KeyRing {
         self.limits.sort_by_key(|limit| (limit.lifetime, limit.idle, limit.since));
     }
 }
+
+/// The epoch of a ring that was just made.
+const FIRST: u64 = 1;
 
 #[cfg(test)]
 mod tests {

@@ -53,13 +53,17 @@ impl RingOffice {
         &*self.entropy
     }
 
-    /// Notes in the file how long sessions may live, so that no key goes before them.
+    /// Notes in the file how long sessions may live, so that no key goes before them. A ring that was never written before is
+    /// written in any case: from then on it is one that was served, of which [`CachedFacts::start`](super::CachedFacts::start)
+    /// expects a journal.
     ///
     /// # Errors
     /// [`RingDirError`] if it can't be written; [`RingOffice::assume_limits`] then makes up for it.
     pub fn note_limits(&self) -> Result<(), RingDirError> {
-        let note = |ring: &mut KeyRing| (ring.note_limits(self.longest, self.clock.now()), ());
-        self.dir.update(&*self.entropy, |ring| Ok::<_, RingDirError>(note(ring)))?;
+        self.dir.update(&*self.entropy, |ring| {
+            let news = ring.note_limits(self.longest, self.clock.now());
+            Ok::<_, RingDirError>((news || ring.is_new(), ()))
+        })?;
         Ok(())
     }
 

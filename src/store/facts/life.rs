@@ -34,7 +34,7 @@ impl CachedFacts {
             (true, _) => Some(cutoff_at(now, self.floors.load().iter().map(|(_, at)| *at).max())),
             // A ring that was just made, and was not served by anybody: nothing was ended that could be missing, and
             // sessions that began elsewhere may have to be imported.
-            (false, None) if self.journal.is_some() && ring.epoch() == 1 => None,
+            (false, None) if self.journal.is_some() && ring.is_new() => None,
             (false, None) => Some(now),
             (false, Some(_)) => None,
         };
