@@ -1,7 +1,7 @@
 //! Points in time, and where they come from.
 //!
-//! Here: [`Timestamp`], the [`Clock`] port, the wall clock, one that never goes back and one for tests. This is the one file that reads the
-//! wall clock; everything else takes `now` as an argument or holds a [`Clock`].
+//! Here: [`Timestamp`], the [`Clock`] port, the wall clock, one that never goes back and one for tests. This is the one
+//! file that reads the wall clock; everything else takes `now` as an argument or holds a [`Clock`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -156,7 +156,7 @@ impl KeyRing {
     }
 
     /// The key that is on its way: proposed or pending.
-    pub fn next_key(&self, now: Timestamp) -> Option<&KeyRecord> {
+    pub(super) fn next_key(&self, now: Timestamp) -> Option<&KeyRecord> {
         let coming = self.states(now).filter(|(_, state)| matches!(state, KeyState::Proposed | KeyState::Pending));
         coming
             .map(|(record, _)| record)

@@ -56,7 +56,7 @@ impl KeyRing {
     ///
     /// # Errors
     /// [`EntropyError`] if there are no random bytes.
-    pub fn replacement(&self, entropy: &dyn Entropy, now: Timestamp) -> Result<Self, EntropyError> {
+    pub(crate) fn replacement(&self, entropy: &dyn Entropy, now: Timestamp) -> Result<Self, EntropyError> {
         let mut ring = Self::init(entropy, now)?;
         ring.replaces = [&self.replaces[..], &[self.ring_id]].concat();
         Ok(ring)
@@ -73,7 +73,7 @@ impl KeyRing {
     }
 
     /// Whether it was never written since it was made, so that nobody served it yet.
-    pub fn is_new(&self) -> bool {
+    pub(crate) fn is_new(&self) -> bool {
         self.epoch == FIRST
     }
 
@@ -130,7 +130,7 @@ impl KeyRing {
     }
 
     /// As [`KeyRing::note_limits`], by somebody who does not know that others are no longer in force.
-    pub fn add_limits_in_force(&mut self, longest: Longest, now: Timestamp) -> bool {
+    pub(crate) fn add_limits_in_force(&mut self, longest: Longest, now: Timestamp) -> bool {
         // Limits that were away for longer begin anew: a key that sealed meanwhile does not stay for them.
         if let Some(known) = self.limits.iter_mut().find(|known| known.longest() == longest && known.goes_on(now)) {
             known.ended.take().is_some()
@@ -142,7 +142,7 @@ impl KeyRing {
 
     /// Lets keys stay for as long as sessions of these longest lifetimes may need them. Since when they are in force is
     /// not known if nothing was noted: then every key counts as of their time.
-    pub fn assume_limits(&mut self, longest: Longest) {
+    pub(crate) fn assume_limits(&mut self, longest: Longest) {
         let known = self.limits.iter().filter(|known| known.longest() == longest);
         let since = known.map(|known| known.since).max().unwrap_or(Timestamp::EPOCH);
         self.add_limits(LimitRecord::of(longest, since));

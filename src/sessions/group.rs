@@ -1,6 +1,7 @@
 //! Endings of many sessions at once: of a subject, of a handle, of a realm. And claims that went out of date.
 //!
-//! Nothing is looked up and no session is listed: one fact says which sessions it is about, by a tag that they bear and by their start.
+//! Nothing is looked up and no session is listed: one fact says which sessions it is about, by a tag that they bear and
+//! by their start.
 
 use super::{Issued, Pending, Realm, Session, Sessions, retention};
 use crate::claims::{InvalidText, Tag, check_name};
@@ -112,9 +113,9 @@ impl Sessions {
         }
     }
 
-    /// Writes a time past all that is known. If one as late was known already, here by now or where the fact was sent to, a session may
-    /// have begun just behind it: then once more, past that one. What is later still came after we were asked, and so did
-    /// whatever began behind it.
+    /// Writes a time past all that is known. If one as late was known already, here by now or where the fact was sent
+    /// to, a session may have begun just behind it: then once more, past that one. What is later still came after we
+    /// were asked, and so did whatever began behind it.
     fn raise<T, E>(
         &self,
         rule: fn(Timestamp, Option<Timestamp>) -> Timestamp,

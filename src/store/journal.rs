@@ -79,7 +79,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`] if it can't be read.
-    pub fn epoch(&self, ring: RingId) -> Result<Option<u64>, JournalError> {
+    pub(super) fn epoch(&self, ring: RingId) -> Result<Option<u64>, JournalError> {
         self.shared.with_file(|file| file.epoch(ring))
     }
 
@@ -102,23 +102,23 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`] if it can't be read.
-    pub fn replay(&self, ring: RingId, each: impl FnMut(Fact)) -> Result<(), JournalError> {
+    pub(super) fn replay(&self, ring: RingId, each: impl FnMut(Fact)) -> Result<(), JournalError> {
         self.shared.with_file(|file| file.facts(ring, each))
     }
 
     /// Which ring's facts are kept.
-    pub fn ring(&self) -> RingId {
+    pub(super) fn ring(&self) -> RingId {
         **self.ring.load()
     }
 
     /// Begins an entry. Call it before the fact is in force, so that nobody takes the fact for durable in between.
-    pub fn begin(&self) -> Entry<'_> {
+    pub(super) fn begin(&self) -> Entry<'_> {
         self.shared.owed.fetch_add(1, Ordering::SeqCst);
         Entry { journal: self, sent: false }
     }
 
     /// Takes out the entries that these facts stand under.
-    pub fn forget(&self, facts: impl Iterator<Item = Fact>) {
+    pub(super) fn forget(&self, facts: impl Iterator<Item = Fact>) {
         let ring = self.ring();
         let mut keys: Vec<Key> = facts.map(|fact| entry::key(ring, &fact)).collect();
         while !keys.is_empty() {
@@ -128,7 +128,7 @@ impl Journal {
     }
 
     /// Looks at some more entries, and takes out those that are past their time. Call it now and then.
-    pub fn clean(&self, now: Timestamp) {
+    pub(super) fn clean(&self, now: Timestamp) {
         self.send(Job::Clean(now));
     }
 

@@ -39,7 +39,7 @@ impl RingOffice {
     }
 
     /// The clock that orders are dated by.
-    pub fn clock(&self) -> &dyn Clock {
+    pub(super) fn clock(&self) -> &dyn Clock {
         &*self.clock
     }
 
@@ -49,7 +49,7 @@ impl RingOffice {
     }
 
     /// Where random bytes come from.
-    pub fn entropy(&self) -> &dyn Entropy {
+    pub(super) fn entropy(&self) -> &dyn Entropy {
         &*self.entropy
     }
 
@@ -58,7 +58,7 @@ impl RingOffice {
     /// expects a journal.
     ///
     /// # Errors
-    /// [`RingDirError`] if it can't be written; [`RingOffice::assume_limits`] then makes up for it.
+    /// [`RingDirError`] if it can't be written. What is assumed in memory then makes up for it.
     pub fn note_limits(&self) -> Result<(), RingDirError> {
         self.dir.update(&*self.entropy, |ring| {
             let news = ring.note_limits(self.longest, self.clock.now());
@@ -68,7 +68,7 @@ impl RingOffice {
     }
 
     /// Lets a ring, in memory, keep its keys for as long as this configuration's sessions may need them.
-    pub fn assume_limits(&self, ring: &mut KeyRing) {
+    pub(super) fn assume_limits(&self, ring: &mut KeyRing) {
         ring.assume_limits(self.longest);
     }
 
@@ -101,7 +101,7 @@ impl RingOffice {
     }
 
     /// What there is to say of `ring` now.
-    pub fn shown(&self, ring: &KeyRing) -> Report {
+    pub(super) fn shown(&self, ring: &KeyRing) -> Report {
         Report::of(ring, self.clock.now(), self.timing)
     }
 }

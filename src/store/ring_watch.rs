@@ -49,8 +49,8 @@ struct InUse {
 }
 
 impl RingWatch {
-    /// Watches the ring of `office`. `take_up` is given the ring and its keys whenever they change; `confirm` is called whenever the
-    /// files were read and are what is in use, with how long ago that was begun.
+    /// Watches the ring of `office`. `take_up` is given the ring and its keys whenever they change; `confirm` is called
+    /// whenever the files were read and are what is in use, with how long ago that was begun.
     pub fn new(
         office: RingOffice,
         take_up: impl Fn(&KeyRing, Keys) + Send + Sync + 'static,
