@@ -72,9 +72,10 @@ impl KeyRing {
         self.epoch
     }
 
-    /// Whether it was never written since it was made, so that nobody served it yet.
+    /// Whether it was never written since it was made, so that nobody served it yet. One that took the place of another
+    /// may have been taken up by a running service at once.
     pub(crate) fn is_new(&self) -> bool {
-        self.epoch == FIRST
+        self.epoch == FIRST && self.replaces.is_empty()
     }
 
     /// Whether this one was made in place of `other`, or of one that was.
@@ -213,6 +214,15 @@ mod tests {
         assert_eq!(known(&ring), [(at(1), Some(at(3))), (at(3), None)]);
         assert!(ring.note_limits(hours(2), at(4)));
         assert_eq!(known(&ring), [(at(1), None), (at(3), Some(at(4)))]);
+    }
+
+    #[test]
+    fn only_a_ring_that_nobody_can_have_served_is_new() {
+        let mut ring = ring();
+        assert!(ring.is_new());
+        assert!(!ring.replacement(&SystemEntropy::new(), at(2_000)).expect("random bytes").is_new());
+        ring.written();
+        assert!(!ring.is_new());
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub fn init(common: &Common, stdout: bool) -> Result<(), Failure> {
     let mut ring = KeyRing::init(&entropy, now)?;
     ring.note_limits(site.longest(), now);
     if stdout {
+        // It goes where no service can write. A start could not tell that it was served before, and must not take it for new.
+        ring.written();
         return to_stdout(&dir.seal_first(&ring, &entropy)?);
     }
     dir.init(&ring, &entropy)?;
