@@ -56,7 +56,7 @@ impl KeyRing {
     ///
     /// # Errors
     /// [`EntropyError`] if there are no random bytes.
-    pub(crate) fn replacement(&self, entropy: &dyn Entropy, now: Timestamp) -> Result<Self, EntropyError> {
+    pub fn replacement(&self, entropy: &dyn Entropy, now: Timestamp) -> Result<Self, EntropyError> {
         let mut ring = Self::init(entropy, now)?;
         ring.replaces = [&self.replaces[..], &[self.ring_id]].concat();
         Ok(ring)
@@ -74,7 +74,7 @@ impl KeyRing {
 
     /// Whether it was never written since it was made, so that nobody served it yet. One that took the place of another
     /// may have been taken up by a running service at once.
-    pub(crate) fn is_new(&self) -> bool {
+    pub fn is_new(&self) -> bool {
         self.epoch == FIRST && self.replaces.is_empty()
     }
 
@@ -131,7 +131,7 @@ impl KeyRing {
     }
 
     /// As [`KeyRing::note_limits`], by somebody who does not know that others are no longer in force.
-    pub(crate) fn add_limits_in_force(&mut self, longest: Longest, now: Timestamp) -> bool {
+    pub fn add_limits_in_force(&mut self, longest: Longest, now: Timestamp) -> bool {
         // Limits that were away for longer begin anew: a key that sealed meanwhile does not stay for them.
         if let Some(known) = self.limits.iter_mut().find(|known| known.longest() == longest && known.goes_on(now)) {
             known.ended.take().is_some()
@@ -143,7 +143,7 @@ impl KeyRing {
 
     /// Lets keys stay for as long as sessions of these longest lifetimes may need them. Since when they are in force is
     /// not known if nothing was noted: then every key counts as of their time.
-    pub(crate) fn assume_limits(&mut self, longest: Longest) {
+    pub fn assume_limits(&mut self, longest: Longest) {
         let known = self.limits.iter().filter(|known| known.longest() == longest);
         let since = known.map(|known| known.since).max().unwrap_or(Timestamp::EPOCH);
         self.add_limits(LimitRecord::of(longest, since));
