@@ -90,10 +90,11 @@ fn init_to_standard_output_gives_a_seed_that_a_service_starts_from() {
     fs::write(place.path("mount/..1/ring"), &output.stdout).expect("writable");
     symlink("..1", place.path("mount/..data")).expect("a link");
     symlink("..data/ring", place.path("mount/ring")).expect("a link");
+    let seed = ok(&place.run_with(&["keys", "list"], &[("SEALPASS_RING_SEED", "mount/ring")], b""));
+    assert!(seed.contains("Epoch 2."), "it is taken for new at each start: {seed}");
     let service = place.serve("ring_seed = \"mount/ring\"\n", &[]);
     assert_eq!(get(&service, "/readyz").status, 200);
-    let list = ok(&place.run(&["keys", "list", "--config", "c.toml"], b""));
-    assert!(list.contains("active") && list.contains("Epoch 2."), "it is not taken for new at each start: {list}");
+    assert!(ok(&place.run(&["keys", "list", "--config", "c.toml"], b"")).contains("active"));
     service.end();
 }
 
