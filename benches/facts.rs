@@ -26,7 +26,7 @@ use sealpass::entropy::{SystemEntropy, random};
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::revocation::{AT_ONCE, Fact, FactStore, Kept, SessionKey};
 use sealpass::sessions::{Lifetimes, NewSession, Realm, Sessions};
-use sealpass::store::{Budget, CachedFacts, Journal};
+use sealpass::store::{Begin, Budget, CachedFacts, Journal};
 use sealpass::telemetry::{FactMetrics, JournalMetrics};
 use sealpass::token::Scratch;
 use stats::{median, ratio};
@@ -202,7 +202,7 @@ fn open(path: &Path, ring: &KeyRing, journal: JournalMetrics) -> Arc<CachedFacts
     let budget = Budget { facts: 2 * FACTS, ..Budget::default() };
     let facts = CachedFacts::with(Arc::new(SystemClock), Some(journal), [budget], FactMetrics::default());
     let keys = Keys::new(ring, &SystemEntropy::new()).expect("random bytes");
-    block_on(facts.start(ring, &keys, false).expect("a journal")).expect("durable");
+    block_on(facts.start(ring, &keys, Begin::Again).expect("a journal")).expect("durable");
     Arc::new(facts)
 }
 

@@ -99,6 +99,30 @@ fn init_to_standard_output_gives_a_seed_that_a_service_starts_from() {
 }
 
 #[test]
+fn a_service_that_forgets_its_own_files_ends_what_it_may_have_ended() {
+    let place = with_ring();
+    fs::rename(place.path("keys/ring.sealed"), place.path("seed")).expect("there");
+    let (secret, line) = credential();
+    place.private("credentials.toml", line.replace("SCOPE", "app").replace("REALM", "*").as_bytes());
+    let mut ended = String::new();
+    for round in 0..2 {
+        let config = "ring_seed = \"seed\"\ncredentials = \"credentials.toml\"\n";
+        let service = Service { running: place.serve(config, &[]), credential: secret.clone() };
+        if round == 0 {
+            ended = service.login();
+            let body = json!({"token": ended}).to_string();
+            assert_eq!(call(service.running.control, &secret, "/v1/sessions/revoke", &body).status, 204);
+        }
+        assert_eq!(service.verify(&ended), 401, "start {round}");
+        assert_eq!(service.verify(&service.login()), 200);
+        service.running.end();
+        for name in ["ring.sealed", "facts.redb"] {
+            fs::remove_file(place.path("keys").join(name)).expect("there");
+        }
+    }
+}
+
+#[test]
 fn the_cluster_secret_is_changed_in_three_steps_while_a_service_runs() {
     let place = with_ring();
     let service = place.serve(SHORT, &[]);

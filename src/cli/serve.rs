@@ -14,7 +14,7 @@ use sealpass::http::{Credentials, NewCredential, Readiness, Running, Service, st
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::revocation::{FactStore, Kept};
 use sealpass::sessions::Sessions;
-use sealpass::store::{CachedFacts, RingDir, RingOffice, RingWatch, create_private, read_private};
+use sealpass::store::{Begin, CachedFacts, RingDir, RingOffice, RingWatch, create_private, read_private};
 use sealpass::telemetry::{self, Audit, Metrics};
 
 use super::{Common, Failure, facts, say};
@@ -70,21 +70,17 @@ impl Serve {
         let known = Arc::new(OnceLock::new());
         let on_fold = facts::note_folds(audit.clone(), &site, Arc::clone(&known));
         let facts = Arc::new(facts::open(settings, &site, metrics.facts.clone(), on_fold)?);
-        let kept = facts.start(&ring, &keys, self.restored)?;
-        facts::keep_clean(Arc::clone(&facts))?;
-        let sessions = Arc::new(Sessions::new(
-            keys,
-            Arc::clone(&facts) as Arc<dyn FactStore>,
+        let office = RingOffice::new(
+            dir.clone(),
+            site.timing(),
+            site.longest(),
             Arc::clone(&clock) as Arc<dyn Clock>,
             Arc::clone(&entropy) as Arc<dyn Entropy>,
-        ));
+        );
+        let kept = facts.start(&ring, &keys, self.begin(&office))?;
+        facts::keep_clean(Arc::clone(&facts))?;
+        let sessions = Arc::new(Sessions::new(keys, Arc::clone(&facts) as Arc<dyn FactStore>, clock, entropy));
         known.get_or_init(|| Arc::downgrade(&sessions));
-        let office = RingOffice::new(dir.clone(), site.timing(), site.longest(), clock, entropy);
-        if let Err(error) = office.note_limits() {
-            tracing::warn!(
-                "how long sessions live can't be noted in the key ring, so its keys are kept by this configuration alone: {error}"
-            );
-        }
         let readiness = Arc::new(Readiness::new());
         let custodian = watch(office, &sessions, facts, &readiness, &metrics)?;
         let mut credentials = match &settings.credentials {
@@ -99,6 +95,23 @@ impl Serve {
             );
         }
         Ok((Service { sessions, custodian, readiness, site, credentials, metrics, audit, dev: self.dev }, kept))
+    }
+}
+
+impl Serve {
+    /// Notes in the ring how long sessions live, and that it is served from now on.
+    fn begin(&self, office: &RingOffice) -> Begin {
+        match office.note_limits() {
+            _ if self.restored => Begin::Restored,
+            Ok(true) => Begin::First,
+            Ok(false) => Begin::Again,
+            Err(error) => {
+                tracing::warn!(
+                    "how long sessions live can't be noted in the key ring, so its keys are kept by this configuration alone: {error}"
+                );
+                Begin::Again
+            }
+        }
     }
 }
 

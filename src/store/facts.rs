@@ -10,6 +10,7 @@ mod index;
 mod life;
 
 pub use fold::{Budget, Fold, Folded};
+pub use life::Begin;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

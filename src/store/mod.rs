@@ -14,7 +14,7 @@ mod ring_lock;
 mod ring_office;
 mod ring_watch;
 
-pub use facts::{Budget, CachedFacts, Fold, Folded};
+pub use facts::{Begin, Budget, CachedFacts, Fold, Folded};
 pub use journal::{Journal, JournalError};
 pub use private_file::{PrivateFileError, Readers, create_private, read_mounted, read_private, replace_private};
 pub use ring_dir::{RingDir, Sealed, Updated};

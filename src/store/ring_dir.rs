@@ -67,6 +67,11 @@ impl RingDir {
         self.ring_path().symlink_metadata().is_ok() || self.seed.is_some()
     }
 
+    /// Whether a read-only ring file elsewhere was named.
+    pub fn has_seed(&self) -> bool {
+        self.seed.is_some()
+    }
+
     /// Whether there is a cluster secret, readable or not.
     pub fn has_secret(&self) -> bool {
         self.secret.symlink_metadata().is_ok()

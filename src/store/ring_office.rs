@@ -55,16 +55,17 @@ impl RingOffice {
 
     /// Notes in the file how long sessions may live, so that no key goes before them. A ring that was never written before is
     /// written in any case: from then on it is one that was served, of which [`CachedFacts::start`](super::CachedFacts::start)
-    /// expects a journal.
+    /// expects a journal. Returns whether it was so until now.
     ///
     /// # Errors
     /// [`RingDirError`] if it can't be written. What is assumed in memory then makes up for it.
-    pub fn note_limits(&self) -> Result<(), RingDirError> {
-        self.dir.update(&*self.entropy, |ring| {
-            let news = ring.note_limits(self.longest, self.clock.now());
-            Ok::<_, RingDirError>((news || ring.is_new(), ()))
+    pub fn note_limits(&self) -> Result<bool, RingDirError> {
+        let updated = self.dir.update(&*self.entropy, |ring| {
+            let (was_new, news) = (ring.is_new(), ring.note_limits(self.longest, self.clock.now()));
+            Ok::<_, RingDirError>((news || was_new, was_new))
         })?;
-        Ok(())
+        // What is written beside a seed may be gone at the next start, and the seed as new as ever.
+        Ok(updated.outcome && !self.dir.has_seed())
     }
 
     /// Lets a ring, in memory, keep its keys for as long as this configuration's sessions may need them.

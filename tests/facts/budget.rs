@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sealpass::clock::ManualClock;
 use sealpass::revocation::{Fact, FactStore, TagKey};
-use sealpass::store::{CachedFacts, Fold, Folded};
+use sealpass::store::{Begin, CachedFacts, Fold, Folded};
 
 use super::rig::{Place, REALM, Session, all_over, budget, in_memory, now, realm, record, session, settle, subject};
 
@@ -94,7 +94,7 @@ fn s51_a_realm_over_its_budget_ends_nothing_in_another() {
 #[test]
 fn a_flood_of_anonymous_logouts_becomes_one_cut_off_and_never_a_floor() {
     let place = Place::new();
-    let facts = place.open_with([budget(REALM, 3_000, 100)], false).expect("a journal");
+    let facts = place.open_with([budget(REALM, 3_000, 100)], Begin::First).expect("a journal");
     let anonymous = place.keys().anonymous_tag(&budget(REALM, 1, 1).realm);
     let before = facts.floor(realm(REALM));
     let flood = |facts: &CachedFacts, count: u64| {

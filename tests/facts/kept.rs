@@ -9,7 +9,7 @@ use sealpass::keyring::KeyRing;
 use sealpass::keyring::file::{open, seal};
 use sealpass::revocation::{AT_ONCE, Fact, FactStore, Kept, TagKey};
 use sealpass::secret::Secret;
-use sealpass::store::JournalError;
+use sealpass::store::{Begin, JournalError};
 
 use super::rig::{Place, REALM, budget, now, realm, record, session, subject};
 
@@ -155,12 +155,12 @@ fn after_a_restore_every_session_so_far_is_over() {
     let place = Place::new();
     let first = place.open().expect("a journal").floor(realm(REALM)).expect("a cold start");
     place.clock.set(first);
-    let facts = place.open_with([budget(REALM, 1_000, 100)], true).expect("the same journal");
+    let facts = place.open_with([budget(REALM, 1_000, 100)], Begin::Restored).expect("the same journal");
     let floor = facts.floor(realm(REALM)).expect("a restore");
     assert_eq!(floor, place.clock.now().plus(Duration::from_secs(2)));
     drop(facts);
     // Again at once: no earlier than the one that is known, and one more.
-    let facts = place.open_with([budget(REALM, 1_000, 100)], true).expect("the same journal");
+    let facts = place.open_with([budget(REALM, 1_000, 100)], Begin::Restored).expect("the same journal");
     assert_eq!(facts.floor(realm(REALM)), Some(floor.plus(Duration::from_millis(1))));
     drop(facts);
     let facts = place.open().expect("the same journal");
@@ -188,7 +188,7 @@ fn a_ring_older_than_the_journal_knows_is_refused_until_it_is_said_to_be_restore
     assert!(matches!(error, JournalError::OlderRing { newest: 5, found: 2, .. }), "{error}");
     let text = error.to_string();
     assert!(text.contains("facts.redb") && text.contains("--restored") && !text.contains('\n'), "{text}");
-    drop(place.open_with([budget(REALM, 1_000, 100)], true).expect("restored"));
+    drop(place.open_with([budget(REALM, 1_000, 100)], Begin::Restored).expect("restored"));
     drop(place.open().expect("and from then on as ever"));
 }
 

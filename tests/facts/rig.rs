@@ -11,7 +11,7 @@ use sealpass::clock::{Clock, ManualClock, Timestamp};
 use sealpass::entropy::SystemEntropy;
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::revocation::{AT_ONCE, Fact, FactStore, SessionKey, TagKey};
-use sealpass::store::{Budget, CachedFacts, Journal, JournalError};
+use sealpass::store::{Begin, Budget, CachedFacts, Journal, JournalError};
 use sealpass::telemetry::{FactMetrics, Metrics};
 
 pub const REALM: &str = "default";
@@ -97,18 +97,23 @@ impl Place {
 
     /// The store, with what its journal holds.
     pub fn open(&self) -> Result<CachedFacts, JournalError> {
-        self.open_with([budget(REALM, 10_000, 1_000)], false)
+        self.open_with([budget(REALM, 10_000, 1_000)], self.begin())
+    }
+
+    /// As a service begins that could mark its ring.
+    fn begin(&self) -> Begin {
+        if self.ring.is_new() { Begin::First } else { Begin::Again }
     }
 
     pub fn open_with(
         &self,
         budgets: impl IntoIterator<Item = Budget>,
-        restored: bool,
+        begin: Begin,
     ) -> Result<CachedFacts, JournalError> {
         let journal = Journal::open(&self.path(), self.metrics.facts.journal.clone())?;
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let facts = CachedFacts::with(clock, Some(journal), budgets, self.metrics.facts.clone());
-        let kept = facts.start(&self.ring, &self.keys(), restored)?;
+        let kept = facts.start(&self.ring, &self.keys(), begin)?;
         block_on(kept).expect("durable");
         Ok(facts)
     }

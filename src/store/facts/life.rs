@@ -11,32 +11,44 @@ use crate::revocation::{Fact, FactStore as _, Kept, TagKey, cutoff_at};
 use crate::sessions::Lifetimes;
 use crate::store::journal::JournalError;
 
+/// How a service begins with its ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// Nobody served it before, and whoever serves it from now on can see that: it is marked in its file.
+    First,
+    /// It may have been served before.
+    Again,
+    /// It, or the journal, was restored from a backup, which lacks the latest endings.
+    Restored,
+}
+
 impl CachedFacts {
     /// Takes the facts of `ring` from the journal. Call it before anything is asked of the store, and answer nobody
     /// before what it returns is kept.
     ///
     /// Where endings may be missing, all sessions end that started before now: without a journal, with one that has not
-    /// seen this ring (unless that is new as well), and with one or a ring that was restored from a backup (`restored`).
+    /// seen this ring (unless nobody has served that before), and with one or a ring that was restored from a backup.
     ///
     /// # Errors
-    /// [`JournalError`]: it can't be read, or has seen a newer version of the ring and nothing was `restored`.
-    pub fn start(&self, ring: &KeyRing, keys: &Keys, restored: bool) -> Result<Kept, JournalError> {
+    /// [`JournalError`]: it can't be read, or has seen a newer version of the ring and nothing was restored.
+    pub fn start(&self, ring: &KeyRing, keys: &Keys, begin: Begin) -> Result<Kept, JournalError> {
         let now = self.clock.now();
         self.note_anonymous(keys);
         let known = self.journal.as_ref().map(|journal| journal.epoch(ring.id())).transpose()?.flatten();
-        if let (Some(journal), Some(newest), false) = (&self.journal, known, restored)
+        if let (Some(journal), Some(newest)) = (&self.journal, known)
             && newest > ring.epoch()
+            && begin != Begin::Restored
         {
             return Err(journal.older(newest, ring.epoch()));
         }
         self.load(ring, now)?;
-        let at = match (restored, known) {
-            (true, _) => Some(cutoff_at(now, self.floors.load().iter().map(|(_, at)| *at).max())),
+        let at = match (begin, known) {
+            (Begin::Restored, _) => Some(cutoff_at(now, self.floors.load().iter().map(|(_, at)| *at).max())),
             // A ring that was just made, and was not served by anybody: nothing was ended that could be missing, and
             // sessions that began elsewhere may have to be imported.
-            (false, None) if self.journal.is_some() && ring.is_new() => None,
-            (false, None) => Some(now),
-            (false, Some(_)) => None,
+            (Begin::First, None) if self.journal.is_some() => None,
+            (_, None) => Some(now),
+            (_, Some(_)) => None,
         };
         let floor = |at: Timestamp| Fact::Floor { realm: None, at, until: at.plus(Lifetimes::MAX) };
         let journal = self.journal.as_ref();
