@@ -87,7 +87,11 @@ impl Metrics {
         let (issued, renewed, ended) = (Counter::default(), Counter::default(), Counter::default());
         let audit_lost = Counter::default();
         registry.register("sessions_issued", "Sessions issued", issued.clone());
-        registry.register("sessions_renewed", "Tokens sealed for a session that goes on", renewed.clone());
+        registry.register(
+            "sessions_renewed",
+            "Tokens sealed for a session of which nothing else changed",
+            renewed.clone(),
+        );
         registry.register("sessions_ended", "Sessions ended one by one", ended.clone());
         let (ring_read, ring_changes, clock_held) = (Gauge::default(), Counter::default(), Gauge::default());
         registry.register(

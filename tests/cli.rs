@@ -238,7 +238,7 @@ fn check_says_what_would_be_served() {
         "127.0.0.1:8080",
         "127.0.0.1:8081",
         "default: cookie __Host-sealpass; Path=/; Secure; HttpOnly; SameSite=Lax",
-        "keys/ring.sealed: 1 keys",
+        "keys/ring.sealed: 1 key",
         "fits together",
     ] {
         assert!(text.contains(part), "{part}: {text}");

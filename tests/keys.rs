@@ -129,6 +129,8 @@ fn the_cluster_secret_is_changed_in_three_steps_while_a_service_runs() {
     ok(&place.run(&["keys", "secret", "accept", "new.secret"], b""));
     assert_eq!(fs::metadata(place.path("new.secret")).expect("made").permissions().mode() & 0o777, 0o600);
     wait_for("the ring is read again", || get(&service, "/readyz").status == 200);
+    let early = refused(&place.run(&["keys", "secret", "only"], b""), 1);
+    assert!(early.contains("the older of the secrets") && early.contains("--drop-newer"), "{early}");
     fs::rename(place.path("new.secret"), place.path("keys/cluster.secret")).expect("handed over");
     ok(&place.run(&["keys", "secret", "only"], b""));
     ok(&place.run(&["keys", "rotate", "--config", "c.toml"], b""));
@@ -177,6 +179,11 @@ fn s16_whatever_happens_to_the_file_the_last_good_ring_stays_and_the_next_one_is
     service.running.until_logged("there is no cluster secret");
     wait_for("it is not ready in time", || service.verify(&token) == 503);
     fs::rename(place.path("away"), &secret).expect("there");
+    wait_for("it recovers by itself", || service.verify(&token) == 200);
+    let own = fs::read(&secret).expect("there");
+    place.private("keys/cluster.secret", &[9; 32]);
+    service.running.until_logged("another cluster secret");
+    place.private("keys/cluster.secret", &own);
     wait_for("it recovers by itself", || service.verify(&token) == 200);
     // The rotation that was missed meanwhile is taken up, under load of nothing but time.
     ok(&place.run(&["keys", "rotate", "--config", "c.toml"], b""));
@@ -234,6 +241,22 @@ fn through_the_control_api_an_order_is_in_force_when_it_is_answered() {
     let token = service.login();
     assert!(ok(&through(&["replace-ring", "--yes"])).contains("log in again"));
     assert_eq!((service.verify(&token), service.verify(&service.login())), (401, 200));
+
+    ok(&through(&["rotate"]));
+    let listed: Value = serde_json::from_str(&ok(&through(&["list", "--json"]))).expect("JSON");
+    let keys = listed["keys"].as_array().expect("a list");
+    let pending = text(keys.iter().find(|key| text(key, "state") == "pending").expect("one"), "key").to_owned();
+    let asked = refused(&through(&["revoke", &pending]), 1);
+    assert!(asked.contains("is called off") && !asked.contains("ends now"), "{asked}");
+
+    let ring = place.path("keys/ring.sealed");
+    let good = fs::read(&ring).expect("there");
+    other_ring(&ring);
+    let elsewhere = fs::read(&ring).expect("there");
+    assert!(refused(&through(&["rotate"]), 1).contains("another deployment"));
+    assert_eq!(fs::read(&ring).expect("there"), elsewhere, "and nothing is done to it");
+    fs::remove_file(&ring).expect("there");
+    place.private("keys/ring.sealed", &good);
 
     let unknown = refused(&through(&["revoke", "00000000", "--yes"]), 1);
     assert!(unknown.contains("no key 00000000"), "{unknown}");

@@ -33,6 +33,9 @@ impl Check {
         say(format_args!("public   {}", settings.public.listen))?;
         say(format_args!("control  {}", settings.control.listen))?;
         for realm in site.realms() {
+            if !site.policies().any(|(_, policy)| policy.realm.realm.name() == realm.realm.name()) {
+                say(format_args!("warning  realm.{}: no policy asks for it", realm.realm.name().as_str()))?;
+            }
             say(format_args!(
                 "realm    {}: cookie {}{}",
                 realm.realm.name().as_str(),
@@ -46,10 +49,16 @@ impl Check {
         if settings.audit.to != AuditTo::None {
             say(format_args!("audit    {}", settings.audit.to))?;
         }
-        if let Some(path) = &settings.credentials {
-            say(format_args!("access   {}", path.display()))?;
+        match &settings.credentials {
+            Some(path) => say(format_args!("access   {}", path.display()))?,
+            None => say("warning  credentials: none, so the control listener refuses every call")?,
         }
-        say(format_args!("ring     {}: {} keys", dir.ring_path().display(), ring.records().len()))?;
+        if site.policy("default").is_none() {
+            say("warning  policy.default: there is none, so /verify/ is 403")?;
+        }
+        let keys = ring.records().len();
+        let plural = if keys == 1 { "" } else { "s" };
+        say(format_args!("ring     {}: {keys} key{plural}", dir.ring_path().display()))?;
         say(format_args!("journal  {}", facts::describe(&settings)))?;
         say(format_args!("All of it fits together."))?;
         Ok(())

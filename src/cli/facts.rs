@@ -73,7 +73,10 @@ pub fn keep_clean(facts: Arc<CachedFacts>) -> Result<(), Failure> {
 pub fn describe(settings: &Settings) -> String {
     match Journal::place(settings.journal.as_deref(), &settings.keys) {
         None => "none: every start ends all sessions".to_owned(),
-        Some(path) if path.symlink_metadata().is_err() => format!("{}: will be made", path.display()),
+        Some(path) if path.symlink_metadata().is_err() => format!(
+            "{}: will be made; unless the ring was never served, every session so far ends then",
+            path.display()
+        ),
         Some(path) => path.display().to_string(),
     }
 }

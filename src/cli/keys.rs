@@ -66,12 +66,8 @@ enum What {
     },
     /// Put a pending rotation off
     Postpone {
-        /// By how long (such as 24h)
-        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, required_unless_present = "until")]
-        by: Option<Duration>,
-        /// Until when (such as 2026-12-01T03:00:00Z)
-        #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "by")]
-        until: Option<Timestamp>,
+        #[command(flatten)]
+        when: When,
         #[command(flatten)]
         how: How,
     },
@@ -79,7 +75,7 @@ enum What {
     ///
     /// Revoking a pending key calls its rotation off.
     Revoke {
-        /// Which key
+        /// Its id, from `keys list`
         key: String,
         #[command(flatten)]
         sure: Sure,
@@ -88,7 +84,7 @@ enum What {
     },
     /// Wipe a key that nothing needs any more
     Destroy {
-        /// Which key
+        /// Its id, from `keys list`
         key: String,
         /// Even if sessions under it may be alive; they end
         #[arg(long)]
@@ -111,6 +107,17 @@ enum What {
     /// Change the cluster secret in three steps: accept the new one, hand it to every replica, drop the old one
     #[command(subcommand)]
     Secret(Secret),
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+#[group(required = true, multiple = false)]
+struct When {
+    /// By how long (such as 24h)
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    by: Option<Duration>,
+    /// Until when (such as 2026-12-01T03:00:00Z)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    until: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, Args)]
@@ -139,7 +146,7 @@ impl Keys {
             What::Init { stdout } => init(common, *stdout),
             What::Secret(secret) => secret.run(common),
             What::ReplaceRing { secret: Some(secret), sure, how } if !how.dry_run => {
-                self.ask(common, *how, *sure, REPLACE)?;
+                self.ask(common, *how, *sure, |_| REPLACE.to_owned())?;
                 replace_under(&office(common)?, secret, *how)
             }
             What::List { json } => {
@@ -147,7 +154,7 @@ impl Keys {
                 if *json { print_json(&report) } else { say(show::ring(&report)) }
             }
             What::Rotate { after, how } => self.carry_out(common, Task::Order(Order::Rotate { after: *after }), *how),
-            What::Postpone { by, until, how } => {
+            What::Postpone { when: When { by, until }, how } => {
                 let custodian = self.custodian(common)?;
                 let until = match (*by, *until) {
                     (Some(by), _) => planned(&custodian.report()?)?.plus(by),
@@ -157,23 +164,18 @@ impl Keys {
             }
             What::Revoke { key, sure, how } => {
                 let task = Task::revoke(key).ok_or_else(|| no_key_id(key))?;
-                self.ask(
-                    common,
-                    *how,
-                    *sure,
-                    &format!("Every session under key {key} ends now; its users log in again."),
-                )?;
+                self.ask(common, *how, *sure, |report| price_of_revoking(report, key))?;
                 self.carry_out(common, task, *how)
             }
             What::Destroy { key, force, sure, how } => {
                 let task = Task::destroy(key, *force).ok_or_else(|| no_key_id(key))?;
                 let price =
                     if *force { "Sessions that are still under it end now." } else { "It can't be brought back." };
-                self.ask(common, *how, *sure, &format!("Key {key} is wiped. {price}"))?;
+                self.ask(common, *how, *sure, |_| format!("Key {key} is wiped. {price}"))?;
                 self.carry_out(common, task, *how)
             }
             What::ReplaceRing { sure, how, .. } => {
-                self.ask(common, *how, *sure, REPLACE)?;
+                self.ask(common, *how, *sure, |_| REPLACE.to_owned())?;
                 self.carry_out(common, Task::ReplaceRing, *how)
             }
         }
@@ -184,12 +186,11 @@ impl Keys {
     }
 
     /// Asks first, unless nothing will happen; and not before it is known that there is a ring at all.
-    fn ask(&self, common: &Common, how: How, sure: Sure, price: &str) -> Result<(), Failure> {
+    fn ask(&self, common: &Common, how: How, sure: Sure, price: impl FnOnce(&Report) -> String) -> Result<(), Failure> {
         if how.dry_run {
             return Ok(());
         }
-        self.custodian(common)?.report()?;
-        sure.or_ask(price)
+        sure.or_ask(&price(&self.custodian(common)?.report()?))
     }
 
     fn custodian(&self, common: &Common) -> Result<Box<dyn Custodian>, Failure> {
@@ -241,6 +242,13 @@ fn print_json(shown: &impl serde::Serialize) -> Result<(), Failure> {
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse_rfc3339(text).ok_or_else(|| "write it as RFC 3339 does, such as 2026-12-01T03:00:00Z".to_owned())
+}
+
+fn price_of_revoking(report: &Report, key: &str) -> String {
+    match report.key(key).map(|key| key.state.as_str()) {
+        Some("pending" | "proposed") => format!("The rotation to key {key} is called off."),
+        _ => format!("Every session under key {key} ends now; its users log in again."),
+    }
 }
 
 fn no_key_id(text: &str) -> Failure {

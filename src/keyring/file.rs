@@ -97,6 +97,21 @@ pub fn accept(
     Ok(envelope.encode())
 }
 
+/// Which secret it is, without telling it: what the slots of a file are found by.
+pub fn secret_id(secret: &ClusterSecret) -> [u8; 8] {
+    slot_id(secret)
+}
+
+/// Whether `secret` is the one that was accepted last.
+///
+/// # Errors
+/// [`RingFileError`] if the bytes are no ring file, or it does not open them.
+pub fn is_newest(bytes: &[u8], secret: &ClusterSecret) -> Result<bool, RingFileError> {
+    let envelope = Envelope::parse(bytes)?;
+    envelope.data_key(secret)?;
+    Ok(envelope.slots.last().is_some_and(|slot| slot.id == slot_id(secret)))
+}
+
 /// How many secrets open the file, as far as can be told without one of them.
 ///
 /// # Errors

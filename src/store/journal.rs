@@ -11,10 +11,11 @@ mod writer;
 
 pub use file::JournalError;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
@@ -33,6 +34,8 @@ pub struct Journal {
     shared: Arc<Shared>,
     /// Whose facts these are.
     ring: ArcSwap<RingId>,
+    /// Epochs that are on their way into the file.
+    noted: Mutex<HashMap<RingId, u64>>,
     /// `None` only while it is dropped.
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
@@ -72,7 +75,7 @@ impl Journal {
         let writer = Writer::new(Arc::clone(&shared), waiting);
         let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|error| JournalError::Io { path: path.to_owned(), error })?;
-        Ok(Self { shared, ring: ArcSwap::default(), jobs: Some(jobs), thread: Some(thread) })
+        Ok(Self { shared, ring: ArcSwap::default(), noted: Mutex::default(), jobs: Some(jobs), thread: Some(thread) })
     }
 
     /// The newest epoch that was seen of a ring; `None` if none was.
@@ -80,7 +83,8 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] if it can't be read.
     pub(super) fn epoch(&self, ring: RingId) -> Result<Option<u64>, JournalError> {
-        self.shared.with_file(|file| file.epoch(ring))
+        let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner).get(&ring).copied();
+        noted.map_or_else(|| self.shared.with_file(|file| file.epoch(ring)), |epoch| Ok(Some(epoch)))
     }
 
     /// That the epoch of a ring is older than one that was seen.
@@ -95,6 +99,7 @@ impl Journal {
 
     /// Remembers the epoch of a ring as the newest.
     pub(super) fn note_ring(&self, ring: RingId, epoch: u64) {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).insert(ring, epoch);
         self.send(Job::Ring(ring, epoch));
     }
 

@@ -27,6 +27,8 @@ pub struct RingDir {
 pub struct Sealed {
     own: Option<Zeroizing<Vec<u8>>>,
     seed: Option<Zeroizing<Vec<u8>>>,
+    /// Which secret is to open them.
+    secret: [u8; 8],
 }
 
 /// A ring that was changed in its file, and what the change came to.
@@ -100,9 +102,9 @@ impl RingDir {
             Err(PrivateFileError::Missing(path)) => return Err(RingDirError::NoRing(path)),
             Err(other) => return Err(other.into()),
         };
-        // What can't be opened is better known now than at the next change of a key.
-        cluster_secret::read(&self.secret)?;
-        Ok(Sealed { own, seed })
+        // What it can't open is better known now than at the next change of a key.
+        let secret = file::secret_id(&cluster_secret::read(&self.secret)?);
+        Ok(Sealed { own, seed, secret })
     }
 
     /// Opens what was read: both files become one ring.
@@ -137,8 +139,9 @@ impl RingDir {
     /// # Errors
     /// [`RingDirError`]: no cluster secret, or no random bytes.
     pub fn seal(&self, ring: &KeyRing, entropy: &dyn Entropy) -> Result<Sealed, RingDirError> {
-        let own = file::seal(ring, &[&cluster_secret::read(&self.secret)?], entropy)?;
-        Ok(Sealed { own: Some(Zeroizing::new(own)), seed: None })
+        let secret = cluster_secret::read(&self.secret)?;
+        let own = Zeroizing::new(file::seal(ring, &[&secret], entropy)?);
+        Ok(Sealed { own: Some(own), seed: None, secret: file::secret_id(&secret) })
     }
 
     /// Writes the first ring, and a cluster secret if there is none. Nothing is ever overwritten.
@@ -224,14 +227,18 @@ impl RingDir {
         Ok(made)
     }
 
-    /// From here on the cluster secret alone opens the ring. Returns how many others did.
+    /// From here on the cluster secret alone opens the ring. Returns how many others did. One that was accepted after it is
+    /// dropped only if `newer` says so: that is to go back, and not the third step.
     ///
     /// # Errors
     /// [`RingDirError`]; the ring file is then as it was.
-    pub fn accept_only(&self, entropy: &dyn Entropy) -> Result<usize, RingDirError> {
+    pub fn accept_only(&self, newer: bool, entropy: &dyn Entropy) -> Result<usize, RingDirError> {
         let _alone = self.lock()?;
         let (secret, bytes) = (cluster_secret::read(&self.secret)?, self.own_bytes()?);
         let fail = |error| self.of_reseal(error);
+        if !newer && !file::is_newest(&bytes, &secret).map_err(|error| fail(error.into()))? {
+            return Err(RingDirError::OlderSecret(self.secret.clone()));
+        }
         let ring = file::open(&bytes, &secret).map_err(|error| fail(error.into()))?;
         let others = file::untrusted_slots(&bytes).map_err(|error| fail(error.into()))?.saturating_sub(1);
         replace_private(&self.ring_path(), &file::seal(&ring, &[&secret], entropy)?)?;

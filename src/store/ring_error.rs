@@ -14,7 +14,7 @@ pub enum RingDirError {
     #[error(transparent)]
     File(#[from] PrivateFileError),
     /// There is no ring yet.
-    #[error("{}: there is no key ring; run `sealpass keys init` once for the whole deployment", .0.display())]
+    #[error("{}: there is no key ring; restore it from a backup or another replica, or for a new deployment run `sealpass keys init` once", .0.display())]
     NoRing(PathBuf),
     /// There is no cluster secret.
     #[error("{}: there is no cluster secret; give the one that the ring was made with", .0.display())]
@@ -27,6 +27,9 @@ pub enum RingDirError {
         /// What is wrong.
         error: RingFileError,
     },
+    /// The third step of a change of the secret before the second.
+    #[error("{}: is the older of the secrets that open the ring; put the new one in its place first, or go back to this one with --drop-newer", .0.display())]
+    OlderSecret(PathBuf),
     /// The cluster secret is not 32 bytes.
     #[error("{}: the cluster secret is 32 raw bytes, and this {looks}; make one with `sealpass keys init`, or decode it first", path.display())]
     Secret {

@@ -157,6 +157,8 @@ impl RingWatch {
         self.office.assume_limits(&mut ring);
         let keys: Result<Keys, EntropyError> = Keys::at(&ring, now, self.office.entropy());
         (self.take_up)(&ring, keys?);
+        let active = ring.sealing(now).map_or_else(|| "none".to_owned(), |kid| kid.to_string());
+        tracing::info!(epoch = ring.epoch(), %active, "the keys of the ring are in use");
         let (id, epoch, changes) = (ring.id(), ring.epoch(), ring.next_change(now));
         current.ring = Some(InUse { sealed, id, epoch, of: now, changes });
         Ok(())
@@ -182,6 +184,8 @@ impl Custodian for RingWatch {
 
     /// As the office does it, and in force in this service before it is answered.
     fn carry_out(&self, task: Task, dry_run: bool) -> Result<Receipt, CustodyError> {
+        // Not on files that are another deployment's by now.
+        self.look()?;
         let receipt = self.office.carry_out(task, dry_run)?;
         self.look().map_err(|error| CustodyError::NotTakenUp(error.to_string()))?;
         Ok(receipt)

@@ -21,7 +21,11 @@ pub enum Secret {
         file: PathBuf,
     },
     /// Third step, with the new secret as the cluster secret: let it alone open the ring
-    Only,
+    Only {
+        /// Even if another one was accepted after it: go back to this one
+        #[arg(long)]
+        drop_newer: bool,
+    },
 }
 
 impl Secret {
@@ -37,7 +41,7 @@ impl Secret {
                      new one as the cluster secret, `sealpass keys secret only`.",
                 )
             }
-            Self::Only => match dir.accept_only(&entropy)? {
+            Self::Only { drop_newer } => match dir.accept_only(*drop_newer, &entropy)? {
                 0 => say("No other secret opened the ring; it is sealed anew all the same."),
                 _ => say("The cluster secret alone opens the ring from here on. Delete the old one wherever it is."),
             },

@@ -57,7 +57,10 @@ impl Remote {
         &self,
         answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     ) -> Result<T, CustodyError> {
-        let mut answer = answer.map_err(|error| self.failed(&error.to_string()))?;
+        let unanswered = |error: ureq::Error| {
+            self.failed(&format!("{error}; does the service run, and is that its control listener?"))
+        };
+        let mut answer = answer.map_err(unanswered)?;
         let (ok, status) = (answer.status().is_success(), answer.status());
         let text = answer.body_mut().read_to_string().map_err(|error| self.failed(&error.to_string()))?;
         if ok {

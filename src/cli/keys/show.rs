@@ -35,7 +35,7 @@ pub fn receipt(receipt: &Receipt) -> String {
         "rotating" => rotating(receipt, &mut lines),
         "revoked" => revoked(receipt, &mut lines),
         "replaced" => {
-            lines.push(format!("A new ring with key {} is in the place of the old one.", receipt.key));
+            lines.push("A new ring is in the place of the old one.".to_owned());
             lines.push("Every session has ended: everybody has to log in again.".to_owned());
         }
         _ if receipt.changed => lines.push(format!("Key {} is destroyed.", receipt.key)),
@@ -49,11 +49,13 @@ pub fn receipt(receipt: &Receipt) -> String {
 
 fn rotating(receipt: &Receipt, lines: &mut Vec<String>) {
     let (key, now) = (&receipt.key, receipt.ring.now);
+    let key = if receipt.dry_run && receipt.changed { "A new key" } else { &format!("Key {key}") };
     let Some(from) = receipt.seals_from else { return };
     lines.push(match receipt.changed {
-        true => format!("Key {key} seals {}, from {} on.", from_now(from, now), both(from)),
+        true => format!("{key} seals {}, from {} on.", from_now(from, now), both(from)),
         false => format!(
-            "A rotation is pending already: key {key} seals {}, from {} on. Nothing changed.",
+            "A rotation is pending already: key {} seals {}, from {} on. Nothing changed.",
+            receipt.key,
             from_now(from, now),
             both(from)
         ),
@@ -71,7 +73,15 @@ fn rotating(receipt: &Receipt, lines: &mut Vec<String>) {
 }
 
 fn revoked(receipt: &Receipt, lines: &mut Vec<String>) {
+    let of = receipt.ring.key(&receipt.key);
+    let called_off = of.is_some_and(|key| key.seals_from.is_none() || key.seals_from > key.revoked_at);
     lines.push(match (receipt.changed, &receipt.fresh_key) {
+        (true, None) if called_off => {
+            format!("Key {} is revoked: its rotation is called off, and no session ends.", receipt.key)
+        }
+        (true, Some(_)) if receipt.dry_run => {
+            format!("Key {} is revoked: every session under it is over. A new key seals in its place.", receipt.key)
+        }
         (false, _) => format!("Key {} was revoked before; nothing changed.", receipt.key),
         (true, Some(fresh)) => {
             format!("Key {} is revoked: every session under it is over. Key {fresh} seals in its place.", receipt.key)

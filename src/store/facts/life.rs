@@ -50,6 +50,14 @@ impl CachedFacts {
             (_, None) => Some(now),
             (_, Some(_)) => None,
         };
+        if at.is_some() {
+            let why = match (begin, &self.journal) {
+                (Begin::Restored, _) => "--restored was given",
+                (_, None) => "there is no journal",
+                (_, Some(_)) => "the journal knows nothing of this key ring",
+            };
+            tracing::warn!("every session that began before now is over, since endings may be missing: {why}");
+        }
         let floor = |at: Timestamp| Fact::Floor { realm: None, at, until: at.plus(Lifetimes::MAX) };
         let journal = self.journal.as_ref();
         // The floor first: a crash between the two must not leave a ring that looks known.
