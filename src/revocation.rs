@@ -73,31 +73,31 @@ impl Recorded {
 /// The moment from which a fact is kept, for whoever has to acknowledge it. It resolves to an error if the fact can't be
 /// kept: it is in force on this replica as long as that runs, and must not be acknowledged.
 #[must_use = "an ending that is not known to be kept must not be acknowledged"]
-pub struct Kept(Option<Later>);
+#[derive(Default)]
+pub struct Kept {
+    /// A list and not one inside the other: a session that was rotated very often ends in as many steps.
+    waiting: Vec<Later>,
+    failed: bool,
+}
 
 type Later = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
 impl Kept {
     /// At once: a store that promises no more than its memory, or a fact that was kept before.
     pub fn now() -> Self {
-        Self(None)
+        Self::default()
     }
 
     /// When `future` resolves.
     pub fn when(future: impl Future<Output = Result<(), StoreError>> + Send + 'static) -> Self {
-        Self(Some(Box::pin(future)))
+        Self { waiting: vec![Box::pin(future)], failed: false }
     }
 
     /// When both are.
-    pub fn and(self, other: Self) -> Self {
-        match (self.0, other.0) {
-            (None, other) => Self(other),
-            (one, None) => Self(one),
-            (Some(one), Some(other)) => Self::when(async move {
-                let (one, other) = (one.await, other.await);
-                one.and(other)
-            }),
-        }
+    pub fn and(mut self, other: Self) -> Self {
+        self.waiting.extend(other.waiting);
+        self.failed |= other.failed;
+        self
     }
 }
 
@@ -105,16 +105,18 @@ impl Future for Kept {
     type Output = Result<(), StoreError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
-            Some(future) => future.as_mut().poll(context),
-            None => Poll::Ready(Ok(())),
+        while let Some(last) = self.waiting.last_mut() {
+            let Poll::Ready(kept) = last.as_mut().poll(context) else { return Poll::Pending };
+            self.waiting.pop();
+            self.failed |= kept.is_err();
         }
+        Poll::Ready(if self.failed { Err(StoreError) } else { Ok(()) })
     }
 }
 
 impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Kept(later)" } else { "Kept(now)" })
+        f.write_str(if self.waiting.is_empty() { "Kept(now)" } else { "Kept(later)" })
     }
 }
 
@@ -122,3 +124,19 @@ impl fmt::Debug for Kept {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the fact store could not keep the ending, which is not acknowledged; look at its disk")]
 pub struct StoreError;
+
+#[cfg(test)]
+mod tests {
+    use pollster::block_on;
+
+    use super::*;
+
+    #[test]
+    fn an_ending_in_very_many_steps_is_waited_for_without_a_deep_stack() {
+        let step = |kept| Kept::when(std::future::ready(kept));
+        let chain = |first| (0..200_000).fold(step(first), |all: Kept, _| all.and(step(Ok(()))));
+        assert_eq!(block_on(chain(Ok(()))), Ok(()));
+        assert_eq!(block_on(chain(Err(StoreError))), Err(StoreError));
+        drop(chain(Ok(())));
+    }
+}
