@@ -78,18 +78,18 @@ impl CachedFacts {
     pub fn use_ring(&self, ring: &KeyRing, keys: &Keys) -> Result<(), JournalError> {
         self.note_anonymous(keys);
         let Some(journal) = &self.journal else { return Ok(()) };
-        let newest = journal.epoch(ring.id())?.unwrap_or_default();
-        if newest > ring.epoch() {
+        // What is ended from here on is ended under its keys, whether or not the journal can be read at this moment.
+        let other = journal.ring() != ring.id();
+        journal.set_ring(ring.id());
+        let newest = journal.epoch(ring.id());
+        if let Ok(Some(newest)) = newest
+            && newest > ring.epoch()
+        {
             return Err(journal.older(newest, ring.epoch()));
         }
-        if journal.ring() != ring.id() {
-            self.load(ring, self.clock.now())?;
-            journal.set_ring(ring.id());
-        }
-        if newest < ring.epoch() {
-            journal.note_ring(ring.id(), ring.epoch());
-        }
-        Ok(())
+        journal.note_ring(ring.id(), ring.epoch());
+        newest?;
+        if other { self.load(ring, self.clock.now()) } else { Ok(()) }
     }
 
     fn load(&self, ring: &KeyRing, now: Timestamp) -> Result<(), JournalError> {
