@@ -7,6 +7,8 @@ mod budget;
 mod file;
 #[path = "facts/kept.rs"]
 mod kept;
+#[path = "facts/revived.rs"]
+mod revived;
 #[path = "facts/rig.rs"]
 mod rig;
 #[path = "facts/time.rs"]

@@ -4,7 +4,7 @@ use super::{Pending, Realm, Sessions, retention};
 use crate::claims::{Claims, SessionId, Tag};
 use crate::clock::Timestamp;
 use crate::keyring::Keys;
-use crate::revocation::{AT_ONCE, Fact};
+use crate::revocation::{AT_ONCE, Fact, cutoff_at, next, reaches};
 
 impl Sessions {
     /// Ends a session at once, and whatever rotation made of it. The claims are those of any of its tokens, be it expired:
@@ -13,10 +13,19 @@ impl Sessions {
     /// Ending what is over already is no error: nothing changes. The outcome says whether anything did.
     pub fn end(&self, realm: &Realm, claims: &Claims<'_>) -> Pending<bool> {
         let (keys, now) = (self.keys.load(), self.now());
-        let of = claims.folds_by();
+        let of = claims.folds_by().map(|(subject, _)| (subject, self.latest_start(realm, claims, now)));
         // A token that is sealed ahead of our clock lives for longer by it.
         let until = retention(&keys, realm).session(now.max(claims.sealed), claims.expires, claims.idle);
         self.end_until(&keys, realm, claims.sid, of, now, until)
+    }
+
+    /// The latest start that any token of the session may have: if this one is over, another one may go on behind the ending
+    /// of all others of its subject. What a fold makes of many endings must reach that one as well.
+    fn latest_start(&self, realm: &Realm, claims: &Claims<'_>, now: Timestamp) -> Timestamp {
+        let tags: Vec<_> = claims.tags.iter().collect();
+        let known = self.known(realm, &tags).ending;
+        let lives = now < claims.dies() && !known.is_some_and(|at| reaches(at, claims.started));
+        if lives { claims.started } else { claims.started.max(next(cutoff_at(now, known))) }
     }
 
     /// As [`Sessions::end`], by the id alone. The token's own limits are not known, and it may have been sealed when longer

@@ -13,6 +13,7 @@ pub use fold::{Budget, Fold, Folded};
 pub use life::Begin;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -40,6 +41,8 @@ pub struct CachedFacts {
     journal: Option<Journal>,
     clock: Arc<dyn Clock>,
     steps: Mutex<Steps>,
+    /// The latest `now`, in milliseconds, of whoever recorded a fact. The clock of sessions never goes back, ours may.
+    latest: AtomicU64,
     index: Arc<Index>,
     budgets: HashMap<RealmId, Budget>,
     /// That of a realm which is not configured any more.
@@ -82,6 +85,7 @@ impl CachedFacts {
             floors: ArcSwap::default(),
             journal,
             steps: Mutex::new(Steps::new(clock.now())),
+            latest: AtomicU64::default(),
             index,
             budgets,
             any_other,
@@ -143,7 +147,8 @@ impl FactStore for CachedFacts {
         floors.iter().filter(|(of, _)| of.is_none_or(|of| of == realm)).map(|(_, at)| *at).max()
     }
 
-    fn record(&self, fact: Fact, _now: Timestamp) -> Recorded {
+    fn record(&self, fact: Fact, now: Timestamp) -> Recorded {
+        self.latest.fetch_max(now.as_millis(), Ordering::AcqRel);
         let entry = self.journal.as_ref().map(Journal::begin);
         let (mut recorded, changed) = self.merge(&fact);
         recorded.kept = entry.map_or(Kept::now(), |entry| entry.keep(fact, changed));

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use super::index::Counts;
 use crate::claims::{RealmId, RealmName, Tag};
 use crate::clock::Timestamp;
 use crate::revocation::{
-    CLOCK_ERROR, Fact, FactStore as _, Kept, SEALED_AHEAD, STALENESS, SessionKey, TagKey, cutoff_at,
+    CLOCK_ERROR, Fact, FactStore as _, Kept, SEALED_AHEAD, STALENESS, SessionKey, TagKey, cutoff_at, next,
 };
 
 /// How many facts a realm may have.
@@ -80,6 +81,9 @@ impl Budget {
 impl CachedFacts {
     /// Begins folds where they are due, and ends those whose facts are durable.
     pub(super) fn fold(&self, now: Timestamp) {
+        // Sessions begin by a clock that stands still when this one is set back.
+        let latest = Timestamp::from_millis(self.latest.load(Ordering::Acquire)).unwrap_or(Timestamp::MAX);
+        let now = now.max(latest);
         let mut pending = self.pending();
         pending.retain_mut(|fold| !self.finish(fold));
         for realm in self.index.all() {
@@ -114,7 +118,10 @@ impl CachedFacts {
             }
         }
         let found = found.into_iter().map(|(tag, (at, until, sessions))| {
-            let until = until.max(outlasting(now, budget));
+            // A session that was kept starts just behind the cut-off that ended the others of its subject.
+            let known = self.tag(TagKey { realm, tag }).and_then(|known| known.cutoff);
+            let at = known.map_or(at, |known| at.max(next(known)));
+            let until = until.max(outlasting(now.max(at), budget));
             let kept = self.record(Fact::Cutoff { tag: TagKey { realm, tag }, at, until }, now).kept;
             let fold = Fold { realm, into: Folded::Cutoff(tag), at, facts: 0 };
             Pending { fold, until, kept, sessions, tags: Vec::new() }
@@ -125,7 +132,10 @@ impl CachedFacts {
     fn fold_realm(&self, realm: RealmId, budget: &Budget, now: Timestamp) -> Pending {
         // What is known before the floor is: every session that these are about started before it.
         let (mut sessions, mut tags) = (Vec::new(), Vec::new());
-        let at = cutoff_at(now, self.floor(realm));
+        // A session may have begun just behind a cut-off as well.
+        let cutoffs =
+            self.tags.iter().filter(|(key, _)| key.realm == realm).filter_map(|(_, facts)| facts.cutoff).max();
+        let at = cutoff_at(now, self.floor(realm).max(cutoffs));
         let mut until = outlasting(at, budget);
         for (key, facts) in self.sessions.iter().filter(|(key, _)| key.realm == realm) {
             until = until.max(facts.until);
