@@ -44,14 +44,21 @@ pub struct Retention {
 
 impl Retention {
     /// Until when a denied or superseded session is remembered, its limits known.
-    pub fn session(&self, now: Timestamp, expires: Timestamp, idle: Duration) -> Timestamp {
-        let absolute = expires.plus(2 * CLOCK_ERROR);
+    pub fn session(&self, now: Timestamp, started: Timestamp, expires: Timestamp, idle: Duration) -> Timestamp {
+        let absolute = self.whole_life(started, expires);
         if self.imports { absolute } else { after_idle(now, idle).plus(2 * CLOCK_ERROR).min(absolute) }
+    }
+
+    /// Until when no token of a session that started then, and of which one expires at `expires`, can live. One that is imported
+    /// once more, as a persistent one or under longer limits, expires later.
+    pub fn whole_life(&self, started: Timestamp, expires: Timestamp) -> Timestamp {
+        let longest = if self.imports { started.plus(self.longest.lifetime) } else { expires };
+        longest.max(expires).plus(2 * CLOCK_ERROR)
     }
 
     /// Until when the ending of a session is remembered of which no more than the id is known.
     pub fn unknown_session(&self, now: Timestamp) -> Timestamp {
-        self.session(now, now.plus(self.longest.lifetime), self.longest.idle)
+        self.session(now, now, now.plus(self.longest.lifetime), self.longest.idle)
     }
 
     /// Until when a cut-off at `at` is remembered, or a floor.
@@ -103,7 +110,7 @@ mod tests {
             let rule = Retention { longest, imports };
             let at = Timestamp::from_millis(1_790_000_000_000).expect("in range");
             let found = [
-                rule.session(at, at.plus(12 * HOUR), 30 * MINUTE),
+                rule.session(at, at, at.plus(12 * HOUR), 30 * MINUTE),
                 rule.unknown_session(at),
                 rule.cutoff(at),
                 rule.stale(at),
@@ -117,6 +124,6 @@ mod tests {
         let longest = Longest { lifetime: 12 * HOUR, idle: 30 * MINUTE };
         let rule = Retention { longest, imports: false };
         let at = Timestamp::from_millis(1_790_000_000_000).expect("in range");
-        assert_eq!(rule.session(at, at.plus(MINUTE), 30 * MINUTE), at.plus(MINUTE).plus(2 * CLOCK_ERROR));
+        assert_eq!(rule.session(at, at, at.plus(MINUTE), 30 * MINUTE), at.plus(MINUTE).plus(2 * CLOCK_ERROR));
     }
 }

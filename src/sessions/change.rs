@@ -7,7 +7,7 @@ use super::issue::{check_level, check_list};
 use super::{IssueError, Issued, Pending, Realm, Session, Sessions, check_data, retention};
 use crate::claims::{Claims, MAX_ENTRIES, SessionId};
 use crate::clock::Timestamp;
-use crate::revocation::{AT_ONCE, CLOCK_ERROR, Fact, SEALED_AHEAD, next, start_after};
+use crate::revocation::{AT_ONCE, Fact, SEALED_AHEAD, next, start_after};
 use crate::token::SealError;
 
 /// Longest time for which the token before a rotation may still be good.
@@ -78,7 +78,7 @@ impl Sessions {
         claims.claims_at = self.newer_claims_at(realm, &claims, change, now).max(behind);
         // Sealed before the fact is written: what can't be sealed must not outdate the token that works.
         let issued = self.seal(&keys, realm, &claims)?;
-        let until = retention(&keys, realm).session(now, claims.expires, claims.idle);
+        let until = retention(&keys, realm).session(now, claims.started, claims.expires, claims.idle);
         let fact = Fact::Superseded { session: realm.key(claims.sid), at: claims.claims_at, until };
         let recorded = self.facts.record(fact, now);
         // Of two at once, only the one that moved the fact holds the newer claims; or the session ended meanwhile, or its
@@ -111,7 +111,7 @@ impl Sessions {
         claims.claims_at = self.newer_claims_at(realm, &claims, change, now);
         let issued = self.seal(&keys, realm, &claims)?;
         // Kept to the absolute expiry: whoever ends the session by its old id has to find the new one.
-        let until = claims.expires.plus(2 * CLOCK_ERROR);
+        let until = retention(&keys, realm).whole_life(claims.started, claims.expires);
         let of = claims.folds_by();
         let from = if grace.is_zero() { AT_ONCE } else { now.plus(grace) };
         let deny = Fact::Deny { session: realm.key(old), from, rotated: true, of, until };

@@ -15,7 +15,8 @@ impl Sessions {
         let (keys, now) = (self.keys.load(), self.now());
         let of = claims.folds_by().map(|(subject, _)| (subject, self.latest_start(realm, claims, now)));
         // A token that is sealed ahead of our clock lives for longer by it.
-        let until = retention(&keys, realm).session(now.max(claims.sealed), claims.expires, claims.idle);
+        let rule = retention(&keys, realm);
+        let until = rule.session(now.max(claims.sealed), claims.started, claims.expires, claims.idle);
         self.end_until(&keys, realm, claims.sid, of, now, until)
     }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use pollster::block_on;
 use sealpass::claims::{CookieName, RealmName, SessionId};
-use sealpass::clock::{Clock, ManualClock, SteadyClock};
+use sealpass::clock::{Clock, ManualClock, SteadyClock, Timestamp};
 use sealpass::entropy::SystemEntropy;
 use sealpass::revocation::{AT_ONCE, Fact, FactStore, SessionKey};
-use sealpass::sessions::{Group, Issued, Lifetimes, NewSession, Realm, Sessions};
+use sealpass::sessions::{Change, Group, Import, Issued, Lifetimes, NewSession, Realm, Sessions};
 use sealpass::store::{Begin, CachedFacts};
 use sealpass::token::Scratch;
 
@@ -49,6 +49,21 @@ fn a_fold_into_the_floor_takes_back_nothing_when_the_clock_was_set_back() {
     assert!(!one.accepts(session.token.expose()), "a fold let it live again");
 }
 
+#[test]
+fn an_import_that_was_ended_stays_so_for_as_long_as_any_import_of_it_may_live() {
+    let one = Instance::new(1_000, 100, true);
+    let started = one.clock.now();
+    let short = one.import("PHPSESSID-1", started, false);
+    one.end(short.token.expose());
+    let known = one.facts.session(SessionKey { realm: one.realm.id(), sid: short.sid }).expect("just ended");
+    // A persistent one of the same session could come for so long.
+    assert!(known.until >= started.plus(Lifetimes::DEFAULT.of(true).1), "{:?}", known.until.since(started));
+    let second = one.import("PHPSESSID-2", started, false);
+    drop(one.rotate(second.token.expose()));
+    let known = one.facts.session(SessionKey { realm: one.realm.id(), sid: second.sid }).expect("just rotated");
+    assert!(known.until >= started.plus(Lifetimes::DEFAULT.of(true).1), "{:?}", known.until.since(started));
+}
+
 struct Instance {
     clock: Arc<ManualClock>,
     facts: Arc<CachedFacts>,
@@ -77,6 +92,12 @@ impl Instance {
         self.sessions.issue(&self.realm, &new).expect("fits")
     }
 
+    fn import(&self, key: &str, started: Timestamp, persistent: bool) -> Issued {
+        let import = Some(Import { key, started });
+        let new = NewSession { subject: Some("alice"), import, persistent, ..NewSession::default() };
+        self.sessions.issue(&self.realm, &new).expect("good")
+    }
+
     fn accepts(&self, token: &str) -> bool {
         self.sessions.verify(&self.realm, &[token.as_bytes()], &mut Scratch::default()).is_ok()
     }
@@ -92,6 +113,13 @@ impl Instance {
         let session = self.sessions.verify(&self.realm, &[token.as_bytes()], &mut scratch).expect("good");
         let kept = self.sessions.end_group(&self.realm, Group::Subject(subject), Some(&session)).expect("hers");
         block_on(kept.settled()).expect("kept").expect("lives").token.expose().to_owned()
+    }
+
+    fn rotate(&self, token: &str) -> String {
+        let mut scratch = Scratch::default();
+        let session = self.sessions.verify(&self.realm, &[token.as_bytes()], &mut scratch).expect("good");
+        let rotated = self.sessions.rotate(&self.realm, &session, &Change::default(), Duration::ZERO).expect("good");
+        block_on(rotated.settled()).expect("kept").token.expose().to_owned()
     }
 
     /// More endings of the subject than its quota, none of which started later than `token`.
