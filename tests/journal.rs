@@ -145,6 +145,37 @@ fn a_full_disk_acknowledges_nothing_and_brings_nothing_back() {
 }
 
 #[test]
+fn endings_under_a_ring_that_came_while_the_journal_failed_outlive_a_restart() {
+    let place = Place::new();
+    place.start(&[], &[]).kill();
+    let mut service = place.start_by(&["sh", "-c", "trap '' XFSZ; exec \"$0\" \"$@\""], &[], &[]);
+    let limit = |current| {
+        let limit = Rlimit { current, maximum: None };
+        prlimit(Some(Pid::from_raw(service.id()).expect("a process")), Resource::Fsize, limit).expect("ours");
+    };
+    let mut client = service.client();
+    let token = client.log_in();
+    limit(Some(4_096));
+    assert_eq!(client.revoke(&token), Some(503));
+    // The ring's file is not longer than that.
+    assert_eq!(client.replace_ring(), Some(200));
+    assert_eq!(client.revoke(&token), Some(204), "nothing of this ring is left to end");
+    limit(None);
+    let works = |client: &mut rig::Client| client.metrics().contains("sealpass_journal_failing 0");
+    assert!((0..400).any(|_| works(&mut client) || {
+        std::thread::sleep(Duration::from_millis(50));
+        false
+    }));
+    let (ended, lives) = (client.log_in(), client.log_in());
+    assert_eq!(client.revoke(&ended), Some(204));
+    service.kill();
+    let mut service = place.start(&[], &[]);
+    assert_eq!(service.public_client().verify(&ended), Some(401), "it was acknowledged");
+    assert_eq!(service.public_client().verify(&lives), Some(200), "the journal knows the ring");
+    service.kill();
+}
+
+#[test]
 fn start_up_says_in_one_line_what_is_wrong_with_the_journal() {
     let place = Place::new();
     place.start(&[], &[]).kill();

@@ -194,6 +194,10 @@ impl Client {
         answer["token"].as_str().expect("a token").to_owned()
     }
 
+    pub fn replace_ring(&mut self) -> Option<u16> {
+        self.call("/v1/keys/replace-ring", "{}")
+    }
+
     pub fn metrics(&mut self) -> String {
         let line = format!("Authorization: Bearer {}\r\n", self.credential);
         assert_eq!(self.ask("GET", "/metrics", &line, ""), Some(200));
