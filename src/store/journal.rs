@@ -26,7 +26,7 @@ use crate::keyring::RingId;
 use crate::revocation::{Fact, Kept, StoreError};
 use crate::telemetry::JournalMetrics;
 use entry::Key;
-use file::JournalFile;
+use file::{Identity, JournalFile};
 use writer::{Job, Writer};
 
 /// An open journal. Dropping it writes what waits and closes the file.
@@ -44,6 +44,7 @@ pub struct Journal {
 /// What the writing thread shares with all others.
 struct Shared {
     path: PathBuf,
+    identity: Identity,
     /// `None` between an error and the next attempt.
     file: RwLock<Option<JournalFile>>,
     /// How many facts may be in force and not durable.
@@ -68,8 +69,13 @@ impl Journal {
     pub fn open(path: &Path, metrics: JournalMetrics) -> Result<Self, JournalError> {
         let mut file = JournalFile::open(path)?;
         file.compact_if_it_pays()?;
-        let shared =
-            Shared { path: path.to_owned(), file: RwLock::new(Some(file)), owed: AtomicUsize::new(0), metrics };
+        let shared = Shared {
+            path: path.to_owned(),
+            identity: file.identity(),
+            file: RwLock::new(Some(file)),
+            owed: AtomicUsize::new(0),
+            metrics,
+        };
         let shared = Arc::new(shared);
         let (jobs, waiting) = mpsc::channel();
         let writer = Writer::new(Arc::clone(&shared), waiting);

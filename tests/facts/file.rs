@@ -4,7 +4,8 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::time::Duration;
 
-use sealpass::revocation::FactStore;
+use pollster::block_on;
+use sealpass::revocation::{FactStore, StoreError};
 use sealpass::store::CachedFacts;
 
 use super::rig::{Place, REALM, Session, now, realm, record, session, subject};
@@ -102,6 +103,32 @@ fn a_copy_of_the_file_of_a_running_service_is_whole_or_refused() {
     let facts = place.open().expect("after a crash");
     all_there(&facts, &sessions, "after a crash");
     assert!(more.is_over(&facts));
+}
+
+#[test]
+fn nothing_is_acknowledged_into_a_file_that_is_no_longer_there() {
+    let (place, _) = filled();
+    let facts = place.open().expect("the same journal");
+    let away = place.path().with_extension("away");
+    let ended: Vec<_> = (0..4).map(|n| session(realm(REALM), subject(80 + n), now().plus(HOUR))).collect();
+    let keep = |n: usize| {
+        let ended = &ended[n];
+        let kept = block_on(facts.record(ended.deny(now().plus(HOUR)), now()).kept);
+        assert!(ended.is_over(&facts), "it is in force all the same");
+        kept
+    };
+    assert_eq!(keep(0), Ok(()));
+    fs::rename(place.path(), &away).expect("there");
+    assert_eq!(keep(1), Err(StoreError), "removed");
+    let other = Place::new();
+    drop(other.open().expect("another journal"));
+    fs::copy(other.path(), place.path()).expect("writable");
+    assert_eq!(keep(2), Err(StoreError), "replaced");
+    fs::rename(&away, place.path()).expect("there");
+    assert_eq!(keep(3), Ok(()), "put back");
+    drop(facts);
+    let facts = place.open().expect("the same journal");
+    assert!(ended.iter().all(|ended| ended.is_over(&facts)), "what was owed was made up for");
 }
 
 /// Puts something in the place of a journal.

@@ -3,9 +3,10 @@
 //! Two tables: the facts, each under ring, kind and key; and the rings that were used with it, with the newest epoch of each.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -38,6 +39,9 @@ pub enum JournalError {
     /// Cut off, or changed.
     #[error("{}: is cut off or damaged; restore it and start with --restored, or move it away: either ends all sessions", .0.display())]
     Damaged(PathBuf),
+    /// Removed or replaced under a running service: what is written would be lost with it.
+    #[error("{}: was removed or replaced while the service ran; put it back, or restart the service, which ends all sessions", .0.display())]
+    Gone(PathBuf),
     /// Of another release.
     #[error("{}: was written by a newer release; use that one, or a newer one", .0.display())]
     Newer(PathBuf),
@@ -84,8 +88,12 @@ impl Changes {
 /// The open file.
 pub(super) struct JournalFile {
     path: PathBuf,
+    identity: Identity,
     database: Database,
 }
+
+/// Device and inode: what tells a file from another one of its name.
+pub type Identity = (u64, u64);
 
 impl JournalFile {
     /// Opens the journal, and makes it if there is none. Every page of it is checked.
@@ -101,17 +109,25 @@ impl JournalFile {
         }
     }
 
-    /// Opens a journal that was there before.
-    pub fn reopen(path: &Path) -> Result<Self, JournalError> {
-        Self::of(path, open_private(path)?)
+    /// Opens a journal that was open before, and no other one that has its name now.
+    pub fn reopen(path: &Path, identity: Identity) -> Result<Self, JournalError> {
+        let file = open_private(path)?;
+        in_place(path, &file.metadata().map_err(|error| io_error(path, error))?, identity)?;
+        Self::of(path, file)
+    }
+
+    /// Which file it is.
+    pub fn identity(&self) -> Identity {
+        self.identity
     }
 
     fn of(path: &Path, file: File) -> Result<Self, JournalError> {
-        let length = file.metadata().map_err(|error| io_error(path, error))?.len();
-        if length == 0 {
+        let metadata = file.metadata().map_err(|error| io_error(path, error))?;
+        if metadata.len() == 0 {
             return Err(JournalError::Damaged(path.to_owned()));
         }
-        let this = Self { path: path.to_owned(), database: database(path, file)? };
+        let identity = identity_of(&metadata);
+        let this = Self { path: path.to_owned(), identity, database: database(path, file)? };
         let read = this.database.begin_read().map_err(|error| failed(path, error))?;
         match read.open_table(RINGS) {
             Ok(_) => Ok(this),
@@ -134,6 +150,8 @@ impl JournalFile {
 
     /// Writes `changes`; they are durable when this returns.
     pub fn commit(&self, changes: &Changes) -> Result<(), JournalError> {
+        let named = std::fs::symlink_metadata(&self.path).map_err(|_| JournalError::Gone(self.path.clone()))?;
+        in_place(&self.path, &named, self.identity)?;
         self.try_commit(changes).map_err(|error| failed(&self.path, error))
     }
 
@@ -260,6 +278,14 @@ fn failed(path: &Path, error: impl Into<redb::Error>) -> JournalError {
         redb::Error::Corrupted(_) | redb::Error::RepairAborted => JournalError::Damaged(path),
         other => JournalError::Io { path, error: io::Error::other(other) },
     }
+}
+
+fn in_place(path: &Path, found: &Metadata, identity: Identity) -> Result<(), JournalError> {
+    if identity_of(found) == identity { Ok(()) } else { Err(JournalError::Gone(path.to_owned())) }
+}
+
+fn identity_of(metadata: &Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
 }
 
 fn io_error(path: &Path, error: io::Error) -> JournalError {

@@ -145,7 +145,7 @@ impl Writer {
     fn reopened(&self) -> Result<(), JournalError> {
         let mut file = self.shared.file.write().unwrap_or_else(PoisonError::into_inner);
         if file.is_none() {
-            *file = Some(JournalFile::reopen(&self.shared.path)?);
+            *file = Some(JournalFile::reopen(&self.shared.path, self.shared.identity)?);
         }
         Ok(())
     }
