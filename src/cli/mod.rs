@@ -114,7 +114,8 @@ pub fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("sealpass: {failure}");
+            // One line, whatever a name in the configuration holds.
+            eprintln!("sealpass: {}", failure.to_string().replace(['\n', '\r'], " "));
             failure.exit_code()
         }
     }
