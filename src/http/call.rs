@@ -31,16 +31,31 @@ pub async fn call_for<T: DeserializeOwned>(
     body: web::Payload,
     then: impl AsyncFnOnce(&Grant, T) -> Result<HttpResponse, Problem>,
 ) -> HttpResponse {
+    let allowed = |grant: &Grant| if grant.has(scope) { Ok(()) } else { Err(problems::scope(scope)) };
+    call_if(allowed, MAX_BODY, service, request, body, then).await
+}
+
+/// The same for whoever is `allowed`, with a body of `limit` bytes at the most. Nobody else's is read.
+pub async fn call_if<T: DeserializeOwned>(
+    allowed: impl FnOnce(&Grant) -> Result<(), Problem>,
+    limit: usize,
+    service: &Service,
+    request: &HttpRequest,
+    body: web::Payload,
+    then: impl AsyncFnOnce(&Grant, T) -> Result<HttpResponse, Problem>,
+) -> HttpResponse {
     let unread = |mut response: HttpResponse| {
         close_if_more_follows(request, &mut response);
         response
     };
     let grant = match authenticate(service, request) {
-        Ok(grant) if grant.has(scope) => grant,
-        Ok(_) => return unread(problems::scope(scope).into()),
+        Ok(grant) => grant,
         Err(response) => return unread(response),
     };
-    match read(request, body, MAX_BODY).await {
+    if let Err(problem) = allowed(grant) {
+        return unread(problem.into());
+    }
+    match read(request, body, limit).await {
         Ok(asked) => then(grant, asked).await.unwrap_or_else(HttpResponse::from),
         Err(problem) => unread(problem.into()),
     }

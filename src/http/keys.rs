@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::de::DeserializeOwned;
 
 use super::answer::{Problem, close_if_more_follows, json};
-use super::call::{authenticate, read};
+use super::call::{authenticate, call_if};
 use super::credentials::{Grant, Scope};
 use super::{Service, problems};
 use crate::clock::Timestamp;
@@ -26,11 +26,14 @@ pub fn routes(app: &mut web::ServiceConfig) {
 }
 
 async fn report(service: web::Data<Service>, request: HttpRequest) -> HttpResponse {
-    let reported = match operator(&service, &request) {
-        Ok(_) => in_custody(&service, |custodian| custodian.report()).await.map(|report| json(StatusCode::OK, &report)),
-        Err(refused) => Ok(refused),
+    let mut response = match authenticate(&service, &request).map(operator) {
+        Ok(Ok(())) => match in_custody(&service, |custodian| custodian.report()).await {
+            Ok(report) => json(StatusCode::OK, &report),
+            Err(problem) => problem.into(),
+        },
+        Ok(Err(problem)) => problem.into(),
+        Err(response) => response,
     };
-    let mut response = reported.unwrap_or_else(HttpResponse::from);
     close_if_more_follows(&request, &mut response);
     response
 }
@@ -75,23 +78,11 @@ async fn ordered<T: DeserializeOwned>(
     body: web::Payload,
     task: impl FnOnce(T) -> Result<(Task, bool), Problem>,
 ) -> HttpResponse {
-    let grant = match operator(service, request) {
-        Ok(grant) => grant,
-        Err(mut response) => {
-            close_if_more_follows(request, &mut response);
-            return response;
-        }
-    };
-    let asked = read(request, body, MAX_BODY).await.and_then(task);
-    let answered = match asked {
-        Ok((task, dry_run)) => carry_out(service, grant, task, dry_run).await,
-        Err(problem) => Err(problem),
-    };
-    answered.unwrap_or_else(|problem| {
-        let mut response = HttpResponse::from(problem);
-        close_if_more_follows(request, &mut response);
-        response
+    call_if(operator, MAX_BODY, service, request, body, async |grant: &Grant, asked: T| {
+        let (task, dry_run) = task(asked)?;
+        carry_out(service, grant, task, dry_run).await
     })
+    .await
 }
 
 async fn carry_out(service: &Service, grant: &Grant, task: Task, dry_run: bool) -> Result<HttpResponse, Problem> {
@@ -114,12 +105,11 @@ async fn in_custody<T: Send + 'static>(
         .map_err(|error| problems::of_custody(&error))
 }
 
-fn operator<'s>(service: &'s Service, request: &HttpRequest) -> Result<&'s Grant, HttpResponse> {
-    let grant = authenticate(service, request)?;
+fn operator(grant: &Grant) -> Result<(), Problem> {
     match (grant.has(Scope::Admin), grant.covers_all()) {
-        (false, _) => Err(problems::scope(Scope::Admin).into()),
-        (_, false) => Err(problems::all_realms().into()),
-        _ => Ok(grant),
+        (false, _) => Err(problems::scope(Scope::Admin)),
+        (_, false) => Err(problems::all_realms()),
+        _ => Ok(()),
     }
 }
 

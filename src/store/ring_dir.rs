@@ -223,7 +223,7 @@ impl RingDir {
         let (secret, other) = (cluster_secret::read(&self.secret)?, cluster_secret::read(other)?);
         let bytes = self.own_bytes()?;
         let both = file::accept(&bytes, &secret, &other, entropy).map_err(|error| self.of_reseal(error))?;
-        replace_private(&self.ring_path(), &both)?;
+        self.put(&both)?;
         Ok(made)
     }
 
@@ -241,7 +241,7 @@ impl RingDir {
         }
         let ring = file::open(&bytes, &secret).map_err(|error| fail(error.into()))?;
         let others = file::untrusted_slots(&bytes).map_err(|error| fail(error.into()))?.saturating_sub(1);
-        replace_private(&self.ring_path(), &file::seal(&ring, &[&secret], entropy)?)?;
+        self.put(&file::seal(&ring, &[&secret], entropy)?)?;
         Ok(others)
     }
 
@@ -258,7 +258,7 @@ impl RingDir {
     fn put(&self, bytes: &[u8]) -> Result<(), RingDirError> {
         let path = self.ring_path();
         if bytes.len() > MAX_FILE {
-            return Err(PrivateFileError::TooLarge { path, limit: MAX_FILE }.into());
+            return Err(RingDirError::Full(path));
         }
         Ok(replace_private(&path, bytes)?)
     }

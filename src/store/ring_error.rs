@@ -27,6 +27,9 @@ pub enum RingDirError {
         /// What is wrong.
         error: RingFileError,
     },
+    /// It would be larger than a ring file may be.
+    #[error("{}: has so many keys that the ring can't be written any more (1 MiB); nothing was changed, and `sealpass keys replace-ring` makes a new one", .0.display())]
+    Full(PathBuf),
     /// The third step of a change of the secret before the second.
     #[error("{}: is the older of the secrets that open the ring; put the new one in its place first, or go back to this one with --drop-newer", .0.display())]
     OlderSecret(PathBuf),

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::http::answer::{Problem, json as json_answer};
+use crate::http::answer::{Problem, empty, json as json_answer};
 use crate::http::call::settled;
 use crate::http::problems;
 use crate::sessions::Pending;
@@ -14,7 +14,7 @@ pub const MAX_ITEMS: usize = 500;
 
 /// Does `act` to each name of the list, and answers when all is kept: what became of each, in their order, under `one`. The
 /// status is 200 if all were done, else that of the worst.
-pub async fn each(
+async fn each(
     one: &'static str,
     list: &'static str,
     done: &'static str,
@@ -39,6 +39,27 @@ pub async fn each(
         results.push(Value::Object(result));
     }
     Ok(json_answer(worst, &json!({"results": results})))
+}
+
+/// Does `act` to the one name that was given, or to [`each`] of the list: to exactly one of both.
+pub async fn one_or_each(
+    one: &'static str,
+    list: &'static str,
+    done: &'static str,
+    name: Option<&str>,
+    names: Option<&[String]>,
+    act: impl Fn(&str) -> Result<Pending<()>, Problem>,
+) -> Result<HttpResponse, Problem> {
+    match (name, names) {
+        (Some(name), None) => settled(act(name).map(no_content)).await,
+        (None, Some(names)) => each(one, list, done, names, act).await,
+        _ => Err(problems::one_of(&format!("{one} and {list}"))),
+    }
+}
+
+/// Done, and nothing to say of it.
+pub fn no_content(done: Pending<()>) -> Pending<HttpResponse> {
+    done.map(|()| empty(StatusCode::NO_CONTENT))
 }
 
 /// Refuses a list that is too long, whole.

@@ -24,15 +24,12 @@ pub(super) async fn revoke_subjects(
         let site = realm(&service, grant, &asked.realm)?;
         match (&asked.subject, &asked.subjects, &asked.keep) {
             (Some(subject), None, Some(keep)) => settled(end_others(&service, grant.by(), site, subject, keep)).await,
-            (Some(subject), None, None) => {
-                settled(no_content(end(&service, grant.by(), site, Group::Subject(subject)))).await
-            }
-            (None, Some(subjects), None) => {
-                let end = |subject: &str| end(&service, grant.by(), site, Group::Subject(subject));
-                bulk::each("subject", "subjects", "ended", subjects, end).await
-            }
             (None, Some(_), Some(_)) => Err(problems::unusable("keep", "is for one subject; name it in subject")),
-            _ => Err(problems::one_of("subject and subjects")),
+            _ => {
+                let end = |subject: &str| end(&service, grant.by(), site, Group::Subject(subject));
+                let (one, many) = (asked.subject.as_deref(), asked.subjects.as_deref());
+                bulk::one_or_each("subject", "subjects", "ended", one, many, end).await
+            }
         }
     })
     .await
@@ -50,11 +47,8 @@ pub(super) async fn outdate_subjects(
             return Err(problems::unusable("keep", "is for /v1/subjects/revoke: here no session ends"));
         }
         let outdate = |subject: &str| outdate(&service, grant.by(), site, subject);
-        match (&asked.subject, &asked.subjects) {
-            (Some(subject), None) => settled(no_content(outdate(subject))).await,
-            (None, Some(subjects)) => bulk::each("subject", "subjects", "stale", subjects, outdate).await,
-            _ => Err(problems::one_of("subject and subjects")),
-        }
+        let (one, many) = (asked.subject.as_deref(), asked.subjects.as_deref());
+        bulk::one_or_each("subject", "subjects", "stale", one, many, outdate).await
     })
     .await
 }
@@ -68,11 +62,8 @@ pub(super) async fn revoke_handles(
     call_for(Scope::App, &service, &request, body, async |grant: &Grant, asked: Handles| {
         let site = realm(&service, grant, &asked.realm)?;
         let end = |handle: &str| end(&service, grant.by(), site, Group::Handle(handle));
-        match (&asked.handle, &asked.handles) {
-            (Some(handle), None) => settled(no_content(end(handle))).await,
-            (None, Some(handles)) => bulk::each("handle", "handles", "ended", handles, end).await,
-            _ => Err(problems::one_of("handle and handles")),
-        }
+        let (one, many) = (asked.handle.as_deref(), asked.handles.as_deref());
+        bulk::one_or_each("handle", "handles", "ended", one, many, end).await
     })
     .await
 }
@@ -99,7 +90,7 @@ pub(super) async fn raise_floor(service: web::Data<Service>, request: HttpReques
             None,
             "realm",
         );
-        settled(no_content(Ok(raised))).await
+        settled(Ok(bulk::no_content(raised))).await
     })
     .await
 }
@@ -151,7 +142,7 @@ pub(in crate::http) fn of_own_subject(
     let own = |session: &Session<'_>| Ok(session.claims.subject.map(str::to_owned));
     let subject = with_session(service, site, None, Some(cookie), own)?.ok_or_else(problems::no_session)?;
     match what {
-        Own::Outdate => no_content(outdate(service, by, site, &subject)),
+        Own::Outdate => outdate(service, by, site, &subject).map(bulk::no_content),
         Own::EndOthers => {
             let keep = Visitor { token: None, cookie: Some(cookie.to_owned()) };
             end_others(service, by, site, &subject, &keep)
@@ -177,8 +168,4 @@ fn end_others(
             None => empty(StatusCode::NO_CONTENT),
         }))
     })
-}
-
-fn no_content(done: Result<Pending<()>, Problem>) -> Result<Pending<HttpResponse>, Problem> {
-    done.map(|done| done.map(|()| empty(StatusCode::NO_CONTENT)))
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{bulk, instant, ready, realm};
 use crate::claims::SessionId;
 use crate::config::RealmSite;
-use crate::http::answer::{Problem, empty, json as json_answer, put_cookie};
+use crate::http::answer::{Problem, json as json_answer, put_cookie};
 use crate::http::asked::{Issue, Revoke, Update, Visitor, Which};
 use crate::http::call::{call, call_for, settled};
 use crate::http::cookie::{self, Values, every_value};
@@ -161,11 +161,10 @@ pub(super) async fn revoke(service: web::Data<Service>, request: HttpRequest, bo
     call_for(Scope::App, &service, &request, body, async |grant: &Grant, asked: Revoke| {
         let site = realm(&service, grant, &asked.realm)?;
         match (&asked.session_id, &asked.session_ids, &asked.token, &asked.cookie) {
-            (Some(id), None, None, None) => {
-                settled(end_id(&service, grant.by(), site, id).map(|ended| ended.map(no_content))).await
-            }
-            (None, Some(ids), None, None) => {
-                bulk::each("session_id", "session_ids", "ended", ids, |id| end_id(&service, grant.by(), site, id)).await
+            (Some(_), None, None, None) | (None, Some(_), None, None) => {
+                let (one, many) = (asked.session_id.as_deref(), asked.session_ids.as_deref());
+                let end = |id: &str| end_id(&service, grant.by(), site, id);
+                bulk::one_or_each("session_id", "session_ids", "ended", one, many, end).await
             }
             (None, None, token, cookie) => {
                 let given = Given::of(token.as_deref(), cookie.as_deref(), site)?;
@@ -173,7 +172,7 @@ pub(super) async fn revoke(service: web::Data<Service>, request: HttpRequest, bo
                     .values
                     .iter()
                     .fold(Pending::now(()), |ended, value| ended.and(end(&service, grant.by(), site, value)));
-                settled(Ok(ended.map(no_content))).await
+                settled(Ok(bulk::no_content(ended))).await
             }
             _ => Err(problems::one_of("token, cookie, session_id and session_ids")),
         }
@@ -189,10 +188,6 @@ fn end_id(service: &Service, by: By<'_>, site: &RealmSite, id: &str) -> Result<P
             trail::ended(service, by, site, sid, None);
         }
     }))
-}
-
-fn no_content((): ()) -> HttpResponse {
-    empty(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn introspect(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {

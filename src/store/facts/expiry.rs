@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use moka::Expiry;
 
 use crate::clock::{Clock, Timestamp};
-use crate::revocation::{SessionFacts, SessionKey, TagFacts, TagKey};
+use crate::revocation::{SessionFacts, TagFacts};
 
 /// Session ids and tags are random or keyed already, and nobody outside chooses one: the first bytes of the
 /// one that was written last are the hash.
@@ -49,29 +49,30 @@ impl UntilTheirTime {
     }
 }
 
-impl Expiry<SessionKey, SessionFacts> for UntilTheirTime {
-    fn expire_after_create(&self, _: &SessionKey, facts: &SessionFacts, _: Instant) -> Option<Duration> {
-        Some(self.left(facts.until))
+impl<K, F: Dated> Expiry<K, F> for UntilTheirTime {
+    fn expire_after_create(&self, _: &K, facts: &F, _: Instant) -> Option<Duration> {
+        Some(self.left(facts.until()))
     }
 
-    fn expire_after_update(
-        &self,
-        _: &SessionKey,
-        facts: &SessionFacts,
-        _: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        Some(self.left(facts.until))
+    fn expire_after_update(&self, _: &K, facts: &F, _: Instant, _: Option<Duration>) -> Option<Duration> {
+        Some(self.left(facts.until()))
     }
 }
 
-impl Expiry<TagKey, TagFacts> for UntilTheirTime {
-    fn expire_after_create(&self, _: &TagKey, facts: &TagFacts, _: Instant) -> Option<Duration> {
-        Some(self.left(facts.until))
-    }
+/// What says until when it is kept.
+pub(super) trait Dated {
+    fn until(&self) -> Timestamp;
+}
 
-    fn expire_after_update(&self, _: &TagKey, facts: &TagFacts, _: Instant, _: Option<Duration>) -> Option<Duration> {
-        Some(self.left(facts.until))
+impl Dated for SessionFacts {
+    fn until(&self) -> Timestamp {
+        self.until
+    }
+}
+
+impl Dated for TagFacts {
+    fn until(&self) -> Timestamp {
+        self.until
     }
 }
 
