@@ -7,7 +7,9 @@ use sealpass::clock::ManualClock;
 use sealpass::revocation::{Fact, FactStore, TagKey};
 use sealpass::store::{Begin, CachedFacts, Fold, Folded};
 
-use super::rig::{Place, REALM, Session, all_over, budget, in_memory, now, realm, record, session, settle, subject};
+use super::rig::{
+    Place, REALM, Session, all_over, budget, in_memory, maintain_until, now, realm, record, session, settle, subject,
+};
 
 const LATER: Duration = Duration::from_secs(3_600);
 
@@ -184,11 +186,7 @@ fn counts_are_right_whatever_came_and_went() {
     for _ in 0..10 {
         drop(facts.record(session(realm(REALM), subject(1), now()).deny(now()), now()));
     }
-    facts.maintain();
-    while facts.len() > 500 {
-        std::thread::sleep(Duration::from_millis(100));
-        facts.maintain();
-    }
+    maintain_until(&facts, "what ran out is gone", || facts.len() <= 500);
     for kind in ["deny", "superseded"] {
         assert_eq!(place.metric(&format!("sealpass_facts{{realm=\"default\",kind=\"{kind}\"}}")), 500, "{kind}");
     }

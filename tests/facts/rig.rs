@@ -146,10 +146,19 @@ pub fn all_over(facts: &CachedFacts, sessions: &[Session]) {
 
 /// Maintains until no fold is under way, and once more.
 pub fn settle(facts: &CachedFacts) {
+    maintain_until(facts, "no fold is under way", || !facts.is_folding());
     facts.maintain();
-    while facts.is_folding() {
-        std::thread::sleep(Duration::from_millis(20));
+}
+
+/// Maintains until something holds, within reason.
+pub fn maintain_until(facts: &CachedFacts, what: &str, holds: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    loop {
         facts.maintain();
+        if holds() {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
-    facts.maintain();
 }

@@ -8,7 +8,7 @@ use sealpass::clock::{Clock, ManualClock, SystemClock};
 use sealpass::revocation::FactStore;
 use sealpass::store::CachedFacts;
 
-use super::rig::{Place, REALM, budget, in_memory, now, realm, record, session, subject};
+use super::rig::{Place, REALM, budget, in_memory, maintain_until, now, realm, record, session, subject};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -22,10 +22,7 @@ fn s03_a_later_expiry_holds_and_what_expired_can_come_again() {
     record(&facts, extended.deny(SystemClock.now().plus(HOUR)));
     // An earlier one takes nothing back.
     record(&facts, extended.deny(soon(1)));
-    while facts.session(left.key).is_some() {
-        sleep(Duration::from_millis(50));
-        facts.maintain();
-    }
+    maintain_until(&facts, "it expires", || facts.session(left.key).is_none());
     sleep(Duration::from_millis(100));
     facts.maintain();
     assert!(facts.session(extended.key).is_some(), "the later expiry was ignored");
@@ -45,12 +42,10 @@ fn s11_many_that_expire_at_once_take_nothing_else_with_them() {
     for n in 0..50_000 {
         record(&facts, session(realm(REALM), subject(n + 5_000), now()).deny(soon));
     }
-    facts.maintain();
-    while facts.len() > 1_000 {
-        sleep(Duration::from_millis(100));
-        facts.maintain();
+    maintain_until(&facts, "they expire", || {
         assert!(stay.iter().all(|session| session.is_over(&facts)));
-    }
+        facts.len() <= 1_000
+    });
     assert_eq!(facts.len(), 1_000);
 }
 
