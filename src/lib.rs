@@ -20,6 +20,8 @@ pub mod sessions;
 pub mod token;
 
 #[cfg(feature = "server")]
+pub mod cluster;
+#[cfg(feature = "server")]
 pub mod config;
 #[cfg(feature = "server")]
 pub mod http;

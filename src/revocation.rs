@@ -9,15 +9,18 @@ mod fact;
 mod memory;
 mod order;
 mod retention;
+mod spread;
 
 pub use fact::{AT_ONCE, Denial, Ending, Fact, SessionFacts, SessionKey, TagFacts, TagKey};
 pub use memory::MemoryFacts;
 pub use order::{cutoff_at, next, reaches, stale_at, start_after};
 pub use retention::{CLOCK_ERROR, Longest, Retention, SEALED_AHEAD, STALENESS};
+pub use spread::{Learned, Question, Spread, Spreading, Uninformed, Wait};
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::claims::RealmId;
@@ -41,6 +44,13 @@ pub trait FactStore: Send + Sync {
     /// Merges `fact` into what is known, visible to every read that begins after this returns. Whether it will also
     /// outlive a crash is told by [`Recorded::kept`], and only then may it be acknowledged.
     fn record(&self, fact: Fact, now: Timestamp) -> Recorded;
+
+    /// Learns what a majority of the replicas knows of `question`. To be awaited before a session is issued or changed, and
+    /// before an ending of many sessions is dated: else a session may begin before an ending that others know of.
+    fn learn(&self, question: Question) -> Learned {
+        drop(question);
+        Learned::now()
+    }
 }
 
 /// What was known when a fact was merged, and when it will be durable.
@@ -77,6 +87,8 @@ impl Recorded {
 pub struct Kept {
     /// A list and not one inside the other: a session that was rotated very often ends in as many steps.
     waiting: Vec<Later>,
+    /// What is on its way to other replicas.
+    spreading: Vec<Arc<dyn Spreading>>,
     failed: bool,
 }
 
@@ -90,33 +102,66 @@ impl Kept {
 
     /// When `future` resolves.
     pub fn when(future: impl Future<Output = Result<(), StoreError>> + Send + 'static) -> Self {
-        Self { waiting: vec![Box::pin(future)], failed: false }
+        Self { waiting: vec![Box::pin(future)], ..Self::default() }
+    }
+
+    /// And once `on` has come as far as whoever waits asks.
+    pub fn spreading(mut self, on: Arc<dyn Spreading>) -> Self {
+        self.spreading.push(on);
+        self
     }
 
     /// When both are.
     pub fn and(mut self, other: Self) -> Self {
         self.waiting.extend(other.waiting);
+        self.spreading.extend(other.spreading);
         self.failed |= other.failed;
         self
+    }
+
+    /// Resolves once it is durable here and has come as far as `wait` asks. May be dropped and called again.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it can't be kept here.
+    pub async fn until(&mut self, wait: Wait) -> Result<(), StoreError> {
+        std::future::poll_fn(|context| self.poll_until(wait, context)).await
+    }
+
+    /// How far it has come: as the part that has come least far.
+    pub fn spread(&self) -> Spread {
+        self.spreading.iter().map(|on| on.spread()).min_by_key(|spread| spread.applied).unwrap_or(Spread::ALONE)
+    }
+
+    fn poll_until(&mut self, wait: Wait, context: &mut Context<'_>) -> Poll<Result<(), StoreError>> {
+        while let Some(last) = self.waiting.last_mut() {
+            let Poll::Ready(kept) = last.as_mut().poll(context) else { return Poll::Pending };
+            self.waiting.pop();
+            self.failed |= kept.is_err();
+        }
+        if self.failed {
+            return Poll::Ready(Err(StoreError));
+        }
+        for on in &self.spreading {
+            if on.poll_reached(wait, context).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
 impl Future for Kept {
     type Output = Result<(), StoreError>;
 
+    /// As [`Kept::until`] a majority holds it.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        while let Some(last) = self.waiting.last_mut() {
-            let Poll::Ready(kept) = last.as_mut().poll(context) else { return Poll::Pending };
-            self.waiting.pop();
-            self.failed |= kept.is_err();
-        }
-        Poll::Ready(if self.failed { Err(StoreError) } else { Ok(()) })
+        self.poll_until(Wait::Majority, context)
     }
 }
 
 impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.waiting.is_empty() { "Kept(now)" } else { "Kept(later)" })
+        f.write_str(if self.waiting.is_empty() && self.spreading.is_empty() { "Kept(now)" } else { "Kept(later)" })
     }
 }
 
