@@ -3,7 +3,10 @@
 //! The protocol is a state machine that is told what comes in and what time it is, and says what to do: [`node::Node`]. It
 //! knows no engine, no HTTP and no store but the ports of [`ports`].
 
+pub mod fleet;
+pub mod link;
 pub mod member;
 pub mod node;
 pub mod ports;
+mod progress;
 mod report;
