@@ -13,6 +13,7 @@ pub mod custody;
 pub mod entropy;
 pub mod keyring;
 pub mod manual;
+pub mod replica;
 pub mod revocation;
 pub mod seal;
 pub mod secret;

@@ -15,6 +15,7 @@ const CORE: &[&str] = &[
     "custody.rs",
     "entropy.rs",
     "keyring/",
+    "replica.rs",
     "revocation.rs",
     "revocation/",
     "seal.rs",

@@ -10,3 +10,4 @@ pub mod node;
 pub mod ports;
 mod progress;
 mod report;
+pub mod status;
