@@ -1,11 +1,14 @@
 //! Configuration: one TOML file, the environment over it, flags over both; checked whole before a port is bound.
 //!
-//! [`Settings`] is what is written down, [`Site`] what it means: realms and policies that can't contradict themselves.
+//! [`Settings`] is what is written down, [`Site`] what it means: realms and policies that can't contradict themselves; and
+//! [`Membership`] the replica's place among others.
 
 mod audit;
 mod checks;
+mod cluster;
 mod cookie_shape;
 mod csrf;
+mod membership;
 mod operation;
 mod settings;
 mod site;
@@ -13,8 +16,10 @@ mod site_error;
 mod values;
 
 pub use audit::{AuditSettings, AuditTo};
+pub use cluster::{Availability, ClusterRole, ClusterSettings};
 pub use cookie_shape::CookieShape;
 pub use csrf::Csrf;
+pub use membership::{Membership, MembershipError, host_name};
 pub use operation::{LogFormat, LogLevel, LogSettings, RotationSettings};
 pub use settings::{
     Access, CookieSettings, DEFAULT_FILE, Listener, PolicySettings, Preset, RealmSettings, SameSite, Settings,

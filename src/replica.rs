@@ -165,10 +165,10 @@ impl ClusterReport {
         }
     }
 
-    /// Not ready for one more reason, which counts for its own line among the members as well.
+    /// Not ready for one more reason, the most important one; it counts for its own line among the members as well.
     pub fn add(&mut self, why: Why) {
         self.ready = false;
-        self.why.push(why);
+        self.why.insert(0, why);
         self.members.iter_mut().filter(|member| member.standing == "self").for_each(|own| own.ready = false);
     }
 

@@ -3,6 +3,7 @@
 
 mod audit;
 mod audit_file;
+mod cluster;
 mod facts;
 
 pub use audit::{Audit, By, Event, Kind};
@@ -23,6 +24,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::clock::Timestamp;
 use crate::config::{LogFormat, LogLevel, LogSettings};
+use crate::replica::ClusterReport;
 use crate::sessions::Refusal;
 
 /// How verify decided.
@@ -60,6 +62,7 @@ pub struct Metrics {
     audit_lost: Counter,
     /// Those of the fact store.
     pub facts: FactMetrics,
+    cluster: cluster::ClusterMetrics,
 }
 
 /// One counter for each reason, looked up beforehand: a request only adds one.
@@ -105,8 +108,9 @@ impl Metrics {
         let help = "Endings of all sessions of a subject, a handle or a realm";
         registry.register("sessions_ended_together", help, ended_together.clone());
         registry.register("audit_lost", "Audit events that could not be written", audit_lost.clone());
-        let facts = FactMetrics::default();
+        let (facts, cluster) = (FactMetrics::default(), cluster::ClusterMetrics::default());
         facts.register(&mut registry);
+        cluster.register(&mut registry);
         Self {
             registry,
             decisions,
@@ -119,6 +123,7 @@ impl Metrics {
             ended_together,
             audit_lost,
             facts,
+            cluster,
         }
     }
 
@@ -184,6 +189,11 @@ impl Metrics {
     /// Counts audit events that could not be written.
     pub(super) fn audit_lost(&self) -> Counter {
         self.audit_lost.clone()
+    }
+
+    /// Notes what this replica knows of itself and of the others.
+    pub fn note(&self, report: &ClusterReport) {
+        self.cluster.set(report);
     }
 
     /// In OpenMetrics' text format.

@@ -88,7 +88,7 @@ pub fn report(
 fn cut_off(view: &View) -> bool {
     let by_silence =
         |why: &NotReady| matches!(why, NotReady::Stale(_) | NotReady::ClockUnknown | NotReady::RingUnconfirmed);
-    view.complete && view.age.is_some() && view.why.iter().all(by_silence)
+    !view.ready && view.complete && view.age.is_some() && view.why.iter().all(by_silence)
 }
 
 fn why(reason: NotReady, core: &Core) -> Why {

@@ -9,6 +9,7 @@ use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 
 use super::audit::AuditSettings;
+use super::cluster::ClusterSettings;
 use super::csrf::Csrf;
 use super::operation::{LogSettings, RotationSettings};
 use super::values::{duration, list, optional_duration};
@@ -31,6 +32,8 @@ pub struct Settings {
     pub rotation: RotationSettings,
     /// Where endings are kept; by default `facts.redb` in `keys`, and nowhere if `none`.
     pub journal: Option<PathBuf>,
+    /// The other replicas.
+    pub cluster: ClusterSettings,
     /// For proxies and browsers.
     pub public: Listener,
     /// For applications and operators.
@@ -246,6 +249,7 @@ impl Default for Settings {
             ring_seed: None,
             rotation: RotationSettings::default(),
             journal: None,
+            cluster: ClusterSettings::default(),
             public: Listener { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), workers: 0 },
             control: Listener { listen: SocketAddr::from(([127, 0, 0, 1], 8081)), workers: 1 },
             credentials: None,

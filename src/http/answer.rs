@@ -14,6 +14,13 @@ pub fn empty(status: StatusCode) -> HttpResponse {
     response
 }
 
+/// A line of text, never to be cached.
+pub fn text(status: StatusCode, line: &str) -> HttpResponse {
+    let mut builder = HttpResponseBuilder::new(status);
+    builder.insert_header((CACHE_CONTROL, NO_STORE)).insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"));
+    builder.body(format!("{line}\n"))
+}
+
 /// JSON, never to be cached.
 pub fn json(status: StatusCode, body: &impl Serialize) -> HttpResponse {
     HttpResponseBuilder::new(status).insert_header((CACHE_CONTROL, NO_STORE)).json(body)

@@ -38,6 +38,7 @@ use actix_web::{App, HttpServer, web};
 
 use crate::config::{Settings, Site};
 use crate::custody::Custodian;
+use crate::replica::{ClusterReport, Why};
 use crate::sessions::Sessions;
 use crate::telemetry::{Audit, Metrics};
 
@@ -62,9 +63,23 @@ pub struct Service {
 }
 
 impl Service {
-    /// Whether it can tell who is calling. If not, verify answers 503: neither yes nor no.
+    /// Whether it can tell who is calling, and may issue, renew and change sessions. If not, it answers 503.
     pub fn is_ready(&self) -> bool {
-        self.readiness.holds() && self.sessions.can_seal()
+        self.readiness.holds(|| self.sessions.now()) && self.sessions.can_seal()
+    }
+
+    /// Whether verify may answer. If not, it answers 503: neither yes nor no.
+    pub fn may_verify(&self) -> bool {
+        self.readiness.lets_verify(|| self.sessions.now()) && self.sessions.can_seal()
+    }
+
+    /// What this replica knows of itself and of the others.
+    pub fn report(&self) -> ClusterReport {
+        let mut report = self.readiness.report();
+        if !self.sessions.can_seal() && report.why.is_empty() {
+            report.add(Why::new("no-active-key", "no key of the ring seals now; look at `sealpass keys list`"));
+        }
+        report
     }
 }
 

@@ -7,7 +7,8 @@ use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::answer::{MAX_BODY, announces_over, close_if_more_follows, empty};
+use super::answer::{MAX_BODY, announces_over, close_if_more_follows, empty, text};
+use super::readiness::in_public;
 use super::verify::{resolve, verify};
 use super::visitor::{log_out, renew};
 use super::{Service, dev};
@@ -24,13 +25,22 @@ pub async fn dispatch(service: web::Data<Service>, request: HttpRequest, body: w
         Route::Renew => renew(&service, &request),
         Route::Logout => log_out(&service, &request).await,
         Route::Healthz => empty(StatusCode::OK),
-        Route::Readyz if service.is_ready() => empty(StatusCode::OK),
-        Route::Readyz => empty(StatusCode::SERVICE_UNAVAILABLE),
+        Route::Readyz => readyz(&service),
         Route::Other if service.dev => return dev::dispatch(&service, &request, body).await,
         Route::Other => empty(StatusCode::NOT_FOUND),
     };
     close_if_more_follows(&request, &mut response);
     response
+}
+
+/// Whether verify answers here, for load balancers; and in a word why it does not, or by what it does.
+fn readyz(service: &Service) -> HttpResponse {
+    let status = if service.may_verify() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    if status == StatusCode::OK && service.is_ready() {
+        return empty(status);
+    }
+    let why = service.report().why.first().map_or("not ready", |why| in_public(&why.code));
+    text(status, why)
 }
 
 /// What a path asks for.

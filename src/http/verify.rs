@@ -20,7 +20,7 @@ use crate::telemetry::{By, Decision, Kind};
 pub fn verify(service: &Service, request: &HttpRequest, policy: &str, exact: bool) -> HttpResponse {
     let policy = service.site.policy(policy);
     let presets = policy.map_or(Preset::ALL, |policy| &policy.headers);
-    if !service.is_ready() {
+    if !service.may_verify() {
         service.metrics.decided(Decision::NotReady);
         return denied(StatusCode::SERVICE_UNAVAILABLE, presets);
     }
@@ -127,6 +127,10 @@ fn recognised(service: &Service, policy: &Policy, lack: Option<Lack>, session: &
 
 /// The session's next token rides on the answer. If it can't be made, the present one is good for a while yet.
 fn relay_renewal(service: &Service, site: &RealmSite, session: &Session<'_>, response: &mut HttpResponse) {
+    // A replica that is cut off may be let go on judging, and never renews what may be over by now.
+    if !service.is_ready() {
+        return;
+    }
     match service.sessions.renew(&site.realm, session) {
         Ok(issued) => {
             service.metrics.renewed();
@@ -180,7 +184,7 @@ fn denied(status: StatusCode, presets: &[Preset]) -> HttpResponse {
 
 /// As Authgear's resolver: always 200, and the headers tell; 503 when it can't tell.
 pub fn resolve(service: &Service, request: &HttpRequest) -> HttpResponse {
-    let Some(policy) = service.site.policy("default").filter(|_| service.is_ready()) else {
+    let Some(policy) = service.site.policy("default").filter(|_| service.may_verify()) else {
         service.metrics.decided(Decision::NotReady);
         return empty(StatusCode::SERVICE_UNAVAILABLE);
     };

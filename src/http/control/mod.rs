@@ -5,6 +5,7 @@
 
 mod bulk;
 mod check;
+mod cluster;
 mod groups;
 mod sessions;
 
@@ -34,6 +35,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
         .route("/v1/subjects/stale", web::post().to(groups::outdate_subjects))
         .route("/v1/handles/revoke", web::post().to(groups::revoke_handles))
         .route("/v1/floor", web::post().to(groups::raise_floor))
+        .route("/v1/cluster", web::get().to(cluster::report))
         .route("/metrics", web::get().to(metrics))
         .configure(keys::routes)
         .default_service(web::to(unknown));
@@ -41,9 +43,12 @@ pub fn routes(app: &mut web::ServiceConfig) {
 
 async fn metrics(service: web::Data<Service>, request: HttpRequest) -> HttpResponse {
     let mut response = match authenticate(&service, &request) {
-        Ok(_) => HttpResponse::Ok()
-            .insert_header((CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8"))
-            .body(service.metrics.render()),
+        Ok(_) => {
+            service.metrics.note(&service.report());
+            HttpResponse::Ok()
+                .insert_header((CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8"))
+                .body(service.metrics.render())
+        }
         Err(response) => response,
     };
     close_if_more_follows(&request, &mut response);
