@@ -65,6 +65,12 @@ impl<T> Pending<T> {
         Pending { outcome: then(outcome), kept, told, again }
     }
 
+    /// The outcome, and apart from it what it waits for.
+    pub fn split(self) -> (T, Pending<()>) {
+        let Self { outcome, kept, told, again } = self;
+        (outcome, Pending { outcome: (), kept, told, again })
+    }
+
     /// The outcome, which rests on `other` as well.
     pub fn and<U>(mut self, other: Pending<U>) -> Self {
         self.kept = self.kept.and(other.kept);

@@ -7,14 +7,16 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use super::{bulk, instant, ready, realm};
+use super::bulk::{self, Names};
+use super::{instant, ready, realm};
 use crate::claims::SessionId;
 use crate::config::RealmSite;
 use crate::http::answer::{Problem, json as json_answer, put_cookie};
 use crate::http::asked::{Issue, Revoke, Update, Visitor, Which};
-use crate::http::call::{call, call_for, settled};
+use crate::http::call::{call, call_for};
 use crate::http::cookie::{self, Values, every_value};
 use crate::http::credentials::{Grant, Scope};
+use crate::http::patience::Patience;
 use crate::http::presented::with_scratch;
 use crate::http::visitor::end;
 use crate::http::{Service, csrf, problems, trail};
@@ -22,16 +24,18 @@ use crate::sessions::{Change, Import, Issued, NewSession, Pending, Session};
 use crate::telemetry::{By, Kind};
 
 pub(super) async fn issue(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
-    call(&service, &request, body, |grant, asked: Issue| {
-        let site = realm(&service, grant, &asked.realm)?;
-        issue_in(&service, grant.by(), site, &asked)
+    call_for(Scope::App, &service, &request, body, async |grant: &Grant, asked: Issue| {
+        let (site, patience) = (realm(&service, grant, &asked.realm)?, Patience::usual());
+        let issued = issue_in(&service, patience, grant.by(), site, &asked).await;
+        patience.settled(&service, issued).await
     })
     .await
 }
 
 /// Issues a session in a realm: 201, with the cookie ready to pass on.
-pub(in crate::http) fn issue_in(
+pub(in crate::http) async fn issue_in(
     service: &Service,
+    patience: Patience,
     by: By<'_>,
     site: &RealmSite,
     asked: &Issue,
@@ -55,13 +59,15 @@ pub(in crate::http) fn issue_in(
         persistent: asked.persistent,
         import,
     };
-    let issued = service.sessions.issue(&site.realm, &new).map_err(|error| problems::of_issue(&error))?;
-    let answer = Pending::now(sealed(service, site, StatusCode::CREATED, &issued));
+    patience.learned(service.sessions.ask_before_issue(&site.realm, &new)).await?;
+    let begun = service.sessions.begin(&site.realm, &new).map_err(|error| problems::of_issue(&error))?;
+    let (issued, begun) = begun.split();
     service.metrics.issued();
     trail::sealed(service, by, Kind::Issued, site, &issued);
     // The session that the visitor came with. What can't be read of it has no session to end.
     let values = replaced.iter().flat_map(|given| given.values.iter().copied());
-    Ok(values.fold(answer, |answer, value| answer.and(end_but(service, by, site, value, issued.sid))))
+    let begun = values.fold(begun, |begun, value| begun.and(end_but(service, by, site, value, issued.sid)));
+    Ok(begun.map(|()| sealed(service, site, StatusCode::CREATED, &issued)))
 }
 
 pub(super) async fn renew(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
@@ -99,7 +105,8 @@ pub(super) async fn rotate(service: web::Data<Service>, request: HttpRequest, bo
 }
 
 async fn change(service: web::Data<Service>, request: HttpRequest, body: web::Payload, new_id: bool) -> HttpResponse {
-    call(&service, &request, body, |grant, asked: Update| {
+    call_for(Scope::App, &service, &request, body, async |grant: &Grant, asked: Update| {
+        let patience = Patience::usual();
         let site = realm(&service, grant, &asked.realm)?;
         let grace = Duration::from_secs(asked.grace_seconds.unwrap_or_default());
         if asked.grace_seconds.is_some() && !new_id {
@@ -116,7 +123,9 @@ async fn change(service: web::Data<Service>, request: HttpRequest, body: web::Pa
             aal: asked.aal,
             authenticated_at: instant("authenticated_at", asked.authenticated_at.as_deref())?,
         };
-        change_in(&service, grant.by(), site, asked.token.as_deref(), asked.cookie.as_deref(), &change, how)
+        let given = (asked.token.as_deref(), asked.cookie.as_deref());
+        let changed = change_in(&service, patience, grant.by(), site, given, &change, how).await;
+        patience.settled(&service, changed).await
     })
     .await
 }
@@ -131,16 +140,17 @@ pub(in crate::http) enum How {
 }
 
 /// Reseals a session, or gives it a new id: 200, with the cookie ready to pass on.
-pub(in crate::http) fn change_in(
+pub(in crate::http) async fn change_in(
     service: &Service,
+    patience: Patience,
     by: By<'_>,
     site: &RealmSite,
-    token: Option<&str>,
-    cookie: Option<&str>,
+    (token, cookie): (Option<&str>, Option<&str>),
     change: &Change<'_>,
     how: How,
 ) -> Result<Pending<HttpResponse>, Problem> {
     ready(service)?;
+    learn_of(service, patience, site, token, cookie).await?;
     with_session(service, site, token, cookie, |session| {
         let changed = match how {
             How::Rotate(grace) => service.sessions.rotate(&site.realm, session, change, grace),
@@ -160,11 +170,13 @@ pub(in crate::http) fn change_in(
 pub(super) async fn revoke(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     call_for(Scope::App, &service, &request, body, async |grant: &Grant, asked: Revoke| {
         let site = realm(&service, grant, &asked.realm)?;
+        let patience = Patience::of(asked.wait.as_deref(), asked.timeout_ms)?;
         match (&asked.session_id, &asked.session_ids, &asked.token, &asked.cookie) {
             (Some(_), None, None, None) | (None, Some(_), None, None) => {
                 let (one, many) = (asked.session_id.as_deref(), asked.session_ids.as_deref());
-                let end = |id: &str| end_id(&service, grant.by(), site, id);
-                bulk::one_or_each("session_id", "session_ids", "ended", one, many, end).await
+                let end = async |id: &str| end_id(&service, grant.by(), site, id);
+                let names = Names { one: "session_id", list: "session_ids", done: "ended" };
+                bulk::one_or_each(&service, patience, names, one, many, end).await
             }
             (None, None, token, cookie) => {
                 let given = Given::of(token.as_deref(), cookie.as_deref(), site)?;
@@ -172,7 +184,7 @@ pub(super) async fn revoke(service: web::Data<Service>, request: HttpRequest, bo
                     .values
                     .iter()
                     .fold(Pending::now(()), |ended, value| ended.and(end(&service, grant.by(), site, value)));
-                settled(Ok(bulk::no_content(ended))).await
+                patience.acknowledged(&service, Ok(ended)).await
             }
             _ => Err(problems::one_of("token, cookie, session_id and session_ids")),
         }
@@ -233,6 +245,21 @@ impl<'a> Given<'a> {
             _ => Err(problems::one_of("token and cookie")),
         }
     }
+}
+
+/// Learns what others know of the session that is handed over, before it is changed. It has to be judged again behind that.
+pub(super) async fn learn_of(
+    service: &Service,
+    patience: Patience,
+    site: &RealmSite,
+    token: Option<&str>,
+    cookie: Option<&str>,
+) -> Result<(), Problem> {
+    if service.sessions.fleet().is_none() {
+        return Ok(());
+    }
+    let ask = |session: &Session<'_>| Ok(service.sessions.ask_before_change(&site.realm, &session.claims));
+    patience.learned(with_session(service, site, token, cookie, ask)?).await
 }
 
 pub(super) fn with_session<T>(
