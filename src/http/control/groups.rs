@@ -4,7 +4,8 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::bulk::{self, Names};
-use super::sessions::{learn_of, sealed, with_session};
+use super::given::{learn_of, with_session};
+use super::sessions::sealed;
 use super::{ready, realm};
 use crate::config::RealmSite;
 use crate::http::answer::Problem;
