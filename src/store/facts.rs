@@ -22,7 +22,9 @@ use moka::sync::Cache;
 use super::journal::Journal;
 use crate::claims::{RealmId, RealmName, Tag};
 use crate::clock::{Clock, Timestamp};
-use crate::revocation::{CLOCK_ERROR, Fact, FactStore, Kept, Recorded, SessionFacts, SessionKey, TagFacts, TagKey};
+use crate::revocation::{
+    CLOCK_ERROR, Fact, FactStore, Kept, Learned, Passed, Recorded, SessionFacts, SessionKey, TagFacts, TagKey,
+};
 use crate::sessions::Lifetimes;
 use crate::telemetry::FactMetrics;
 use expiry::{RandomKeys, Steps, UntilTheirTime};
@@ -38,6 +40,7 @@ pub struct CachedFacts {
     tags: Cache<TagKey, TagFacts, RandomKeys>,
     /// One for each realm at most, and one for all: read on every request.
     floors: ArcSwap<Vec<(Option<RealmId>, Timestamp)>>,
+    passed: Mutex<Passed>,
     journal: Option<Journal>,
     clock: Arc<dyn Clock>,
     steps: Mutex<Steps>,
@@ -83,6 +86,7 @@ impl CachedFacts {
                 .eviction_listener(move |key, facts, _| of_tags.tag(&key, &facts, -1))
                 .build_with_hasher(RandomKeys),
             floors: ArcSwap::default(),
+            passed: Mutex::default(),
             journal,
             steps: Mutex::new(Steps::new(clock.now())),
             latest: AtomicU64::default(),
@@ -145,6 +149,15 @@ impl FactStore for CachedFacts {
     fn floor(&self, realm: RealmId) -> Option<Timestamp> {
         let floors = self.floors.load();
         floors.iter().filter(|(of, _)| of.is_none_or(|of| of == realm)).map(|(_, at)| *at).max()
+    }
+
+    fn pass(&self, tags: &[TagKey], at: Timestamp) -> Learned {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner).pass(tags, at);
+        Learned::now()
+    }
+
+    fn passed(&self, tags: &[TagKey]) -> Option<Timestamp> {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner).latest(tags)
     }
 
     fn record(&self, fact: Fact, now: Timestamp) -> Recorded {

@@ -6,6 +6,7 @@
 mod bulk;
 mod check;
 mod cluster;
+mod given;
 mod groups;
 mod sessions;
 
