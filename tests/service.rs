@@ -25,5 +25,7 @@ mod realms;
 mod routes;
 #[path = "service/spread.rs"]
 mod spread;
+#[path = "service/standing.rs"]
+mod standing;
 #[path = "service/transport.rs"]
 mod transport;

@@ -233,6 +233,7 @@ mod tests {
             why: Vec::new(),
             complete: false,
             settled: false,
+            votes: false,
             counts: false,
             age: None,
             fresh_until: None,

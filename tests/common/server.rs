@@ -60,22 +60,27 @@ impl Server {
 
     /// With this configuration.
     pub fn with(config: &str) -> Self {
-        Self::new(config, "", None, alone)
+        Self::new(config, "", None, alone, Readiness::new())
     }
 
     /// As [`Server::with`], and with these credentials beside [`CREDENTIAL`].
     pub fn with_credentials(config: &str, credentials: &str) -> Self {
-        Self::new(config, credentials, None, alone)
+        Self::new(config, credentials, None, alone, Readiness::new())
     }
 
     /// Another replica with the key ring of `other`, and facts of its own.
     pub fn with_ring_of(other: &Self, config: &str) -> Self {
-        Self::new(config, "", Some(Arc::clone(&other.dir)), alone)
+        Self::new(config, "", Some(Arc::clone(&other.dir)), alone, Readiness::new())
     }
 
     /// With its facts behind something that stands for other replicas.
     pub fn among(config: &str, others: impl FnOnce(CachedFacts) -> Arc<dyn FactStore>) -> Self {
-        Self::new(config, "", None, others)
+        Self::new(config, "", None, others, Readiness::new())
+    }
+
+    /// Ready when `readiness` says so.
+    pub fn when(config: &str, readiness: Readiness) -> Self {
+        Self::new(config, "", None, alone, readiness)
     }
 
     fn new(
@@ -83,6 +88,7 @@ impl Server {
         credentials: &str,
         dir: Option<Arc<tempfile::TempDir>>,
         others: impl FnOnce(CachedFacts) -> Arc<dyn FactStore>,
+        readiness: Readiness,
     ) -> Self {
         let dir = dir.unwrap_or_else(|| {
             let dir = tempfile::tempdir().expect("a directory for the test");
@@ -111,7 +117,7 @@ impl Server {
             Arc::new(Sessions::new(keys, facts, Arc::clone(&shared), Arc::clone(&entropy) as Arc<dyn Entropy>));
         let office = RingOffice::new(RingDir::new(dir.path(), None), site.timing(), site.longest(), shared, entropy);
         office.note_limits().expect("writable");
-        let readiness = Arc::new(Readiness::new());
+        let readiness = Arc::new(readiness);
         let (user, ready) = (Arc::clone(&sessions), Arc::clone(&readiness));
         let watch =
             RingWatch::new(office, move |_, keys| user.replace_keys(keys), move |_| ready.confirm_ring(LIMIT * 100));
@@ -215,6 +221,14 @@ impl Server {
         let response = read(request.header("Authorization", format!("Bearer {CREDENTIAL}")).call().expect("an answer"));
         assert_eq!(response.status, 200);
         String::from_utf8(response.body).expect("text")
+    }
+
+    /// What the replica knows of itself and of the others.
+    pub fn cluster(&self) -> Value {
+        let request = self.agent.get(format!("http://{}/v1/cluster", self.control));
+        let response = read(request.header("Authorization", format!("Bearer {CREDENTIAL}")).call().expect("an answer"));
+        assert_eq!(response.status, 200);
+        response.json()
     }
 
     /// How often verify decided for `reason`.
