@@ -1,7 +1,8 @@
 //! `sealpass check`: what the configuration means, before a port is bound.
 
 use clap::Args;
-use sealpass::config::{AuditTo, DEFAULT_FILE};
+use sealpass::cluster::member::Role;
+use sealpass::config::{AuditTo, DEFAULT_FILE, Membership};
 use sealpass::http::Credentials;
 
 use super::{Common, Failure, facts, say};
@@ -28,8 +29,11 @@ impl Check {
         if let Some(path) = &settings.credentials {
             Credentials::load(path)?;
         }
+        let membership = Common::membership(&settings)?;
         let dir = Common::ring_dir(&settings);
-        let ring = dir.load()?;
+        // A replica that joins takes the ring from the others, under the cluster secret that it was handed.
+        let joins = membership.is_some() && !dir.has_ring();
+        let ring = if joins { dir.cluster_secret().map(|_| None)? } else { Some(dir.load()?) };
         say(format_args!("public   {}", settings.public.listen))?;
         say(format_args!("control  {}", settings.control.listen))?;
         for realm in site.realms() {
@@ -56,11 +60,28 @@ impl Check {
         if site.policy("default").is_none() {
             say("warning  policy.default: there is none, so /verify/ is 403")?;
         }
-        let keys = ring.records().len();
-        let plural = if keys == 1 { "" } else { "s" };
-        say(format_args!("ring     {}: {keys} key{plural}", dir.ring_path().display()))?;
+        if let Some(membership) = &membership {
+            show_membership(membership)?;
+        }
+        let ring_path = dir.ring_path();
+        match ring.map(|ring| ring.records().len()) {
+            None => say(format_args!("ring     {}: none yet; it comes from the other replicas", ring_path.display()))?,
+            Some(1) => say(format_args!("ring     {}: 1 key", ring_path.display()))?,
+            Some(keys) => say(format_args!("ring     {}: {keys} keys", ring_path.display()))?,
+        }
         say(format_args!("journal  {}", facts::describe(&settings)))?;
         say(format_args!("All of it fits together."))?;
         Ok(())
     }
+}
+
+fn show_membership(membership: &Membership) -> Result<(), Failure> {
+    let Membership { name, core, .. } = membership;
+    let role = match membership.role {
+        Role::Core => format!("one of {} in the core, of which {} have to be up", core.size(), core.majority()),
+        Role::Edge => format!("an edge of a core of {}", core.size()),
+    };
+    say(format_args!("cluster  {name}: {role}"))?;
+    say(format_args!("         listens on {} (UDP); others at {}", membership.listen, membership.peers.join(", ")))?;
+    membership.warnings().iter().try_for_each(|warning| say(format_args!("warning  {warning}")))
 }

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, setrlimit};
-use sealpass::config::{Settings, SettingsError, Site, SiteError};
+use sealpass::config::{Membership, MembershipError, Settings, SettingsError, Site, SiteError};
 use sealpass::custody::CustodyError;
 use sealpass::entropy::EntropyError;
 use sealpass::http::CredentialsError;
@@ -73,6 +73,8 @@ enum Failure {
     Settings(#[from] SettingsError),
     #[error("configuration: {0}")]
     Site(#[from] SiteError),
+    #[error("configuration: {0}")]
+    Membership(#[from] MembershipError),
     #[error(transparent)]
     Ring(#[from] RingDirError),
     #[error(transparent)]
@@ -94,7 +96,7 @@ enum Failure {
 impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Settings(_) | Self::Site(_) => ExitCode::from(64),
+            Self::Settings(_) | Self::Site(_) | Self::Membership(_) => ExitCode::from(64),
             _ => ExitCode::FAILURE,
         }
     }
@@ -152,6 +154,11 @@ impl Common {
 
     fn site(settings: &Settings) -> Result<Site, Failure> {
         Ok(Site::new(settings)?)
+    }
+
+    /// The place of this replica among others; `None` if it is alone.
+    fn membership(settings: &Settings) -> Result<Option<Membership>, Failure> {
+        Ok(Membership::of(settings)?)
     }
 
     fn ring_dir(settings: &Settings) -> RingDir {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use actix_web::rt::System;
 use clap::Args;
 use sealpass::clock::{Clock, SteadyClock, SystemClock};
-use sealpass::config::{RealmSettings, Settings, Site};
+use sealpass::cluster::member::Role;
+use sealpass::config::{Membership, RealmSettings, Settings, Site};
 use sealpass::entropy::{Entropy, SystemEntropy};
 use sealpass::http::{Credentials, NewCredential, Readiness, Running, Service, start};
 use sealpass::keyring::{KeyRing, Keys};
@@ -38,18 +39,42 @@ pub struct Serve {
     /// After a restore from a backup, which lacks the latest endings: end all sessions
     #[arg(long)]
     restored: bool,
+    #[command(flatten)]
+    fleet: FleetArgs,
+}
+
+/// Where the other replicas are.
+#[derive(Debug, Args)]
+struct FleetArgs {
+    /// Another replica, or a name that leads to all; may be given several times, and replaces cluster.peers
+    #[arg(long = "peer", value_name = "HOST:PORT")]
+    peers: Vec<String>,
+    /// This is the first replica of a new fleet: it waits for no other to learn from
+    #[arg(long)]
+    bootstrap: bool,
+    /// What this replica is called [default: its host's name]
+    #[arg(long = "cluster-name", value_name = "NAME")]
+    name: Option<String>,
+    /// Where it listens for other replicas [default: 0.0.0.0:7447, and nowhere if it is alone]
+    #[arg(long = "cluster-listen", value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
 }
 
 impl Serve {
     pub fn run(&self, common: &Common) -> Result<(), Failure> {
         let text = |address: Option<SocketAddr>| address.map(|address| address.to_string());
-        let flags = [("public.listen", text(self.public)), ("control.listen", text(self.control))];
-        let mut settings = common.settings(&flags)?;
+        let own = [("public.listen", text(self.public)), ("control.listen", text(self.control))];
+        let mut settings = common.settings(&[&own[..], &self.fleet.flags()].concat())?;
         if self.dev {
             for_dev(&mut settings)?;
         }
         let site = Common::site(&settings)?;
+        let membership = Common::membership(&settings)?;
+        self.check_fleet(membership.as_ref())?;
         telemetry::log(&settings.log);
+        for warning in membership.iter().flat_map(Membership::warnings) {
+            tracing::warn!("{warning}");
+        }
         let dir = Common::ring_dir(&settings);
         if self.dev && !dir.has_ring() && !dir.has_secret() {
             dir.init(&KeyRing::init(&SystemEntropy::new(), SystemClock.now())?, &SystemEntropy::new())?;
@@ -99,6 +124,21 @@ impl Serve {
 }
 
 impl Serve {
+    /// What was asked for on the command line, and fits not with what is configured.
+    fn check_fleet(&self, membership: Option<&Membership>) -> Result<(), Failure> {
+        let wrong = match membership {
+            Some(_) if self.dev => "--dev is one replica; take [cluster] out, or leave --dev away",
+            Some(member) if self.fleet.bootstrap && member.role == Role::Edge => {
+                "--bootstrap is for the first replica of the core, and cluster.role is edge"
+            }
+            None if self.fleet.bootstrap => {
+                "--bootstrap is for the first of several replicas; set cluster.size and cluster.peers, or leave it away"
+            }
+            _ => return Ok(()),
+        };
+        Err(Failure::Refused(wrong.to_owned()))
+    }
+
     /// Notes in the ring how long sessions live, and that it is served from now on.
     fn begin(&self, office: &RingOffice) -> Begin {
         match office.note_limits() {
@@ -112,6 +152,17 @@ impl Serve {
                 Begin::Again
             }
         }
+    }
+}
+
+impl FleetArgs {
+    /// As keys of the configuration.
+    fn flags(&self) -> [(&'static str, Option<String>); 3] {
+        [
+            ("cluster.peers", (!self.peers.is_empty()).then(|| self.peers.join(","))),
+            ("cluster.name", self.name.clone()),
+            ("cluster.listen", self.listen.map(|address| address.to_string())),
+        ]
     }
 }
 

@@ -12,7 +12,7 @@ use super::ring_error::RingDirError;
 use super::{cluster_secret, ring_lock};
 use crate::entropy::Entropy;
 use crate::keyring::KeyRing;
-use crate::keyring::file::{self, MAX_FILE, ResealError};
+use crate::keyring::file::{self, ClusterSecret, MAX_FILE, ResealError};
 
 /// A directory with a ring file, `ring.sealed`, and unless it is given elsewhere `cluster.secret`.
 #[derive(Clone, Debug)]
@@ -77,6 +77,14 @@ impl RingDir {
     /// Whether there is a cluster secret, readable or not.
     pub fn has_secret(&self) -> bool {
         self.secret.symlink_metadata().is_ok()
+    }
+
+    /// The cluster secret itself, from which replicas derive what they need to talk.
+    ///
+    /// # Errors
+    /// [`RingDirError`] says what the file seems to hold instead, and never its bytes.
+    pub fn cluster_secret(&self) -> Result<ClusterSecret, RingDirError> {
+        cluster_secret::read(&self.secret)
     }
 
     /// Reads and opens the ring.
