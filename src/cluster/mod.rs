@@ -3,6 +3,7 @@
 //! The protocol is a state machine that is told what comes in and what time it is, and says what to do: [`node::Node`]. It
 //! knows no engine, no HTTP and no store but the ports of [`ports`].
 
+pub mod custodian;
 pub mod member;
 pub mod node;
 pub mod ports;

@@ -13,6 +13,7 @@ use super::ring_dir::Sealed;
 use super::ring_error::RingDirError;
 use super::ring_office::RingOffice;
 use crate::clock::Timestamp;
+use crate::cluster::ports::RingDigest;
 use crate::custody::{Custodian, CustodyError, Receipt, Report, Task};
 use crate::entropy::EntropyError;
 use crate::keyring::{KeyRing, Keys, RingId};
@@ -27,6 +28,8 @@ pub struct RingWatch {
     office: RingOffice,
     in_fleet: bool,
     current: Mutex<Current>,
+    /// What other replicas are told, apart from what is locked while files are read and written.
+    told: Mutex<Told>,
     /// Told when there is a ring for the first time.
     arrived: Condvar,
     take_up: TakeUp,
@@ -42,8 +45,6 @@ struct Current {
     /// The files as they were read last.
     files: Option<Sealed>,
     ring: Option<InUse>,
-    /// When a look began last that found nothing wrong.
-    looked: Option<Instant>,
     /// When it was tried last to write what is in use, if that can't be written. It was said.
     unwritten: Option<Instant>,
     /// What was last complained of, so that it is said once.
@@ -54,11 +55,19 @@ struct InUse {
     sealed: Sealed,
     id: RingId,
     epoch: u64,
-    digest: [u8; 32],
     /// The keys are those of this moment.
     of: Timestamp,
     /// When a key changes its state next.
     changes: Option<Timestamp>,
+}
+
+/// The ring in use, as other replicas are told.
+#[derive(Default)]
+struct Told {
+    digest: Option<RingDigest>,
+    bytes: Option<Vec<u8>>,
+    /// When a look began last that found nothing wrong.
+    looked: Option<Instant>,
 }
 
 impl RingWatch {
@@ -70,7 +79,15 @@ impl RingWatch {
         confirm: impl Fn(Duration) + Send + Sync + 'static,
     ) -> Self {
         let (take_up, confirm) = (Box::new(take_up), Box::new(confirm));
-        Self { office, in_fleet: false, current: Mutex::default(), arrived: Condvar::new(), take_up, confirm }
+        Self {
+            office,
+            in_fleet: false,
+            current: Mutex::default(),
+            told: Mutex::default(),
+            arrived: Condvar::new(),
+            take_up,
+            confirm,
+        }
     }
 
     /// Among other replicas: a majority confirms the ring and not the file, and where there is none it comes from them.
@@ -113,7 +130,7 @@ impl RingWatch {
                     tracing::info!("the key ring is readable again");
                 }
                 current.complaint = None;
-                current.looked = Some(begun);
+                self.told().looked = Some(begun);
                 if !self.in_fleet {
                     (self.confirm)(begun.elapsed());
                 }
@@ -205,16 +222,22 @@ impl RingWatch {
         like: Option<&[u8]>,
         now: Timestamp,
     ) -> Result<(), RingDirError> {
-        let (sealed, digest) = (self.office.dir().seal(&ring, like, self.office.entropy())?, ring.digest());
+        let sealed = self.office.dir().seal(&ring, like, self.office.entropy())?;
+        let digest = RingDigest { ring: ring.id(), digest: ring.digest() };
         self.office.assume_limits(&mut ring);
         let keys: Result<Keys, EntropyError> = Keys::at(&ring, now, self.office.entropy());
         (self.take_up)(&ring, keys?);
         let active = ring.sealing(now).map_or_else(|| "none".to_owned(), |kid| kid.to_string());
         tracing::info!(epoch = ring.epoch(), %active, "the keys of the ring are in use");
         let (id, epoch, changes) = (ring.id(), ring.epoch(), ring.next_change(now));
-        current.ring = Some(InUse { sealed, id, epoch, digest, of: now, changes });
+        (self.told().digest, self.told().bytes) = (Some(digest), sealed.own().map(<[u8]>::to_vec));
+        current.ring = Some(InUse { sealed, id, epoch, of: now, changes });
         self.arrived.notify_all();
         Ok(())
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn locked(&self) -> MutexGuard<'_, Current> {

@@ -9,11 +9,11 @@ use crate::store::ring_error::RingDirError;
 
 impl Rings for RingWatch {
     fn digest(&self) -> Option<RingDigest> {
-        self.locked().ring.as_ref().map(|in_use| RingDigest { ring: in_use.id, digest: in_use.digest })
+        self.told().digest
     }
 
     fn bytes(&self) -> Option<Vec<u8>> {
-        self.locked().ring.as_ref()?.sealed.own().map(<[u8]>::to_vec)
+        self.told().bytes.clone()
     }
 
     fn merge(&self, bytes: &[u8]) -> Result<(), RingRefused> {
@@ -35,7 +35,7 @@ impl Rings for RingWatch {
     }
 
     fn confirmed(&self, ago: Duration) {
-        let looked = self.locked().looked;
+        let looked = self.told().looked;
         if let Some(looked) = looked {
             (self.confirm)(ago.max(looked.elapsed()));
         }
@@ -54,7 +54,7 @@ impl RingWatch {
             return Ok(None);
         }
         ring.merge(theirs).map_err(|_| RingRefused::Other)?;
-        Ok((ring.digest() != in_use.digest).then_some(ring))
+        Ok((self.told().digest.map(|told| told.digest) != Some(ring.digest())).then_some(ring))
     }
 
     /// Uses `ring`, which came as `bytes`, from memory alone, since it can't be written.
