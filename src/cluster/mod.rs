@@ -5,10 +5,10 @@
 //! (with the age of what is known), `repair`, `floor`, `sharing` (of the ring), `clocks`, `members`. The page
 //! [`replication`](crate::manual::replication) says what they do and why.
 
-pub mod custodian;
 mod asks;
 mod clocks;
 mod compare;
+pub mod custodian;
 mod floor;
 pub mod member;
 mod members;

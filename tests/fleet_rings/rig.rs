@@ -52,6 +52,7 @@ pub struct Net {
     uptime: AtomicU64,
     nodes: Vec<OnceLock<Mutex<Node>>>,
     down: Mutex<Vec<usize>>,
+    looked: Mutex<HashMap<usize, u64>>,
     queue: Mutex<VecDeque<(usize, Vec<u8>)>>,
     spreads: Mutex<HashMap<(usize, PushId), Spread>>,
 }
@@ -112,12 +113,17 @@ impl Fleet {
         self.net.uptime.fetch_add(millis(by), Ordering::Relaxed);
         for n in 0..self.replicas.len() {
             if self.net.is_up(n) {
-                drop(self.replicas[n].watch.look());
+                let look = self.net.looks(n);
+                if look {
+                    drop(self.replicas[n].watch.look());
+                }
                 let actions = self.net.node(n).lock().expect("no panic").tick(self.net.now());
                 self.net.act(n, actions);
                 self.net.deliver();
-                self.replicas[n].custodian.tick(self.net.now().uptime);
-                self.net.deliver();
+                if look {
+                    self.replicas[n].custodian.tick(self.net.now().uptime);
+                    self.net.deliver();
+                }
             }
         }
     }
@@ -220,6 +226,7 @@ impl Net {
             uptime: AtomicU64::new(1_000_000),
             nodes: (0..size).map(|_| OnceLock::new()).collect(),
             down: Mutex::default(),
+            looked: Mutex::default(),
             queue: Mutex::default(),
             spreads: Mutex::default(),
         }
@@ -231,6 +238,16 @@ impl Net {
 
     pub fn node(&self, n: usize) -> &Mutex<Node> {
         self.nodes[n].get().expect("made at the start")
+    }
+
+    /// Whether a second has passed since this was asked last of a replica.
+    fn looks(&self, n: usize) -> bool {
+        let (now, mut looked) = (self.uptime.load(Ordering::Relaxed), self.looked.lock().expect("no panic"));
+        let due = looked.get(&n).is_none_or(|at| now - at >= 1_000);
+        if due {
+            looked.insert(n, now);
+        }
+        due
     }
 
     fn is_up(&self, n: usize) -> bool {
