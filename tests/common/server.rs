@@ -59,20 +59,30 @@ impl Server {
 
     /// With this configuration.
     pub fn with(config: &str) -> Self {
-        Self::new(config, "", None)
+        Self::new(config, "", None, None)
+    }
+
+    /// With nothing configured, and orders on the ring carried out by `custodian`.
+    pub fn with_custodian(custodian: Arc<dyn Custodian>) -> Self {
+        Self::new("", "", None, Some(custodian))
     }
 
     /// As [`Server::with`], and with these credentials beside [`CREDENTIAL`].
     pub fn with_credentials(config: &str, credentials: &str) -> Self {
-        Self::new(config, credentials, None)
+        Self::new(config, credentials, None, None)
     }
 
     /// Another replica with the key ring of `other`, and facts of its own.
     pub fn with_ring_of(other: &Self, config: &str) -> Self {
-        Self::new(config, "", Some(Arc::clone(&other.dir)))
+        Self::new(config, "", Some(Arc::clone(&other.dir)), None)
     }
 
-    fn new(config: &str, credentials: &str, dir: Option<Arc<tempfile::TempDir>>) -> Self {
+    fn new(
+        config: &str,
+        credentials: &str,
+        dir: Option<Arc<tempfile::TempDir>>,
+        custodian: Option<Arc<dyn Custodian>>,
+    ) -> Self {
         let dir = dir.unwrap_or_else(|| {
             let dir = tempfile::tempdir().expect("a directory for the test");
             let ring = KeyRing::init(&SystemEntropy::new(), start_of_time()).expect("random bytes");
@@ -109,7 +119,7 @@ impl Server {
         let metrics = Metrics::new();
         let service = Arc::new(Service {
             sessions,
-            custodian: Arc::clone(&watch) as Arc<dyn Custodian>,
+            custodian: custodian.unwrap_or_else(|| Arc::clone(&watch) as Arc<dyn Custodian>),
             readiness,
             site,
             credentials,

@@ -74,7 +74,7 @@ fn missing(receipt: &Receipt) -> String {
         return format!("key {} has no time yet; a majority of the core has to be up for that", receipt.key);
     }
     format!(
-        "key {} is not everywhere yet: {} lacks it. It gets there by itself; `keys rotate --wait` again tells when",
+        "key {} has not come everywhere yet; it is missing at {}. It gets there by itself; `keys rotate --wait` again tells when",
         receipt.key,
         names.join(", ")
     )
