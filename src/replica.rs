@@ -217,7 +217,7 @@ impl Member {
             "other-ring" => Some("has the key ring of another deployment: give it the right keys and cluster secret"),
             "other-realms" => Some("serves other realms: give every replica the same ones"),
             "other-protocol" => Some("speaks a protocol that this release can't read: finish the upgrade"),
-            _ if self.clock_offset_ms.is_some_and(|offset| offset.unsigned_abs() > CLOCK_ERROR_MS) => {
+            _ if self.clock_offset_ms.is_some_and(|offset| u128::from(offset.unsigned_abs()) > CLOCK_ERROR_MS) => {
                 Some("its clock is off: look at its time synchronisation")
             }
             _ if !self.complete => Some("is not complete: it still learns from the others"),
@@ -229,7 +229,7 @@ impl Member {
 }
 
 /// As `CLOCK_ERROR`, by which facts are dated.
-const CLOCK_ERROR_MS: u64 = crate::revocation::CLOCK_ERROR.as_millis() as u64;
+const CLOCK_ERROR_MS: u128 = crate::revocation::CLOCK_ERROR.as_millis();
 
 #[cfg(test)]
 mod tests {

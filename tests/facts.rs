@@ -5,6 +5,8 @@
 mod budget;
 #[path = "facts/file.rs"]
 mod file;
+#[path = "facts/fleet.rs"]
+mod fleet;
 #[path = "facts/kept.rs"]
 mod kept;
 #[path = "facts/revived.rs"]

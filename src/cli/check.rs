@@ -2,7 +2,7 @@
 
 use clap::Args;
 use sealpass::cluster::member::Role;
-use sealpass::config::{AuditTo, DEFAULT_FILE, Membership};
+use sealpass::config::{AuditTo, DEFAULT_FILE, Membership, Site};
 use sealpass::http::Credentials;
 
 use super::{Common, Failure, facts, say};
@@ -36,20 +36,7 @@ impl Check {
         let ring = if joins { dir.cluster_secret().map(|_| None)? } else { Some(dir.load()?) };
         say(format_args!("public   {}", settings.public.listen))?;
         say(format_args!("control  {}", settings.control.listen))?;
-        for realm in site.realms() {
-            if !site.policies().any(|(_, policy)| policy.realm.realm.name() == realm.realm.name()) {
-                say(format_args!("warning  realm.{}: no policy asks for it", realm.realm.name().as_str()))?;
-            }
-            say(format_args!(
-                "realm    {}: cookie {}{}",
-                realm.realm.name().as_str(),
-                realm.realm.cookie().as_str(),
-                realm.cookie.attributes
-            ))?;
-        }
-        for (name, policy) in site.policies() {
-            say(format_args!("policy   {name}: realm {}", policy.realm.realm.name().as_str()))?;
-        }
+        show_site(&site)?;
         if settings.audit.to != AuditTo::None {
             say(format_args!("audit    {}", settings.audit.to))?;
         }
@@ -84,4 +71,22 @@ fn show_membership(membership: &Membership) -> Result<(), Failure> {
     say(format_args!("cluster  {name}: {role}"))?;
     say(format_args!("         listens on {} (UDP); others at {}", membership.listen, membership.peers.join(", ")))?;
     membership.warnings().iter().try_for_each(|warning| say(format_args!("warning  {warning}")))
+}
+
+fn show_site(site: &Site) -> Result<(), Failure> {
+    for realm in site.realms() {
+        if !site.policies().any(|(_, policy)| policy.realm.realm.name() == realm.realm.name()) {
+            say(format_args!("warning  realm.{}: no policy asks for it", realm.realm.name().as_str()))?;
+        }
+        say(format_args!(
+            "realm    {}: cookie {}{}",
+            realm.realm.name().as_str(),
+            realm.realm.cookie().as_str(),
+            realm.cookie.attributes
+        ))?;
+    }
+    for (name, policy) in site.policies() {
+        say(format_args!("policy   {name}: realm {}", policy.realm.realm.name().as_str()))?;
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@
 //! (`EX_USAGE` of sysexits.h).
 
 mod check;
+mod cluster;
 mod credential;
 mod facts;
 mod keys;
@@ -58,6 +59,9 @@ enum Command {
     Check(check::Check),
     /// Make the key ring, look at it, rotate its keys
     Keys(keys::Keys),
+    /// Look at the replicas of a fleet
+    #[command(subcommand)]
+    Cluster(cluster::Cluster),
     /// Look into a token
     #[command(subcommand)]
     Token(token::Token),
@@ -110,6 +114,7 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => serve.run(&common),
         Command::Check(check) => check.run(&common),
         Command::Keys(keys) => keys.run(&common),
+        Command::Cluster(cluster) => cluster.run(&common),
         Command::Token(token) => token.run(&common),
         Command::Credential(credential) => credential.run(),
     };

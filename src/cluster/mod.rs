@@ -8,6 +8,7 @@
 mod asks;
 mod clocks;
 mod compare;
+pub mod custodian;
 pub mod fleet;
 mod floor;
 pub mod link;

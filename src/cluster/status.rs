@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use super::fleet::Fleet;
 use super::member::{Core, Name, Role};
@@ -115,9 +114,9 @@ fn why(reason: NotReady, core: &Core) -> Why {
             ),
         ),
         NotReady::ClockOff(ahead) => {
-            let side = if ahead < 0 { "behind" } else { "ahead of" };
+            let way = if ahead < 0 { "behind" } else { "ahead of" };
             let by = ahead.unsigned_abs();
-            Why::new("clock-off", format!("its clock is {by} ms {side} the others'; look at its time synchronisation"))
+            Why::new("clock-off", format!("its clock is {by} ms {way} the others'; look at its time synchronisation"))
         }
         NotReady::ClockUnknown => Why::new(
             "clock-unknown",
@@ -211,10 +210,14 @@ fn counted(of_node: node::Counters, strangers: u64) -> Counters {
 }
 
 /// For how long an answer to [`Replica::is_cut_off`] holds: requests don't wait for the node's lock.
-const LOOK_MS: u64 = Duration::from_millis(50).as_millis() as u64;
+const LOOK_MS: u64 = 50;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use Likeness::{Differs, Other, Same, Unknown};
+
     use super::*;
 
     fn own() -> Own {
@@ -287,7 +290,6 @@ mod tests {
             let Member { ring, facts, realms, duplicate, ready, .. } = member(&of, &own().core);
             (ring, facts, realms, duplicate, ready)
         };
-        use Likeness::{Differs, Other, Same, Unknown};
         assert_eq!(told(Standing::Good, |_| ()), (Same, Same, Same, false, true));
         assert_eq!(told(Standing::Good, |m| m.ring_in_step = false), (Differs, Same, Same, false, true));
         assert_eq!(told(Standing::Good, |m| m.facts_in_step = false), (Same, Differs, Same, false, true));

@@ -55,6 +55,11 @@ pub enum Availability {
 impl ClusterSettings {
     /// How long a call waits for the others where nothing else is said.
     pub const WAIT: Duration = Duration::from_secs(2);
+
+    /// Whether there are others.
+    pub fn is_of_many(&self) -> bool {
+        self.size > 1 || self.role == ClusterRole::Edge
+    }
 }
 
 impl Default for ClusterSettings {

@@ -43,6 +43,19 @@ pub struct Server {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What stands for other replicas.
+struct Others<'a> {
+    facts: Box<dyn FnOnce(CachedFacts) -> Arc<dyn FactStore> + 'a>,
+    readiness: Readiness,
+    custodian: Option<Arc<dyn Custodian>>,
+}
+
+impl Others<'_> {
+    fn none() -> Self {
+        Self { facts: Box::new(alone), readiness: Readiness::new(), custodian: None }
+    }
+}
+
 /// A session as the application was given it.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -60,36 +73,35 @@ impl Server {
 
     /// With this configuration.
     pub fn with(config: &str) -> Self {
-        Self::new(config, "", None, alone, Readiness::new())
+        Self::new(config, "", None, Others::none())
     }
 
     /// As [`Server::with`], and with these credentials beside [`CREDENTIAL`].
     pub fn with_credentials(config: &str, credentials: &str) -> Self {
-        Self::new(config, credentials, None, alone, Readiness::new())
+        Self::new(config, credentials, None, Others::none())
     }
 
     /// Another replica with the key ring of `other`, and facts of its own.
     pub fn with_ring_of(other: &Self, config: &str) -> Self {
-        Self::new(config, "", Some(Arc::clone(&other.dir)), alone, Readiness::new())
+        Self::new(config, "", Some(Arc::clone(&other.dir)), Others::none())
+    }
+
+    /// With nothing configured, and orders on the ring carried out by `custodian`.
+    pub fn with_custodian(custodian: Arc<dyn Custodian>) -> Self {
+        Self::new("", "", None, Others { custodian: Some(custodian), ..Others::none() })
     }
 
     /// With its facts behind something that stands for other replicas.
     pub fn among(config: &str, others: impl FnOnce(CachedFacts) -> Arc<dyn FactStore>) -> Self {
-        Self::new(config, "", None, others, Readiness::new())
+        Self::new(config, "", None, Others { facts: Box::new(others), ..Others::none() })
     }
 
     /// Ready when `readiness` says so.
     pub fn when(config: &str, readiness: Readiness) -> Self {
-        Self::new(config, "", None, alone, readiness)
+        Self::new(config, "", None, Others { readiness, ..Others::none() })
     }
 
-    fn new(
-        config: &str,
-        credentials: &str,
-        dir: Option<Arc<tempfile::TempDir>>,
-        others: impl FnOnce(CachedFacts) -> Arc<dyn FactStore>,
-        readiness: Readiness,
-    ) -> Self {
+    fn new(config: &str, credentials: &str, dir: Option<Arc<tempfile::TempDir>>, others: Others<'_>) -> Self {
         let dir = dir.unwrap_or_else(|| {
             let dir = tempfile::tempdir().expect("a directory for the test");
             let ring = KeyRing::init(&SystemEntropy::new(), start_of_time()).expect("random bytes");
@@ -111,13 +123,13 @@ impl Server {
         let ring = RingDir::new(dir.path(), None).load().expect("a ring");
         let entropy = Arc::new(SystemEntropy::new());
         let keys = Keys::new(&ring, &*entropy).expect("random bytes");
-        let facts = others(CachedFacts::new(Arc::clone(&shared)));
+        let facts = (others.facts)(CachedFacts::new(Arc::clone(&shared)));
         let site = Site::new(&settings).expect("a right configuration");
         let sessions =
             Arc::new(Sessions::new(keys, facts, Arc::clone(&shared), Arc::clone(&entropy) as Arc<dyn Entropy>));
         let office = RingOffice::new(RingDir::new(dir.path(), None), site.timing(), site.longest(), shared, entropy);
         office.note_limits().expect("writable");
-        let readiness = Arc::new(readiness);
+        let readiness = Arc::new(others.readiness);
         let (user, ready) = (Arc::clone(&sessions), Arc::clone(&readiness));
         let watch =
             RingWatch::new(office, move |_, keys| user.replace_keys(keys), move |_| ready.confirm_ring(LIMIT * 100));
@@ -126,7 +138,7 @@ impl Server {
         let metrics = Metrics::new();
         let service = Arc::new(Service {
             sessions,
-            custodian: Arc::clone(&watch) as Arc<dyn Custodian>,
+            custodian: others.custodian.unwrap_or_else(|| Arc::clone(&watch) as Arc<dyn Custodian>),
             readiness,
             site,
             credentials,

@@ -1,4 +1,4 @@
-//! A custodian that asks a running service.
+//! A running service, asked over its control listener; it serves as a custodian.
 
 use std::path::Path;
 use std::time::Duration;
@@ -46,6 +46,12 @@ impl Remote {
         Ok(Self { url: url.trim_end_matches('/').to_owned(), credential: text, agent })
     }
 
+    /// What `GET /v1/…` answers.
+    pub fn get<T: DeserializeOwned>(&self, call: &str) -> Result<T, CustodyError> {
+        let request = self.agent.get(format!("{}/v1/{call}", self.url));
+        self.read(request.header("Authorization", format!("Bearer {}", self.credential)).call())
+    }
+
     fn post<T: DeserializeOwned>(&self, call: &str, body: &impl Serialize) -> Result<T, CustodyError> {
         let body = serde_json::to_string(body).map_err(|error| self.failed(&error.to_string()))?;
         let request = self.agent.post(format!("{}/v1/keys/{call}", self.url));
@@ -80,25 +86,24 @@ impl Remote {
 
 impl Custodian for Remote {
     fn report(&self) -> Result<Report, CustodyError> {
-        let request = self.agent.get(format!("{}/v1/keys", self.url));
-        self.read(request.header("Authorization", format!("Bearer {}", self.credential)).call())
+        self.get("keys")
     }
 
     fn carry_out(&self, task: Task, dry_run: bool) -> Result<Receipt, CustodyError> {
         match task {
-            Task::Order(Order::Rotate { after }) => {
-                self.post("rotate", &AskedRotate { after_seconds: after.map(|after| after.as_secs()), dry_run })
+            Task::Order(Order::Rotate { after }) => self.post("rotate", &AskedRotate::new(after, dry_run)),
+            // The service takes both steps of a rotation itself.
+            Task::Order(Order::Propose | Order::Date { .. }) => {
+                Err(self.failed("a service is asked to rotate, and not for a step of that"))
             }
-            Task::Order(Order::Postpone { until }) => {
-                self.post("postpone", &AskedPostpone { until: until.rfc3339(), dry_run })
-            }
+            Task::Order(Order::Postpone { until }) => self.post("postpone", &AskedPostpone::new(until, dry_run)),
             Task::Order(Order::Revoke { kid }) => {
-                self.post("revoke", &AskedOfKey { key: kid.to_string(), force: false, dry_run })
+                self.post("revoke", &AskedOfKey::new(kid.to_string(), false, dry_run))
             }
             Task::Order(Order::Destroy { kid, force }) => {
-                self.post("destroy", &AskedOfKey { key: kid.to_string(), force, dry_run })
+                self.post("destroy", &AskedOfKey::new(kid.to_string(), force, dry_run))
             }
-            Task::ReplaceRing => self.post("replace-ring", &AskedReplace { dry_run }),
+            Task::ReplaceRing => self.post("replace-ring", &AskedReplace::new(dry_run)),
         }
     }
 }

@@ -1,0 +1,138 @@
+//! `sealpass cluster status`: every replica in one table, as one of them sees the others.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use sealpass::replica::{ClusterReport, Likeness, Member};
+
+use super::keys::remote::Remote;
+use super::{Common, Failure, say};
+
+/// Look at the replicas of a fleet
+#[derive(Debug, Subcommand)]
+pub enum Cluster {
+    /// Show every replica: its role, whether it answers, its clock, whether keys and endings are in step
+    ///
+    /// Asks one replica, which says what it knows of the others. Exit code 0 if all is well, 1 if not.
+    Status(Status),
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// The control listener of a replica [default: that of the configuration]
+    #[arg(long, value_name = "URL")]
+    control: Option<String>,
+    /// The file with a credential of the scope admin
+    #[arg(long, value_name = "FILE")]
+    credential: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Cluster {
+    pub fn run(&self, common: &Common) -> Result<(), Failure> {
+        let Self::Status(status) = self;
+        status.run(common)
+    }
+}
+
+impl Status {
+    fn run(&self, common: &Common) -> Result<(), Failure> {
+        let url = match &self.control {
+            Some(url) => url.clone(),
+            None => format!("http://{}", common.settings(&[])?.control.listen),
+        };
+        let report: ClusterReport = Remote::new(&url, &self.credential)?.get("cluster")?;
+        if self.json {
+            let text = serde_json::to_string_pretty(&report);
+            say(text.map_err(|error| Failure::Io { what: "can't be shown".to_owned(), error: error.into() })?)?;
+        } else {
+            say(table(&report))?;
+        }
+        if report.is_well() { Ok(()) } else { Err(Failure::Refused("not all is well with the replicas".to_owned())) }
+    }
+}
+
+fn table(report: &ClusterReport) -> String {
+    let head = ["replica", "role", "release", "answers", "heard", "age", "clock", "keys", "endings"];
+    let mut rows = vec![head.map(str::to_owned)];
+    rows.extend(report.members.iter().map(row));
+    let widths: Vec<_> =
+        (0..head.len()).map(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or_default()).collect();
+    let line = |row: &[String; 9]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}  "));
+        cells.collect::<String>().trim_end().to_owned()
+    };
+    let mut lines: Vec<_> = rows.iter().map(line).collect();
+    lines.push(String::new());
+    for why in &report.why {
+        lines.push(format!("{} does not answer: {}.", plain(&report.name), plain(&why.text)));
+    }
+    // Of itself it has said why already, and better.
+    for member in report.members.iter().filter(|member| report.why.is_empty() || member.standing != "self") {
+        lines.extend(member.problem().map(|problem| format!("{} {problem}.", plain(&member.name))));
+    }
+    if report.counters.pending > 0 {
+        lines.push(format!("{} endings wait for a majority.", report.counters.pending));
+    }
+    if report.counters.strangers > 0 {
+        lines.push(format!(
+            "{} messages did not open: somebody there has another cluster secret.",
+            report.counters.strangers
+        ));
+    }
+    lines.extend(report.is_well().then(|| summary(report)));
+    lines.join("\n")
+}
+
+fn summary(report: &ClusterReport) -> String {
+    let edges = report.members.iter().filter(|member| member.role == "edge").count();
+    match (report.size, edges) {
+        (1, 0) => "This replica is alone, and answers.".to_owned(),
+        (size, 0) => format!("All is well: {size} of {size} replicas answer."),
+        (size, edges) => format!("All is well: {size} of {size} replicas of the core answer, and {edges} at the edge."),
+    }
+}
+
+fn row(member: &Member) -> [String; 9] {
+    let or_dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+    let own = member.standing == "self";
+    [
+        plain(&member.name),
+        plain(&member.role),
+        or_dash(plain(&member.release)),
+        if member.ready { "yes" } else { "no" }.to_owned(),
+        if own { "itself".to_owned() } else { or_dash(member.heard_ms_ago.map(ago).unwrap_or_default()) },
+        or_dash(member.view_age_ms.map(seconds).unwrap_or_default()),
+        or_dash(member.clock_offset_ms.map(|offset| format!("{offset:+} ms")).unwrap_or_default()),
+        likeness(member.ring).to_owned(),
+        likeness(member.facts).to_owned(),
+    ]
+}
+
+fn likeness(of: Likeness) -> &'static str {
+    match of {
+        Likeness::Same => "same",
+        Likeness::Differs => "differ",
+        Likeness::Other => "others'",
+        Likeness::Unknown => "-",
+    }
+}
+
+fn ago(millis: u64) -> String {
+    format!("{} ago", seconds(millis))
+}
+
+fn seconds(millis: u64) -> String {
+    match millis {
+        0..60_000 => format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
+        60_000..7_200_000 => format!("{} min", millis / 60_000),
+        _ => format!("{} h", millis / 3_600_000),
+    }
+}
+
+/// What a service says is one line of text, whatever it is.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
