@@ -17,6 +17,7 @@ use super::site_error::SiteError;
 use crate::claims::{CookieName, RealmName, check_name};
 use crate::keyring::Timing;
 use crate::revocation::Longest;
+use crate::secret::sha256;
 use crate::sessions::{Lifetimes, Realm};
 
 /// All realms and policies, by name.
@@ -26,6 +27,7 @@ pub struct Site {
     timing: Timing,
     policies: BTreeMap<String, Policy>,
     trusted_proxies: Vec<IpNet>,
+    wait_timeout: Duration,
 }
 
 /// A realm, and how it shows on the web.
@@ -105,12 +107,25 @@ impl Site {
         }
         let timing = Timing::new(settings.rotation.confirm_within).map_err(SiteError::Rotation)?;
         let trusted_proxies = csrf::networks(&settings.trusted_proxies).map_err(SiteError::Network)?;
-        Ok(Self { realms, timing, policies, trusted_proxies })
+        let wait_timeout = settings.cluster.wait_timeout;
+        Ok(Self { realms, timing, policies, trusted_proxies, wait_timeout })
     }
 
     /// The times of a rotation.
     pub fn timing(&self) -> Timing {
         self.timing
+    }
+
+    /// How long a call waits for other replicas if it does not say.
+    pub fn wait_timeout(&self) -> Duration {
+        self.wait_timeout
+    }
+
+    /// What replicas of one fleet have in common: the names of all realms and of their cookies.
+    pub fn digest(&self) -> [u8; 32] {
+        let names = self.realms.values().map(|site| (site.realm.name().as_str(), site.realm.cookie().as_str()));
+        // No name has a line break in it, nor an equals sign.
+        sha256(names.map(|(realm, cookie)| format!("{realm}={cookie}\n")).collect::<String>().as_bytes())
     }
 
     /// The longest lifetime and the longest idle limit of any session.
@@ -340,6 +355,28 @@ mod tests {
     fn two_realms_need_two_cookies() {
         let second = |settings: &mut Settings| drop(settings.realm.insert("b".to_owned(), RealmSettings::default()));
         assert!(site(second).expect_err("one cookie").contains("the same cookie name"));
+    }
+
+    #[test]
+    fn replicas_have_realms_and_their_cookies_in_common() {
+        let plain = site(|_| ()).expect("right").digest();
+        let same = site(|settings| {
+            settings.realm.get_mut("default").expect("there").idle = Duration::from_secs(60);
+            settings.policy.clear();
+            settings.cluster.wait_timeout = Duration::from_secs(7);
+        });
+        assert_eq!(same.as_ref().map(Site::digest), Ok(plain));
+        assert_eq!(same.map(|site| site.wait_timeout()), Ok(Duration::from_secs(7)));
+        let named = |realm: &str, name: &str| {
+            site(|settings| {
+                settings.realm.insert(realm.to_owned(), RealmSettings::default());
+                settings.realm.get_mut(realm).expect("there").cookie.name = name.to_owned();
+            })
+            .map(|site| site.digest())
+        };
+        assert_ne!(named("default", "__Host-b"), Ok(plain));
+        assert_ne!(named("b", "__Host-b"), Ok(plain));
+        assert_ne!(named("b", "__Host-b"), named("c", "__Host-b"));
     }
 
     #[test]

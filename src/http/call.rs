@@ -20,7 +20,7 @@ pub async fn call<T: DeserializeOwned>(
     body: web::Payload,
     then: impl FnOnce(&Grant, T) -> Result<Pending<HttpResponse>, Problem>,
 ) -> HttpResponse {
-    let then = async |grant: &Grant, asked| Patience::usual().settled(service, then(grant, asked)).await;
+    let then = async |grant: &Grant, asked| Patience::usual(service).settled(service, then(grant, asked)).await;
     call_for(Scope::App, service, request, body, then).await
 }
 

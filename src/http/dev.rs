@@ -73,7 +73,7 @@ async fn helper(service: &Service, request: &HttpRequest, body: web::Payload) ->
     if !browser::is_meant(request, site) {
         return Ok(empty(StatusCode::FORBIDDEN));
     }
-    let (limit, patience) = (usize::try_from(MAX_BODY).unwrap_or(usize::MAX), Patience::usual());
+    let (limit, patience) = (usize::try_from(MAX_BODY).unwrap_or(usize::MAX), Patience::usual(service));
     match request.path() {
         "/dev/login" => {
             let asked: Issue = read(request, body, limit).await?;

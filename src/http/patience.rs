@@ -25,12 +25,12 @@ pub struct Patience {
 
 impl Patience {
     /// Until a majority holds it, for as long as nobody said otherwise. The time runs from here on.
-    pub fn usual() -> Self {
-        Self { wait: Wait::Majority, begun: Instant::now(), within: USUAL }
+    pub fn usual(service: &Service) -> Self {
+        Self { wait: Wait::Majority, begun: Instant::now(), within: service.site.wait_timeout() }
     }
 
     /// As the body of a call says.
-    pub fn of(wait: Option<&str>, timeout_ms: Option<u64>) -> Result<Self, Problem> {
+    pub fn of(service: &Service, wait: Option<&str>, timeout_ms: Option<u64>) -> Result<Self, Problem> {
         let wait = match wait {
             None | Some("majority") => Wait::Majority,
             Some("local") => Wait::Local,
@@ -38,11 +38,11 @@ impl Patience {
             Some(_) => return Err(problems::unusable("wait", "is local, majority or all")),
         };
         let within = match timeout_ms {
-            None => USUAL,
+            None => service.site.wait_timeout(),
             Some(millis @ 1..=LONGEST_MS) => Duration::from_millis(millis),
             Some(_) => return Err(problems::unusable("timeout_ms", &format!("lies between 1 and {LONGEST_MS}"))),
         };
-        Ok(Self { wait, within, ..Self::usual() })
+        Ok(Self { wait, within, ..Self::usual(service) })
     }
 
     /// Learns what others know before a session begins or changes.
@@ -158,5 +158,4 @@ pub fn of_unsettled(error: Unsettled) -> Problem {
     }
 }
 
-const USUAL: Duration = Duration::from_secs(2);
 const LONGEST_MS: u64 = 30_000;

@@ -93,7 +93,7 @@ pub async fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
         }
     }
     // Whatever became of it, the cookie goes.
-    *response.status_mut() = match Patience::usual().reached(service, ended).await {
+    *response.status_mut() = match Patience::usual(service).reached(service, ended).await {
         Ok(None) => StatusCode::NO_CONTENT,
         Ok(Some(reached)) if reached.status() == StatusCode::OK => StatusCode::NO_CONTENT,
         Ok(Some(late)) => late.status(),

@@ -25,7 +25,7 @@ pub(super) async fn revoke_subjects(
 ) -> HttpResponse {
     call_for(Scope::App, &service, &request, body, async |grant: &Grant, asked: Subjects| {
         let site = realm(&service, grant, &asked.realm)?;
-        let patience = Patience::of(asked.wait.as_deref(), asked.timeout_ms)?;
+        let patience = Patience::of(&service, asked.wait.as_deref(), asked.timeout_ms)?;
         match (&asked.subject, &asked.subjects, &asked.keep) {
             (Some(subject), None, Some(keep)) => end_others(&service, patience, grant.by(), site, subject, keep).await,
             (None, Some(_), Some(_)) => Err(problems::unusable("keep", "is for one subject; name it in subject")),
@@ -48,7 +48,7 @@ pub(super) async fn outdate_subjects(
 ) -> HttpResponse {
     call_for(Scope::App, &service, &request, body, async |grant: &Grant, asked: Subjects| {
         let site = realm(&service, grant, &asked.realm)?;
-        let patience = Patience::of(asked.wait.as_deref(), asked.timeout_ms)?;
+        let patience = Patience::of(&service, asked.wait.as_deref(), asked.timeout_ms)?;
         if asked.keep.is_some() {
             return Err(problems::unusable("keep", "is for /v1/subjects/revoke: here no session ends"));
         }
@@ -67,7 +67,7 @@ pub(super) async fn revoke_handles(
 ) -> HttpResponse {
     call_for(Scope::App, &service, &request, body, async |grant: &Grant, asked: Handles| {
         let site = realm(&service, grant, &asked.realm)?;
-        let patience = Patience::of(asked.wait.as_deref(), asked.timeout_ms)?;
+        let patience = Patience::of(&service, asked.wait.as_deref(), asked.timeout_ms)?;
         let end = async |handle: &str| end(&service, patience, grant.by(), site, Group::Handle(handle)).await;
         let (one, many) = (asked.handle.as_deref(), asked.handles.as_deref());
         let names = Names { one: "handle", list: "handles", done: "ended" };
@@ -79,7 +79,7 @@ pub(super) async fn revoke_handles(
 /// Everybody logs in again: in one realm, or in all. Which one has to be said, so that an empty body ends nothing.
 pub(super) async fn raise_floor(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     call_for(Scope::Admin, &service, &request, body, async |grant: &Grant, asked: Floor| {
-        let patience = Patience::of(asked.wait.as_deref(), asked.timeout_ms)?;
+        let patience = Patience::of(&service, asked.wait.as_deref(), asked.timeout_ms)?;
         let raised = match (&asked.realm, asked.all) {
             (Some(name), None) => {
                 let realm = &realm(&service, grant, name)?.realm;
@@ -161,7 +161,7 @@ pub(in crate::http) async fn of_own_subject(
     cookie: &str,
     what: Own,
 ) -> Result<HttpResponse, Problem> {
-    let patience = Patience::usual();
+    let patience = Patience::usual(&service);
     let own = |session: &Session<'_>| Ok(session.claims.subject.map(str::to_owned));
     let subject = with_session(service, site, None, Some(cookie), own)?.ok_or_else(problems::no_session)?;
     match what {

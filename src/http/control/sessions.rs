@@ -26,7 +26,7 @@ use crate::telemetry::{By, Kind};
 
 pub(super) async fn issue(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     call_for(Scope::App, &service, &request, body, async |grant: &Grant, asked: Issue| {
-        let (site, patience) = (realm(&service, grant, &asked.realm)?, Patience::usual());
+        let (site, patience) = (realm(&service, grant, &asked.realm)?, Patience::usual(&service));
         let issued = issue_in(&service, patience, grant.by(), site, &asked).await;
         patience.settled(&service, issued).await
     })
@@ -107,7 +107,7 @@ pub(super) async fn rotate(service: web::Data<Service>, request: HttpRequest, bo
 
 async fn change(service: web::Data<Service>, request: HttpRequest, body: web::Payload, new_id: bool) -> HttpResponse {
     call_for(Scope::App, &service, &request, body, async |grant: &Grant, asked: Update| {
-        let patience = Patience::usual();
+        let patience = Patience::usual(&service);
         let site = realm(&service, grant, &asked.realm)?;
         let grace = Duration::from_secs(asked.grace_seconds.unwrap_or_default());
         if asked.grace_seconds.is_some() && !new_id {
@@ -171,7 +171,7 @@ pub(in crate::http) async fn change_in(
 pub(super) async fn revoke(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     call_for(Scope::App, &service, &request, body, async |grant: &Grant, asked: Revoke| {
         let site = realm(&service, grant, &asked.realm)?;
-        let patience = Patience::of(asked.wait.as_deref(), asked.timeout_ms)?;
+        let patience = Patience::of(&service, asked.wait.as_deref(), asked.timeout_ms)?;
         match (&asked.session_id, &asked.session_ids, &asked.token, &asked.cookie) {
             (Some(_), None, None, None) | (None, Some(_), None, None) => {
                 let (one, many) = (asked.session_id.as_deref(), asked.session_ids.as_deref());
