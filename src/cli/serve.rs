@@ -1,7 +1,8 @@
 //! `sealpass serve`: put the parts together and run.
 
+mod dev;
+
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -9,13 +10,13 @@ use actix_web::rt::System;
 use clap::Args;
 use sealpass::clock::{Clock, SteadyClock, SystemClock};
 use sealpass::cluster::member::Role;
-use sealpass::config::{Membership, RealmSettings, Settings, Site};
+use sealpass::config::{Membership, Settings, Site};
 use sealpass::entropy::{Entropy, SystemEntropy};
-use sealpass::http::{Credentials, NewCredential, Readiness, Running, Service, start};
+use sealpass::http::{Credentials, Readiness, Service, start};
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::revocation::{FactStore, Kept};
 use sealpass::sessions::Sessions;
-use sealpass::store::{Begin, CachedFacts, RingDir, RingOffice, RingWatch, create_private, read_private};
+use sealpass::store::{Begin, CachedFacts, RingDir, RingOffice, RingWatch};
 use sealpass::telemetry::{self, Audit, Metrics};
 
 use super::{Common, Failure, facts, say};
@@ -66,7 +67,7 @@ impl Serve {
         let own = [("public.listen", text(self.public)), ("control.listen", text(self.control))];
         let mut settings = common.settings(&[&own[..], &self.fleet.flags()].concat())?;
         if self.dev {
-            for_dev(&mut settings)?;
+            dev::configure(&mut settings)?;
         }
         let site = Common::site(&settings)?;
         let membership = Common::membership(&settings)?;
@@ -80,11 +81,17 @@ impl Serve {
             dir.init(&KeyRing::init(&SystemEntropy::new(), SystemClock.now())?, &SystemEntropy::new())?;
             eprintln!("sealpass: made a key ring for trying out in {}", settings.keys.display());
         }
-        let (service, kept) = self.service(&settings, site, &dir)?;
+        let (service, kept) = self.service(&settings, site, &dir, membership.as_ref())?;
         System::new().block_on(run(Arc::new(service), kept, &settings, self.dev))
     }
 
-    fn service(&self, settings: &Settings, site: Site, dir: &RingDir) -> Result<(Service, Kept), Failure> {
+    fn service(
+        &self,
+        settings: &Settings,
+        site: Site,
+        dir: &RingDir,
+        membership: Option<&Membership>,
+    ) -> Result<(Service, Kept), Failure> {
         let (clock, entropy) = (Arc::new(SteadyClock::new(Arc::new(SystemClock))), Arc::new(SystemEntropy::new()));
         let (ring, metrics) = (dir.load()?, Arc::new(Metrics::new()));
         let keys = Keys::new(&ring, &*entropy)?;
@@ -106,14 +113,14 @@ impl Serve {
         facts::keep_clean(Arc::clone(&facts))?;
         let sessions = Arc::new(Sessions::new(keys, Arc::clone(&facts) as Arc<dyn FactStore>, clock, entropy));
         known.get_or_init(|| Arc::downgrade(&sessions));
-        let readiness = Arc::new(Readiness::new());
+        let readiness = Arc::new(membership.map_or_else(Readiness::new, |member| Readiness::among(member.goes_on)));
         let custodian = watch(office, &sessions, facts, &readiness, &metrics)?;
         let mut credentials = match &settings.credentials {
             Some(path) => Credentials::load(path)?,
             None => Credentials::default(),
         };
         if self.dev {
-            credentials.add_all_powerful("dev", &dev_credential(&settings.keys)?);
+            credentials.add_all_powerful("dev", &dev::credential(&settings.keys)?);
         } else if settings.credentials.is_none() {
             tracing::warn!(
                 "no credentials are configured, so the control listener refuses every call; set `credentials`"
@@ -201,7 +208,7 @@ async fn run(service: Arc<Service>, kept: Kept, settings: &Settings, dev: bool) 
     let audit = service.audit.clone();
     let running = start(service, settings).map_err(|error| Failure::Io { what, error })?;
     if dev {
-        say(try_next(&running, &settings.keys))?;
+        say(dev::try_next(&running, &settings.keys))?;
     } else {
         eprintln!("sealpass: public on http://{}, control on http://{}", running.public, running.control);
     }
@@ -209,71 +216,6 @@ async fn run(service: Arc<Service>, kept: Kept, settings: &Settings, dev: bool) 
     let ended = running.until_stopped().await.map_err(stopped);
     audit.flush(LAST_EVENTS);
     ended
-}
-
-/// Loopback only, and pages of the service itself may post to it.
-fn for_dev(settings: &mut Settings) -> Result<(), Failure> {
-    for (name, address) in [("public", settings.public.listen), ("control", settings.control.listen)] {
-        if !address.ip().is_loopback() {
-            return Err(Failure::Refused(format!(
-                "--dev logs anybody in as anybody, so it listens on loopback only; {name} is {address}"
-            )));
-        }
-    }
-    if settings.realm.is_empty() {
-        let port = settings.public.listen.port();
-        let origins = ["127.0.0.1", "localhost"].map(|host| format!("http://{host}:{port}")).to_vec();
-        let realm = RealmSettings { public_origins: origins, ..RealmSettings::default() };
-        settings.realm.insert("default".to_owned(), realm);
-    }
-    Ok(())
-}
-
-/// The credential of the dev mode, made at its first start.
-fn dev_credential(keys: &Path) -> Result<String, Failure> {
-    let path = keys.join("dev.credential");
-    if !path.exists() {
-        let credential = NewCredential::generate(&SystemEntropy::new())?;
-        create_private(&path, credential.expose().as_bytes())?;
-    }
-    let bytes = read_private(&path, 1_024)?;
-    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
-    if text.is_empty() {
-        return Err(Failure::Refused(format!("{}: is empty or not text; delete it", path.display())));
-    }
-    Ok(text.to_owned())
-}
-
-/// What to type next: each line works as it is printed.
-fn try_next(running: &Running, keys: &Path) -> String {
-    let (public, control, dir) = (running.public, running.control, keys.display());
-    let credential = for_shell(&format!("{dir}/dev.credential"));
-    format!(
-        "Sealpass is running for trying out: loopback only, keys in {dir}/.
-
-  Open http://{public}/ and click through the life of a session, or in a second terminal:
-
-  # An application logs alice in; the cookie is kept in the file jar.
-  curl -sS -c jar http://{control}/v1/sessions -H \"Authorization: Bearer $(cat {credential})\" \\
-    -H 'Content-Type: application/json' -d '{{\"subject\": \"alice\", \"roles\": [\"editor\"]}}'
-
-  # A reverse proxy asks who is calling. 200, and the X-Session-… headers say who.
-  curl -i http://{public}/verify/ -H \"Cookie: $(awk '/__Host-sealpass/ {{print $6 \"=\" $7}}' jar)\"
-
-  # The browser logs out: 204.
-  curl -i -X POST http://{public}/logout -H 'Sec-Fetch-Site: same-origin' \\
-    -H \"Cookie: $(awk '/__Host-sealpass/ {{print $6 \"=\" $7}}' jar)\"
-
-  # Whoever kept the cookie has nothing: the second command now answers 401.
-
-"
-    )
-}
-
-/// One word to a shell, whatever characters are in it.
-fn for_shell(word: &str) -> String {
-    let plain = word.bytes().all(|c| c.is_ascii_alphanumeric() || b"/._-".contains(&c));
-    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// How long the last audit events may take.
