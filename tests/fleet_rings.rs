@@ -93,6 +93,23 @@ fn a_rotation_on_files_is_dated_by_those_that_run() {
 }
 
 #[test]
+fn of_several_that_could_date_a_key_one_does_and_another_if_that_one_is_down() {
+    let fleet = Fleet::new();
+    for down in [None, Some(0)] {
+        if let Some(down) = down {
+            fleet.set_down(down, true);
+        }
+        let before = fleet.orders();
+        let receipt = fleet.replicas[1].office().carry_out(Task::Order(ROTATE), false).expect("carried out");
+        fleet.advance(Duration::from_secs(20));
+        assert_eq!(fleet.orders() - before, 1, "{down:?}");
+        let report = fleet.replicas[2].custodian.report().expect("a ring");
+        assert_eq!(report.key(&receipt.key).map(|key| key.state.as_str()), Some("pending"), "{down:?}");
+        fleet.advance(Timing::DEFAULT.activation());
+    }
+}
+
+#[test]
 fn an_old_file_brings_nothing_back() {
     let fleet = Fleet::new();
     let (old, backup) = (fleet.active(), std::fs::read(fleet.replicas[1].file()).expect("there"));
