@@ -114,14 +114,18 @@ impl Fleet {
         self.net.uptime.fetch_add(millis(by), Ordering::Relaxed);
         let up: Vec<_> = (0..self.replicas.len()).filter(|n| self.net.is_up(*n)).collect();
         let looking: Vec<_> = up.iter().copied().filter(|n| self.net.looks(*n)).collect();
-        looking.iter().for_each(|n| drop(self.replicas[*n].watch.look()));
+        for n in &looking {
+            drop(self.replicas[*n].watch.look());
+        }
         for n in up {
             let actions = self.net.node(n).lock().expect("no panic").tick(self.net.now());
             self.net.act(n, actions);
             self.net.deliver();
         }
         // All at one moment: none knows what the others do.
-        looking.iter().for_each(|n| self.replicas[*n].custodian.tick(self.net.now().uptime));
+        for n in looking {
+            self.replicas[n].custodian.tick(self.net.now().uptime);
+        }
         self.net.deliver();
     }
 
