@@ -99,7 +99,7 @@ impl Fleet {
         fleet
     }
 
-    /// Lets time go on, in steps of a quarter of a second.
+    /// Lets time go on, in steps of a second.
     pub fn advance(&self, by: Duration) {
         let mut left = by;
         while !left.is_zero() {
@@ -404,4 +404,4 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).expect("short")
 }
 
-const STEP: Duration = Duration::from_millis(250);
+const STEP: Duration = Duration::from_secs(1);
