@@ -29,3 +29,5 @@ pub mod http;
 pub mod store;
 #[cfg(feature = "server")]
 pub mod telemetry;
+#[cfg(feature = "server")]
+mod uptime;

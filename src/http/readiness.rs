@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
+use crate::uptime::{millis, uptime};
 
 /// What has to hold for verify to say yes or no. Whatever does not hold makes it 503.
 #[derive(Debug)]
@@ -39,17 +39,4 @@ impl Default for Readiness {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Time that no clock setting moves, and that goes on while the machine sleeps.
-fn uptime() -> Duration {
-    #[cfg(target_os = "linux")]
-    let clock = ClockId::Boottime;
-    #[cfg(not(target_os = "linux"))]
-    let clock = ClockId::Monotonic;
-    Duration::try_from(clock_gettime(clock)).unwrap_or_default()
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
