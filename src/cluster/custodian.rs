@@ -214,7 +214,7 @@ fn step(report: &Report) -> Duration {
 }
 
 fn lead(timing: Timing) -> Duration {
-    (timing.activation() - timing.notice()) / 2
+    timing.activation().saturating_sub(timing.notice()) / 2
 }
 
 fn timing(report: &Report) -> Timing {
@@ -246,3 +246,48 @@ impl Wake for Unpark {
 }
 
 const LONGEST_STEP: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use super::*;
+    use crate::revocation::Spread;
+
+    /// Held by a majority from when somebody says so.
+    #[derive(Default)]
+    struct Later(Mutex<(bool, Option<Waker>)>);
+
+    impl Spreading for Later {
+        fn poll_reached(&self, _: Wait, context: &mut Context<'_>) -> Poll<()> {
+            let mut inner = self.0.lock().expect("no panic");
+            inner.1 = Some(context.waker().clone());
+            if inner.0 { Poll::Ready(()) } else { Poll::Pending }
+        }
+
+        fn spread(&self) -> Spread {
+            Spread { applied: 1, core: 3 }
+        }
+    }
+
+    #[test]
+    fn whoever_waits_is_woken_and_does_not_wait_for_ever() {
+        let on = Arc::new(Later::default());
+        assert!(!has_reached(&*on, Wait::Majority, Instant::now()));
+        assert!(!has_reached(&*on, Wait::Majority, Instant::now() + Duration::from_millis(20)));
+        let (other, long) = (Arc::clone(&on), Instant::now() + Duration::from_secs(600));
+        on.0.lock().expect("no panic").1 = None;
+        let says = thread::spawn(move || {
+            // Only once it is waited for.
+            while other.0.lock().expect("no panic").1.is_none() {
+                thread::yield_now();
+            }
+            let mut inner = other.0.lock().expect("no panic");
+            inner.0 = true;
+            inner.1.take().expect("somebody waits").wake();
+        });
+        assert!(has_reached(&*on, Wait::Majority, long));
+        assert!(Instant::now() < long, "it was woken");
+        says.join().expect("no panic");
+    }
+}

@@ -13,7 +13,7 @@ use sealpass::cluster::custodian::{FleetCustodian, RingSharing};
 use sealpass::cluster::member::{Core, Name, ReplicaId, Role};
 use sealpass::cluster::node::{Action, MemberReport, Node, NodeSettings, PushId, To};
 use sealpass::cluster::ports::{Buckets, Facts, Now, Rings};
-use sealpass::custody::{Custodian, Receipt, Task};
+use sealpass::custody::{Custodian, CustodyError, Receipt, Report, Task};
 use sealpass::entropy::SystemEntropy;
 use sealpass::keyring::{KeyRing, Keys, Kid, Order, Timing};
 use sealpass::revocation::{Fact, Kept, Longest, Question, Spread, Spreading, TagKey, Wait};
@@ -40,6 +40,7 @@ pub struct Replica {
     pub place: tempfile::TempDir,
     pub watch: Arc<RingWatch>,
     pub custodian: FleetCustodian,
+    orders: Arc<Counted>,
     keys: Arc<Mutex<Option<Keys>>>,
     /// Up to which uptime the ring is confirmed, in milliseconds.
     ready_until: Arc<AtomicU64>,
@@ -98,7 +99,7 @@ impl Fleet {
         fleet
     }
 
-    /// Lets time go on, in steps of a quarter of a second.
+    /// Lets time go on, in steps of a second.
     pub fn advance(&self, by: Duration) {
         let mut left = by;
         while !left.is_zero() {
@@ -111,21 +112,21 @@ impl Fleet {
     pub fn step(&self, by: Duration) {
         self.net.clock.advance(by);
         self.net.uptime.fetch_add(millis(by), Ordering::Relaxed);
-        for n in 0..self.replicas.len() {
-            if self.net.is_up(n) {
-                let look = self.net.looks(n);
-                if look {
-                    drop(self.replicas[n].watch.look());
-                }
-                let actions = self.net.node(n).lock().expect("no panic").tick(self.net.now());
-                self.net.act(n, actions);
-                self.net.deliver();
-                if look {
-                    self.replicas[n].custodian.tick(self.net.now().uptime);
-                    self.net.deliver();
-                }
-            }
+        let up: Vec<_> = (0..self.replicas.len()).filter(|n| self.net.is_up(*n)).collect();
+        let looking: Vec<_> = up.iter().copied().filter(|n| self.net.looks(*n)).collect();
+        for n in &looking {
+            drop(self.replicas[*n].watch.look());
         }
+        for n in up {
+            let actions = self.net.node(n).lock().expect("no panic").tick(self.net.now());
+            self.net.act(n, actions);
+            self.net.deliver();
+        }
+        // All at one moment: none knows what the others do.
+        for n in looking {
+            self.replicas[n].custodian.tick(self.net.now().uptime);
+        }
+        self.net.deliver();
     }
 
     /// Which key each seals with now.
@@ -143,6 +144,11 @@ impl Fleet {
     /// Whether what is sealed with `kid` opens, on each.
     pub fn opens(&self, kid: Kid) -> Vec<bool> {
         self.replicas.iter().map(|replica| replica.opens(kid)).collect()
+    }
+
+    /// How many orders the rings have carried out, together.
+    pub fn orders(&self) -> u64 {
+        self.replicas.iter().map(Replica::orders).sum()
     }
 
     pub fn ready(&self) -> Vec<bool> {
@@ -188,8 +194,9 @@ impl Replica {
         let node = Node::new(settings, Arc::new(NoFacts), rings, seed, net.now()).expect("a place in the core");
         assert!(net.nodes[n].set(Mutex::new(node)).is_ok());
         let sharing = Arc::new(Sharing { n, net: Arc::downgrade(net) });
-        let custodian = FleetCustodian::new(Arc::clone(&watch) as Arc<dyn Custodian>, sharing);
-        Self { place, watch, custodian, keys, ready_until, net: Arc::clone(net) }
+        let orders = Arc::new(Counted { ring: Arc::clone(&watch), orders: AtomicU64::default() });
+        let custodian = FleetCustodian::new(Arc::clone(&orders) as Arc<dyn Custodian>, sharing);
+        Self { place, watch, custodian, orders, keys, ready_until, net: Arc::clone(net) }
     }
 
     pub fn order(&self, order: Order) -> Receipt {
@@ -212,6 +219,11 @@ impl Replica {
 
     pub fn ready(&self) -> bool {
         self.net.uptime.load(Ordering::Relaxed) < self.ready_until.load(Ordering::Relaxed)
+    }
+
+    /// How many orders its ring has carried out.
+    pub fn orders(&self) -> u64 {
+        self.orders.orders.load(Ordering::Relaxed)
     }
 
     pub fn file(&self) -> PathBuf {
@@ -284,6 +296,23 @@ impl Net {
             let actions = self.node(n).lock().expect("no panic").on_message(self.now(), &bytes);
             self.act(n, actions);
         }
+    }
+}
+
+/// A ring that counts what is ordered of it.
+struct Counted {
+    ring: Arc<RingWatch>,
+    orders: AtomicU64,
+}
+
+impl Custodian for Counted {
+    fn report(&self) -> Result<Report, CustodyError> {
+        self.ring.report()
+    }
+
+    fn carry_out(&self, task: Task, dry_run: bool) -> Result<Receipt, CustodyError> {
+        self.orders.fetch_add(u64::from(!dry_run), Ordering::Relaxed);
+        self.ring.carry_out(task, dry_run)
     }
 }
 
@@ -375,4 +404,4 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).expect("short")
 }
 
-const STEP: Duration = Duration::from_millis(250);
+const STEP: Duration = Duration::from_secs(1);

@@ -29,8 +29,10 @@ impl CachedFacts {
     /// Takes the facts of `ring` from the journal. Call it before anything is asked of the store, and answer nobody
     /// before what it returns is kept.
     ///
-    /// Among several replicas the ring counts as seen from [`CachedFacts::settled`] on. Alone: where endings may be missing, all sessions end that started before now: without a journal, with one that has not
-    /// seen this ring (unless nobody has served that before), and with one or a ring that was restored from a backup.
+    /// Alone: where endings may be missing, all sessions end that started before now: without a journal, with one that has
+    /// not seen this ring (unless nobody has served that before), and with one or a ring that was restored from a backup.
+    /// Among several replicas only the last of these ends them, and a ring that the journal has not seen counts as seen from
+    /// [`CachedFacts::settled`] on.
     ///
     /// # Errors
     /// [`JournalError`]: it can't be read, or has seen a newer version of the ring and nothing was restored.
@@ -50,9 +52,8 @@ impl CachedFacts {
             // A ring that was just made, and was not served by anybody: nothing was ended that could be missing, and
             // sessions that began elsewhere may have to be imported.
             (Begin::First, None) if self.journal.is_some() => None,
-            (Begin::InFleet, _) => None,
+            (Begin::InFleet, _) | (_, Some(_)) => None,
             (_, None) => Some(now),
-            (_, Some(_)) => None,
         };
         if at.is_some() {
             let why = match (begin, &self.journal) {
