@@ -9,12 +9,14 @@ pub mod encoding;
 mod fact;
 mod memory;
 mod order;
+mod passed;
 mod retention;
 mod spread;
 
 pub use fact::{AT_ONCE, Denial, Ending, Fact, SessionFacts, SessionKey, TagFacts, TagKey};
 pub use memory::MemoryFacts;
 pub use order::{cutoff_at, next, reaches, stale_at, start_after};
+pub use passed::Passed;
 pub use retention::{CLOCK_ERROR, Longest, Retention, SEALED_AHEAD, STALENESS};
 pub use spread::{Learned, Question, Spread, Spreading, Uninformed, Wait};
 
@@ -45,6 +47,20 @@ pub trait FactStore: Send + Sync {
     /// Merges `fact` into what is known, visible to every read that begins after this returns. Whether it will also
     /// outlive a crash is told by [`Recorded::kept`], and only then may it be acknowledged.
     fn record(&self, fact: Fact, now: Timestamp) -> Recorded;
+
+    /// Remembers that a session with these tags starts at `at`, ahead of the clock, here and where endings are dated. What it
+    /// returns resolves when every ending that anybody dates from then on lies past it: before that no token of the session is
+    /// handed out.
+    fn pass(&self, tags: &[TagKey], at: Timestamp) -> Learned;
+
+    /// The latest start that [`FactStore::pass`] was told of for any of these tags, as far as it may still lie ahead of
+    /// any clock.
+    fn passed(&self, tags: &[TagKey]) -> Option<Timestamp>;
+
+    /// Of how many replicas a majority decides what is known; `None` for one that is alone.
+    fn fleet(&self) -> Option<u16> {
+        None
+    }
 
     /// Learns what a majority of the replicas knows of `question`. To be awaited before a session is issued or changed, and
     /// before an ending of many sessions is dated: else a session may begin before an ending that others know of.
@@ -133,6 +149,11 @@ impl Kept {
     /// How far it has come: as the part that has come least far.
     pub fn spread(&self) -> Spread {
         self.spreading.iter().map(|on| on.spread()).min_by_key(|spread| spread.applied).unwrap_or(Spread::ALONE)
+    }
+
+    /// Whether it is on its way to other replicas, or was.
+    pub fn is_spreading(&self) -> bool {
+        !self.spreading.is_empty()
     }
 
     fn poll_until(&mut self, wait: Wait, context: &mut Context<'_>) -> Poll<Result<(), StoreError>> {

@@ -3,12 +3,14 @@
 //! [`Sessions`] holds the keys, the facts, a clock and a source of random bytes, and decides with them. It knows no HTTP,
 //! no file and no configuration format. Cookies come in as raw values, tokens go out as text.
 
+mod ask;
 mod change;
 mod check;
 mod csrf;
 mod end;
 mod group;
 mod issue;
+mod pending;
 mod pseudonym;
 mod realm;
 mod verify;
@@ -18,6 +20,7 @@ pub use check::{Checked, Standing};
 pub use csrf::CsrfError;
 pub use group::{Group, GroupError};
 pub use issue::{Import, IssueError, Issued, NewSession, check_data};
+pub use pending::{Pending, Unsettled};
 pub use pseudonym::Pseudonym;
 pub use realm::{Lifetimes, LifetimesError, MAX_COOKIE, Realm};
 pub use verify::{MAX_CANDIDATES, Refusal, Session};
@@ -27,10 +30,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::claims::Tag;
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
 use crate::keyring::Keys;
-use crate::revocation::{FactStore, Kept, Longest, Retention, StoreError};
+use crate::revocation::{FactStore, Learned, Longest, Retention, TagKey};
 
 /// Sessions of one deployment. Cheap to share between threads by [`Arc`].
 pub struct Sessions {
@@ -60,47 +64,22 @@ impl Sessions {
     pub fn replace_keys(&self, keys: Keys) {
         self.keys.store(Arc::new(keys));
     }
+
+    /// Says that a session with these tags starts, or was given claims, at `at`. Endings are dated past it if it lies ahead of the
+    /// clock; else they are anyway.
+    fn pass(&self, realm: &Realm, tags: impl Iterator<Item = Tag>, at: Timestamp) -> Learned {
+        if at <= self.now() {
+            return Learned::now();
+        }
+        let tags: Vec<_> = tags.map(|tag| realm.tag_key(tag)).chain([TagKey::all_of(realm.id())]).collect();
+        self.facts.pass(&tags, at)
+    }
 }
 
 /// How long facts of the realm are kept. Limits that nobody noted in the ring may have been the longest there are.
 fn retention(keys: &Keys, realm: &Realm) -> Retention {
     let noted = keys.longest().unwrap_or(Longest { lifetime: Lifetimes::MAX, idle: Lifetimes::MAX });
     Retention { longest: noted.or(realm.lifetimes().longest()), imports: realm.imports() }
-}
-
-/// An outcome that rests on facts. It holds on this replica already, and must not be told to anybody before the facts
-/// are kept: await [`Pending::settled`].
-#[derive(Debug)]
-#[must_use = "an outcome whose facts are not known to be kept must not be acknowledged"]
-pub struct Pending<T> {
-    outcome: T,
-    kept: Kept,
-}
-
-impl<T> Pending<T> {
-    /// An outcome that rests on nothing.
-    pub fn now(outcome: T) -> Self {
-        Self { outcome, kept: Kept::now() }
-    }
-
-    /// What follows from the outcome, no sooner than it.
-    pub fn map<U>(self, then: impl FnOnce(T) -> U) -> Pending<U> {
-        Pending { outcome: then(self.outcome), kept: self.kept }
-    }
-
-    /// The outcome, which rests on `other` as well.
-    pub fn and<U>(self, other: Pending<U>) -> Self {
-        Self { outcome: self.outcome, kept: self.kept.and(other.kept) }
-    }
-
-    /// The outcome, once the facts are kept.
-    ///
-    /// # Errors
-    /// [`StoreError`] if they can't be.
-    pub async fn settled(self) -> Result<T, StoreError> {
-        self.kept.await?;
-        Ok(self.outcome)
-    }
 }
 
 impl fmt::Debug for Sessions {

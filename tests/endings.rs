@@ -11,7 +11,8 @@ use sealpass::clock::{Clock, ManualClock, SteadyClock, Timestamp};
 use sealpass::entropy::SystemEntropy;
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::revocation::{
-    CLOCK_ERROR, Fact, FactStore, Kept, MemoryFacts, Recorded, SessionFacts, SessionKey, StoreError, TagFacts, TagKey,
+    CLOCK_ERROR, Fact, FactStore, Kept, Learned, MemoryFacts, Recorded, SessionFacts, SessionKey, StoreError, TagFacts,
+    TagKey,
 };
 use sealpass::sessions::{
     Change, ChangeError, Group, Import, IssueError, Issued, Lifetimes, NewSession, Pending, Realm, Sessions,
@@ -304,7 +305,7 @@ fn a_chain_of_rotations_is_ended_from_its_end_so_that_it_can_be_tried_again() {
             let claims = one.sessions.recognise(&one.realm, token.as_bytes(), &mut scratch).expect("ours");
             block_on(one.sessions.end(&one.realm, &claims).settled())
         };
-        assert_eq!(ended(&first), Err(StoreError), "it says so");
+        assert_eq!(ended(&first), Err(StoreError.into()), "it says so");
         *store.left.lock().expect("no panic") = None;
         assert!(ended(&first).is_ok());
         assert_eq!(chain.iter().filter(|token| one.accepts(token)).count(), 0, "after {fails_at} were kept");
@@ -695,6 +696,17 @@ impl FactStore for Shared {
         self.stores[self.own].floor(realm)
     }
 
+    fn pass(&self, tags: &[TagKey], at: Timestamp) -> Learned {
+        for store in [self.own].iter().chain(&self.peers).map(|store| &self.stores[*store]) {
+            drop(store.pass(tags, at));
+        }
+        Learned::now()
+    }
+
+    fn passed(&self, tags: &[TagKey]) -> Option<Timestamp> {
+        self.stores[self.own].passed(tags)
+    }
+
     fn record(&self, fact: Fact, now: Timestamp) -> Recorded {
         let mut all = self.stores[self.own].record(fact, now);
         for peer in self.peers.iter().map(|peer| &self.stores[*peer]) {
@@ -733,6 +745,14 @@ impl FactStore for Journal {
         self.facts.floor(realm)
     }
 
+    fn pass(&self, tags: &[TagKey], at: Timestamp) -> Learned {
+        self.facts.pass(tags, at)
+    }
+
+    fn passed(&self, tags: &[TagKey]) -> Option<Timestamp> {
+        self.facts.passed(tags)
+    }
+
     fn record(&self, fact: Fact, now: Timestamp) -> Recorded {
         self.written.lock().expect("no panic").push(fact);
         self.facts.record(fact, now)
@@ -756,6 +776,14 @@ impl FactStore for Failing {
 
     fn floor(&self, realm: RealmId) -> Option<Timestamp> {
         self.own.floor(realm)
+    }
+
+    fn pass(&self, tags: &[TagKey], at: Timestamp) -> Learned {
+        self.own.pass(tags, at)
+    }
+
+    fn passed(&self, tags: &[TagKey]) -> Option<Timestamp> {
+        self.own.passed(tags)
     }
 
     fn record(&self, fact: Fact, now: Timestamp) -> Recorded {

@@ -5,8 +5,12 @@
 mod budget;
 #[path = "facts/file.rs"]
 mod file;
+#[path = "facts/fleet.rs"]
+mod fleet;
 #[path = "facts/kept.rs"]
 mod kept;
+#[path = "facts/pins.rs"]
+mod pins;
 #[path = "facts/revived.rs"]
 mod revived;
 #[path = "facts/rig.rs"]

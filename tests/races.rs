@@ -10,7 +10,7 @@ use sealpass::clock::{Clock, ManualClock, SystemClock, Timestamp};
 use sealpass::entropy::SystemEntropy;
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::revocation::{FactStore, MemoryFacts, SessionKey};
-use sealpass::sessions::{Change, Lifetimes, NewSession, Realm, Sessions};
+use sealpass::sessions::{Change, Lifetimes, NewSession, Realm, Sessions, Unsettled};
 use sealpass::store::CachedFacts;
 use sealpass::token::Scratch;
 
@@ -150,7 +150,11 @@ fn change(sessions: &Sessions, realm: &Realm, token: &str, roles: Option<&[Strin
         true => sessions.rotate(realm, &session, &change, Duration::ZERO),
         false => sessions.reseal(realm, &session, &change),
     };
-    changed.ok().map(|changed| block_on(changed.settled()).expect("kept").token.expose().to_owned())
+    match block_on(changed.ok()?.settled()) {
+        Ok(issued) => Some(issued.token.expose().to_owned()),
+        // Overtaken between the change and its answer.
+        Err(error) => (error != Unsettled::Conflict).then(|| panic!("{error}")),
+    }
 }
 
 /// The roles that a token is good for; `None` if it is refused.

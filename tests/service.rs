@@ -23,5 +23,7 @@ mod logout;
 mod realms;
 #[path = "service/routes.rs"]
 mod routes;
+#[path = "service/spread.rs"]
+mod spread;
 #[path = "service/transport.rs"]
 mod transport;

@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, SET_COOKIE, TRANSFER_ENCODING, UPGRADE,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SET_COOKIE, TRANSFER_ENCODING, UPGRADE,
 };
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
@@ -33,6 +33,8 @@ pub struct Problem {
     limit: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     found: Option<usize>,
+    #[serde(skip)]
+    retry_after: Option<u16>,
 }
 
 impl Problem {
@@ -46,6 +48,7 @@ impl Problem {
             field: None,
             limit: None,
             found: None,
+            retry_after: None,
         }
     }
 
@@ -61,6 +64,13 @@ impl Problem {
             Some(field) => format!("{list}[{at}].{field}"),
             None => format!("{list}[{at}]"),
         });
+        self
+    }
+
+    /// Says after how many seconds to ask again (RFC 9110, section 10.2.3).
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u16) -> Self {
+        self.retry_after = Some(seconds);
         self
     }
 
@@ -97,6 +107,9 @@ impl From<Problem> for HttpResponse {
     fn from(problem: Problem) -> Self {
         let mut response = json(problem.status(), &problem);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = problem.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
         response
     }
 }

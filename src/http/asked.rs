@@ -1,4 +1,5 @@
-//! What the calls of the control API take, as JSON objects. Unknown fields are refused.
+//! What the calls of the control API take, as JSON objects. Unknown fields are refused. Endings take `wait` and `timeout_ms`: how
+//! far they have to have come among the replicas before they are answered, and for how long to wait for that.
 
 use std::collections::BTreeMap;
 
@@ -75,6 +76,8 @@ pub struct Revoke {
     pub cookie: Option<String>,
     pub session_id: Option<String>,
     pub session_ids: Option<Vec<String>>,
+    pub wait: Option<String>,
+    pub timeout_ms: Option<u64>,
 }
 
 /// One subject or several, and which of one's sessions goes on.
@@ -86,6 +89,8 @@ pub struct Subjects {
     pub subject: Option<String>,
     pub subjects: Option<Vec<String>>,
     pub keep: Option<Visitor>,
+    pub wait: Option<String>,
+    pub timeout_ms: Option<u64>,
 }
 
 /// One handle or several.
@@ -96,6 +101,8 @@ pub struct Handles {
     pub realm: String,
     pub handle: Option<String>,
     pub handles: Option<Vec<String>>,
+    pub wait: Option<String>,
+    pub timeout_ms: Option<u64>,
 }
 
 /// One realm, or all.
@@ -104,6 +111,8 @@ pub struct Handles {
 pub struct Floor {
     pub realm: Option<String>,
     pub all: Option<bool>,
+    pub wait: Option<String>,
+    pub timeout_ms: Option<u64>,
 }
 
 /// Sessions whose tokens are not at hand.

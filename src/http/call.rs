@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::answer::{Problem, announces_over, close_if_more_follows};
 use super::credentials::{Grant, Scope};
+use super::patience::Patience;
 use super::presented::bearer;
 use super::{Service, problems};
 use crate::sessions::Pending;
@@ -19,7 +20,7 @@ pub async fn call<T: DeserializeOwned>(
     body: web::Payload,
     then: impl FnOnce(&Grant, T) -> Result<Pending<HttpResponse>, Problem>,
 ) -> HttpResponse {
-    let then = async |grant: &Grant, asked| settled(then(grant, asked)).await;
+    let then = async |grant: &Grant, asked| Patience::usual().settled(service, then(grant, asked)).await;
     call_for(Scope::App, service, request, body, then).await
 }
 
@@ -59,14 +60,6 @@ pub async fn call_if<T: DeserializeOwned>(
         Ok(asked) => then(grant, asked).await.unwrap_or_else(HttpResponse::from),
         Err(problem) => unread(problem.into()),
     }
-}
-
-/// What was begun, once all of it is kept.
-pub async fn settled<T>(begun: Result<Pending<T>, Problem>) -> Result<T, Problem> {
-    begun?.settled().await.map_err(|error| {
-        tracing::error!("an ending is not acknowledged: {error}");
-        problems::not_kept()
-    })
 }
 
 /// Reads a JSON body, within `limit` bytes and [`BODY_TIMEOUT`].

@@ -13,15 +13,16 @@ use serde_json::json;
 
 use super::answer::{MAX_BODY, Problem, close_if_more_follows, empty, json as json_answer};
 use super::asked::Issue;
-use super::call::{read, settled};
+use super::call::read;
 use super::control::{self, How, Own};
 use super::demands::Added;
+use super::patience::Patience;
 use super::presented::Presented;
 use super::verify::decide;
 use super::visitor::end;
 use super::{Service, browser, problems};
-use crate::config::{Policy, RealmSite};
-use crate::sessions::{Change, Pending};
+use crate::config::Policy;
+use crate::sessions::Change;
 use crate::telemetry::By;
 
 /// What the public listener does not know itself.
@@ -72,36 +73,39 @@ async fn helper(service: &Service, request: &HttpRequest, body: web::Payload) ->
     if !browser::is_meant(request, site) {
         return Ok(empty(StatusCode::FORBIDDEN));
     }
-    let limit = usize::try_from(MAX_BODY).unwrap_or(usize::MAX);
+    let (limit, patience) = (usize::try_from(MAX_BODY).unwrap_or(usize::MAX), Patience::usual());
     match request.path() {
         "/dev/login" => {
             let asked: Issue = read(request, body, limit).await?;
-            let mut answer = control::issue_in(service, By::Dev, site, &asked)?;
+            let mut answer = control::issue_in(service, patience, By::Dev, site, &asked).await?;
             // As an application does at login: whatever session the visitor came with is over.
             for value in Presented::of(request, site).values() {
                 answer = answer.and(end(service, By::Dev, site, value));
             }
-            settled(Ok(answer)).await
+            patience.settled(service, Ok(answer)).await
         }
         "/dev/reseal" | "/dev/rotate" => {
             let Roles { roles } = read(request, body, limit).await?;
-            settled(changed(service, site, request, &roles)).await
+            let change = Change { roles: Some(&roles), ..Change::default() };
+            let how = if request.path() == "/dev/rotate" { How::Rotate(Duration::ZERO) } else { How::Reseal };
+            let line = cookie_line(request);
+            let changed = control::change_in(service, patience, By::Dev, site, (None, Some(&line)), &change, how).await;
+            patience.settled(service, changed).await.map_err(as_401)
         }
         "/dev/renew" => {
             let _: BTreeMap<String, String> = read(request, body, limit).await?;
-            settled(control::renew_in(service, By::Dev, site, None, Some(&cookie_line(request)))).await.map_err(as_401)
+            let renewed = control::renew_in(service, By::Dev, site, None, Some(&cookie_line(request)));
+            patience.settled(service, renewed).await.map_err(as_401)
         }
         "/dev/stale" => {
             let _: BTreeMap<String, String> = read(request, body, limit).await?;
-            settled(control::of_own_subject(service, By::Dev, site, &cookie_line(request), Own::Outdate))
-                .await
-                .map_err(as_401)
+            let line = cookie_line(request);
+            control::of_own_subject(service, By::Dev, site, &line, Own::Outdate).await.map_err(as_401)
         }
         "/dev/elsewhere" => {
             let _: BTreeMap<String, String> = read(request, body, limit).await?;
-            settled(control::of_own_subject(service, By::Dev, site, &cookie_line(request), Own::EndOthers))
-                .await
-                .map_err(as_401)
+            let line = cookie_line(request);
+            control::of_own_subject(service, By::Dev, site, &line, Own::EndOthers).await.map_err(as_401)
         }
         "/dev/replay" => {
             let Replay { token } = read(request, body, limit).await?;
@@ -109,17 +113,6 @@ async fn helper(service: &Service, request: &HttpRequest, body: web::Payload) ->
         }
         _ => Ok(empty(StatusCode::NOT_FOUND)),
     }
-}
-
-fn changed(
-    service: &Service,
-    site: &RealmSite,
-    request: &HttpRequest,
-    roles: &[String],
-) -> Result<Pending<HttpResponse>, Problem> {
-    let change = Change { roles: Some(roles), ..Change::default() };
-    let how = if request.path() == "/dev/rotate" { How::Rotate(Duration::ZERO) } else { How::Reseal };
-    control::change_in(service, By::Dev, site, None, Some(&cookie_line(request)), &change, how).map_err(as_401)
 }
 
 /// What verify would answer a browser that came with this token.

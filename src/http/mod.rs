@@ -15,6 +15,7 @@ mod demands;
 mod dev;
 mod identity;
 mod keys;
+mod patience;
 mod presented;
 mod problems;
 mod public;

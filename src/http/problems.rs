@@ -110,7 +110,13 @@ pub fn no_session() -> Problem {
 
 pub fn not_ready() -> Problem {
     let detail = "this replica is not ready; ask another, or again later";
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", "Not ready", detail)
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", "Not ready", detail).retry_after(1)
+}
+
+pub fn no_majority() -> Problem {
+    let detail =
+        "no majority of the replicas answered this one in time, so nothing is handed out; ask another, or again";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", "Not ready", detail).retry_after(1)
 }
 
 pub fn not_kept() -> Problem {

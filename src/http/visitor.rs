@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::answer::{self, empty, put_cookie};
 use super::cookie::{self, Values};
+use super::patience::Patience;
 use super::presented::{Presented, bearer, cookies, every_cookie, with_scratch};
 use super::{Service, csrf, trail};
 use crate::config::RealmSite;
@@ -91,11 +92,13 @@ pub async fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
             response.headers_mut().insert(CLEAR_SITE_DATA.clone(), types);
         }
     }
-    if let Err(error) = ended.settled().await {
-        tracing::error!("a logout is not acknowledged: {error}");
-        // The cookie goes all the same.
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    }
+    // Whatever became of it, the cookie goes.
+    *response.status_mut() = match Patience::usual().reached(service, ended).await {
+        Ok(None) => StatusCode::NO_CONTENT,
+        Ok(Some(reached)) if reached.status() == StatusCode::OK => StatusCode::NO_CONTENT,
+        Ok(Some(late)) => late.status(),
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+    };
     response
 }
 

@@ -92,6 +92,14 @@ pub struct TagKey {
     pub tag: Tag,
 }
 
+impl TagKey {
+    /// What every session of the realm bears beside its tags: a start ahead of the clock is remembered under it as well, for
+    /// the endings of all of a realm. No subject and no handle has it: theirs are keyed hashes.
+    pub const fn all_of(realm: RealmId) -> Self {
+        Self { realm, tag: [0; 8] }
+    }
+}
+
 /// The `from` of an ending without grace: before every `now`, so that no step of the clock brings the session back.
 pub const AT_ONCE: Timestamp = Timestamp::EPOCH;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Fact, FactStore, Kept, Recorded, SessionFacts, SessionKey, TagFacts, TagKey};
+use super::{Fact, FactStore, Kept, Learned, Passed, Recorded, SessionFacts, SessionKey, TagFacts, TagKey};
 use crate::claims::RealmId;
 use crate::clock::Timestamp;
 
@@ -17,6 +17,7 @@ struct Maps {
     sessions: HashMap<SessionKey, SessionFacts>,
     tags: HashMap<TagKey, TagFacts>,
     floors: HashMap<Option<RealmId>, Timestamp>,
+    passed: Passed,
     /// How many facts the next clean-up waits for, so that its cost is spread over as many inserts.
     clean_at: usize,
 }
@@ -33,6 +34,15 @@ impl FactStore for MemoryFacts {
     fn floor(&self, realm: RealmId) -> Option<Timestamp> {
         let maps = self.maps();
         maps.floors.get(&Some(realm)).max(maps.floors.get(&None)).copied()
+    }
+
+    fn pass(&self, tags: &[TagKey], at: Timestamp) -> Learned {
+        self.maps().passed.pass(tags, at);
+        Learned::now()
+    }
+
+    fn passed(&self, tags: &[TagKey]) -> Option<Timestamp> {
+        self.maps().passed.latest(tags)
     }
 
     fn record(&self, fact: Fact, now: Timestamp) -> Recorded {

@@ -82,6 +82,11 @@ impl Learned {
         Self::default()
     }
 
+    /// Whether there is nothing to wait for.
+    pub fn is_now(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// When `future` resolves.
     pub fn when(future: impl Future<Output = Result<(), Uninformed>> + Send + 'static) -> Self {
         Self(Some(Box::pin(future)))

@@ -1,13 +1,14 @@
 //! A session that goes on: renewed, with new claims, or under a new id.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::issue::{check_level, check_list};
-use super::{IssueError, Issued, Pending, Realm, Session, Sessions, check_data, retention};
-use crate::claims::{Claims, MAX_ENTRIES, SessionId};
+use super::{IssueError, Issued, Pending, Realm, Session, Sessions, Unsettled, check_data, retention};
+use crate::claims::{Claims, MAX_ENTRIES, RealmId, SessionId};
 use crate::clock::Timestamp;
-use crate::revocation::{AT_ONCE, Fact, SEALED_AHEAD, next, start_after};
+use crate::revocation::{AT_ONCE, Fact, FactStore, Kept, SEALED_AHEAD, SessionKey, TagKey, next, reaches, start_after};
 use crate::token::SealError;
 
 /// Longest time for which the token before a rotation may still be good.
@@ -60,10 +61,12 @@ impl Sessions {
         Ok(self.seal(&self.keys.load(), realm, &claims)?)
     }
 
-    /// New claims under the same id. Every earlier token of the session is refused from here on.
+    /// New claims under the same id. Every earlier token of the session is refused from here on. Await
+    /// [`Sessions::ask_before_change`] first, then judge the session again.
     ///
     /// # Errors
-    /// [`ChangeError`]: a claim that can't be sealed; another change at the same moment.
+    /// [`ChangeError`]: a claim that can't be sealed; another change at the same moment. That it was not the only one may also
+    /// be found out before it is settled: [`Unsettled::Conflict`].
     pub fn reseal<'a>(
         &self,
         realm: &Realm,
@@ -81,14 +84,19 @@ impl Sessions {
         let until = retention(&keys, realm).session(now, claims.started, claims.expires, claims.idle);
         let fact = Fact::Superseded { session: realm.key(claims.sid), at: claims.claims_at, until };
         let recorded = self.facts.record(fact, now);
+        let still = Still::new(self, realm, &claims, vec![Step::of(realm, &claims, false)]);
         // Of two at once, only the one that moved the fact holds the newer claims; or the session ended meanwhile, or its
         // end was set.
-        let lives = recorded.raised && self.standing(realm, &claims, now).is_ok_and(|good| !good.ending);
-        if lives { Ok(Pending { outcome: issued, kept: recorded.kept }) } else { Err(ChangeError::Conflict) }
+        if !recorded.raised || !still.holds() {
+            return Err(ChangeError::Conflict);
+        }
+        let told = self.pass(realm, claims.tags.iter(), claims.claims_at);
+        Ok(Pending::when(issued, recorded.kept).told(told).again(move || still.or_conflict()))
     }
 
     /// The session under a new id: at login, step-up, and whenever the old cookie must be worthless. That is at once, or after
-    /// `grace`, so that requests which are on their way with the old cookie still pass.
+    /// `grace`, so that requests which are on their way with the old cookie still pass. Await
+    /// [`Sessions::ask_before_change`] first, then judge the session again.
     ///
     /// # Errors
     /// As [`Sessions::reseal`], and [`IssueError`] if there is more grace than [`MAX_GRACE`], or any where the old token could do
@@ -116,15 +124,15 @@ impl Sessions {
         let from = if grace.is_zero() { AT_ONCE } else { now.plus(grace) };
         let deny = Fact::Deny { session: realm.key(old), from, rotated: true, of, until };
         let recorded = self.facts.record(deny, now);
-        // Both changes write before they read: a reseal that came between is seen here, or it sees the denial.
-        if recorded.over || recorded.was_rotated || self.standing(realm, &claims, now).is_err() {
+        // Both changes write before they read: a reseal that came between is seen here, or it sees the denial. Then the old
+        // token is out of date as well: neither is good any more.
+        let steps = vec![Step::of(realm, &session.claims, true), Step::of(realm, &claims, false)];
+        let still = Still::new(self, realm, &claims, steps);
+        if recorded.was_rotated || !still.holds() {
             return Err(ChangeError::Conflict);
         }
-        if self.is_outdated(realm, session) {
-            // The old token is out of date as well: neither is good any more.
-            return Err(ChangeError::Conflict);
-        }
-        Ok(Pending { outcome: issued, kept: recorded.kept })
+        let told = self.pass(realm, claims.tags.iter(), claims.claims_at);
+        Ok(Pending::when(issued, recorded.kept).told(told).again(move || still.or_conflict()))
     }
 
     /// Roles that the application gives are newer than all that is known to be out of date. Those that stand are as old as they
@@ -151,6 +159,53 @@ impl Sessions {
     /// Before when claims of the session are out of date.
     pub(super) fn outdated_from(&self, realm: &Realm, sid: SessionId) -> Option<Timestamp> {
         self.facts.session(realm.key(sid))?.superseded
+    }
+}
+
+/// What has to hold of a session that was changed, when the change was written and again when it is kept.
+struct Still {
+    facts: Arc<dyn FactStore>,
+    realm: RealmId,
+    tags: Vec<TagKey>,
+    started: Timestamp,
+    steps: Vec<Step>,
+}
+
+/// One of its ids.
+struct Step {
+    key: SessionKey,
+    claims_at: Timestamp,
+    /// Whether it is the one that went on under another id.
+    rotated: bool,
+}
+
+impl Step {
+    fn of(realm: &Realm, claims: &Claims<'_>, rotated: bool) -> Self {
+        Self { key: realm.key(claims.sid), claims_at: claims.claims_at, rotated }
+    }
+
+    fn holds(&self, facts: &dyn FactStore) -> bool {
+        let Some(known) = facts.session(self.key) else { return true };
+        let ended = if self.rotated { known.over() } else { known.deny.is_some() };
+        !ended && known.superseded <= Some(self.claims_at)
+    }
+}
+
+impl Still {
+    fn new(sessions: &Sessions, realm: &Realm, claims: &Claims<'_>, steps: Vec<Step>) -> Self {
+        let tags = claims.tags.iter().map(|tag| realm.tag_key(tag)).collect();
+        Self { facts: Arc::clone(&sessions.facts), realm: realm.id(), tags, started: claims.started, steps }
+    }
+
+    /// Nothing ended it, and no other change was the later one.
+    fn holds(&self) -> bool {
+        let floored = self.facts.floor(self.realm).is_some_and(|at| reaches(at, self.started));
+        let cut_off = |tag: &TagKey| self.facts.tag(*tag).is_some_and(|facts| facts.cuts_off(self.started));
+        !floored && !self.tags.iter().any(cut_off) && self.steps.iter().all(|step| step.holds(&*self.facts))
+    }
+
+    fn or_conflict(&self) -> Result<Option<Kept>, Unsettled> {
+        if self.holds() { Ok(None) } else { Err(Unsettled::Conflict) }
     }
 }
 

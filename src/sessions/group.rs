@@ -7,7 +7,7 @@ use super::{Issued, Pending, Realm, Session, Sessions, retention};
 use crate::claims::{InvalidText, Tag, check_name};
 use crate::clock::Timestamp;
 use crate::keyring::Keys;
-use crate::revocation::{Fact, Recorded, cutoff_at, next, stale_at};
+use crate::revocation::{Fact, Learned, Recorded, TagKey, cutoff_at, next, stale_at};
 use crate::token::SealError;
 
 /// Sessions that bear the same tag.
@@ -35,7 +35,8 @@ pub enum GroupError {
 }
 
 impl Sessions {
-    /// Ends all sessions of the group that exist now, known here or not. A login from here on is not hit.
+    /// Ends all sessions of the group that exist now, known here or not. A login from here on is not hit. Await
+    /// [`Sessions::ask_before_ending`] first.
     ///
     /// `keep` goes on, as the session that it is, under a token that starts behind the ending and is given back, unless it
     /// expires within these two seconds anyway. Its earlier tokens end with the others.
@@ -55,17 +56,23 @@ impl Sessions {
         }
         let rule = retention(&keys, realm);
         let key = realm.tag_key(tag);
-        let known = || self.facts.tag(key).and_then(|facts| facts.cutoff);
-        self.raise(cutoff_at, known, |at| {
+        let known = || self.facts.tag(key).and_then(|facts| facts.cutoff).max(self.facts.passed(&[key]));
+        let mut told = Learned::now();
+        let ended = self.raise(cutoff_at, known, |at| {
             // Sealed before the fact is written: what can't be sealed must not end with the others.
             let lives = keep.filter(|session| next(at) < session.claims.expires);
             let kept = lives.map(|session| self.moved_behind(&keys, realm, session, at)).transpose()?;
-            Ok((kept, self.facts.record(Fact::Cutoff { tag: key, at, until: rule.cutoff(at) }, now)))
-        })
+            let recorded = self.facts.record(Fact::Cutoff { tag: key, at, until: rule.cutoff(at) }, now);
+            if let Some(session) = lives {
+                told = self.pass(realm, session.claims.tags.iter(), next(at));
+            }
+            Ok((kept, recorded))
+        });
+        ended.map(|ended| ended.told(told))
     }
 
     /// Says that what sessions of the group say was given before now and is out of date. They live, without roles, until
-    /// the application gives new claims.
+    /// the application gives new claims. Await [`Sessions::ask_before_ending`] first.
     ///
     /// # Errors
     /// [`GroupError`] if the name can't be that of any session.
@@ -73,7 +80,7 @@ impl Sessions {
         let (keys, now) = (self.keys.load(), self.now());
         let rule = retention(&keys, realm);
         let key = realm.tag_key(group.tag(&keys, realm)?);
-        let known = || self.facts.tag(key).and_then(|facts| facts.stale);
+        let known = || self.facts.tag(key).and_then(|facts| facts.stale).max(self.facts.passed(&[key]));
         self.raise(stale_at, known, |at| {
             Ok(((), self.facts.record(Fact::Stale { tag: key, at, until: rule.stale(at) }, now)))
         })
@@ -87,14 +94,14 @@ impl Sessions {
         group.tag(&self.keys.load(), realm)
     }
 
-    /// Ends all sessions of the realm that exist now.
+    /// Ends all sessions of the realm that exist now. Await [`Sessions::ask_before_floor`] first.
     pub fn end_realm(&self, realm: &Realm) -> Pending<()> {
         let rule = retention(&self.keys.load(), realm);
         self.raise_floor(&[realm], |at| Fact::Floor { realm: Some(realm.id()), at, until: rule.cutoff(at) })
     }
 
     /// Ends all sessions that exist now, of the realms given and of any other. For how long that is remembered follows from
-    /// those given.
+    /// those given. Await [`Sessions::ask_before_floor`] first.
     pub fn end_all(&self, realms: &[&Realm]) -> Pending<()> {
         let keys = self.keys.load();
         let rules: Vec<_> = realms.iter().map(|realm| retention(&keys, realm)).collect();
@@ -104,7 +111,9 @@ impl Sessions {
 
     fn raise_floor(&self, realms: &[&Realm], fact: impl Fn(Timestamp) -> Fact) -> Pending<()> {
         let now = self.now();
-        let known = || realms.iter().filter_map(|realm| self.facts.floor(realm.id())).max();
+        let all: Vec<_> = realms.iter().map(|realm| TagKey::all_of(realm.id())).collect();
+        let floors = || realms.iter().filter_map(|realm| self.facts.floor(realm.id())).max();
+        let known = || floors().max(self.facts.passed(&all));
         let raised = self
             .raise::<_, std::convert::Infallible>(cutoff_at, known, |at| Ok(((), self.facts.record(fact(at), now))));
         match raised {
@@ -126,7 +135,7 @@ impl Sessions {
         if !recorded.raised {
             (outcome, recorded) = write(rule(self.now(), known()))?;
         }
-        Ok(Pending { outcome, kept: recorded.kept })
+        Ok(Pending::when(outcome, recorded.kept))
     }
 
     /// The session, as if it had started just behind an ending at `at`. Nothing else changes.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Realm, Sessions};
+use super::{Pending, Realm, Sessions};
 use crate::claims::{
     Claims, InvalidText, MAX_ENTRIES, MAX_HANDLES, MAX_TEXT, MAX_VALUE, SessionId, Tag, Tags, check_name, check_text,
 };
@@ -127,11 +127,20 @@ pub enum IssueError {
 }
 
 impl Sessions {
-    /// Issues a session.
+    /// Issues a session, where this replica is alone. Where there are others, [`Sessions::begin`] does.
     ///
     /// # Errors
     /// [`IssueError`] names the field and the limit.
     pub fn issue(&self, realm: &Realm, new: &NewSession<'_>) -> Result<Issued, IssueError> {
+        Ok(self.begin(realm, new)?.into_outcome())
+    }
+
+    /// Issues a session. Await [`Sessions::ask_before_issue`] first. Others may have to hear of it before its token is handed out:
+    /// where it starts ahead of the clock, just behind an ending.
+    ///
+    /// # Errors
+    /// [`IssueError`] names the field and the limit.
+    pub fn begin(&self, realm: &Realm, new: &NewSession<'_>) -> Result<Pending<Issued>, IssueError> {
         new.check()?;
         let (keys, now) = (self.keys.load(), self.now());
         let authenticated = new.authenticated_at.unwrap_or(now);
@@ -165,7 +174,9 @@ impl Sessions {
             tags: Tags::from_bytes(&tags).expect("handles are at most four"),
             ext: Vec::new(),
         };
-        Ok(self.seal(&keys, realm, &claims)?)
+        let issued = self.seal(&keys, realm, &claims)?;
+        // Claims are never of before the start.
+        Ok(Pending::now(issued).told(self.pass(realm, claims.tags.iter(), claims.claims_at)))
     }
 
     /// Id and start of a session that began elsewhere. It starts when it did, so what ended it here ends it still.

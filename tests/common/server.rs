@@ -12,6 +12,7 @@ use sealpass::custody::Custodian;
 use sealpass::entropy::{Entropy, SystemEntropy};
 use sealpass::http::{Credentials, Readiness, Service, start};
 use sealpass::keyring::{KeyRing, Keys, Order, Timing};
+use sealpass::revocation::FactStore;
 use sealpass::sessions::Sessions;
 use sealpass::store::{CachedFacts, RingDir, RingOffice, RingWatch, create_private};
 use sealpass::telemetry::{Audit, Metrics};
@@ -59,20 +60,30 @@ impl Server {
 
     /// With this configuration.
     pub fn with(config: &str) -> Self {
-        Self::new(config, "", None)
+        Self::new(config, "", None, alone)
     }
 
     /// As [`Server::with`], and with these credentials beside [`CREDENTIAL`].
     pub fn with_credentials(config: &str, credentials: &str) -> Self {
-        Self::new(config, credentials, None)
+        Self::new(config, credentials, None, alone)
     }
 
     /// Another replica with the key ring of `other`, and facts of its own.
     pub fn with_ring_of(other: &Self, config: &str) -> Self {
-        Self::new(config, "", Some(Arc::clone(&other.dir)))
+        Self::new(config, "", Some(Arc::clone(&other.dir)), alone)
     }
 
-    fn new(config: &str, credentials: &str, dir: Option<Arc<tempfile::TempDir>>) -> Self {
+    /// With its facts behind something that stands for other replicas.
+    pub fn among(config: &str, others: impl FnOnce(CachedFacts) -> Arc<dyn FactStore>) -> Self {
+        Self::new(config, "", None, others)
+    }
+
+    fn new(
+        config: &str,
+        credentials: &str,
+        dir: Option<Arc<tempfile::TempDir>>,
+        others: impl FnOnce(CachedFacts) -> Arc<dyn FactStore>,
+    ) -> Self {
         let dir = dir.unwrap_or_else(|| {
             let dir = tempfile::tempdir().expect("a directory for the test");
             let ring = KeyRing::init(&SystemEntropy::new(), start_of_time()).expect("random bytes");
@@ -94,7 +105,7 @@ impl Server {
         let ring = RingDir::new(dir.path(), None).load().expect("a ring");
         let entropy = Arc::new(SystemEntropy::new());
         let keys = Keys::new(&ring, &*entropy).expect("random bytes");
-        let facts = Arc::new(CachedFacts::new(Arc::clone(&shared)));
+        let facts = others(CachedFacts::new(Arc::clone(&shared)));
         let site = Site::new(&settings).expect("a right configuration");
         let sessions =
             Arc::new(Sessions::new(keys, facts, Arc::clone(&shared), Arc::clone(&entropy) as Arc<dyn Entropy>));
@@ -270,6 +281,10 @@ impl Session {
     pub fn cookie(&self) -> String {
         format!("{NAME}={}", self.token)
     }
+}
+
+fn alone(facts: CachedFacts) -> Arc<dyn FactStore> {
+    Arc::new(facts)
 }
 
 fn read(mut response: ureq::http::Response<ureq::Body>) -> Response {

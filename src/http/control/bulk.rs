@@ -4,32 +4,70 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::http::answer::{Problem, empty, json as json_answer};
-use crate::http::call::settled;
-use crate::http::problems;
+use crate::http::answer::{Problem, json as json_answer};
+use crate::http::patience::{Patience, Reached};
+use crate::http::{Service, problems};
 use crate::sessions::Pending;
 
 /// Most names in one call.
 pub const MAX_ITEMS: usize = 500;
 
-/// Does `act` to each name of the list, and answers when all is kept: what became of each, in their order, under `one`. The
-/// status is 200 if all were done, else that of the worst.
-async fn each(
-    one: &'static str,
-    list: &'static str,
-    done: &'static str,
-    names: &[String],
-    act: impl Fn(&str) -> Result<Pending<()>, Problem>,
+/// Does `act` to the one name that was given, or to [`each`] of the list: to exactly one of both.
+pub async fn one_or_each(
+    service: &Service,
+    patience: Patience,
+    kind: Names,
+    name: Option<&str>,
+    names: Option<&[String]>,
+    act: impl AsyncFn(&str) -> Result<Pending<()>, Problem>,
 ) -> Result<HttpResponse, Problem> {
-    check_count(list, names.len())?;
+    match (name, names) {
+        (Some(name), None) => patience.acknowledged(service, act(name).await).await,
+        (None, Some(names)) => each(service, patience, kind, names, act).await,
+        _ => Err(problems::one_of(&format!("{} and {}", kind.one, kind.list))),
+    }
+}
+
+/// What a call about one name or many calls them.
+#[derive(Clone, Copy)]
+pub struct Names {
+    /// The field of one name.
+    pub one: &'static str,
+    /// The field of many.
+    pub list: &'static str,
+    /// What becomes of each.
+    pub done: &'static str,
+}
+
+/// Does `act` to each name of the list, and answers when all is kept: what became of each, in their order. The status is that of
+/// the worst, and among other replicas 202 if all were done and one did not come as far as was asked for in time.
+async fn each(
+    service: &Service,
+    patience: Patience,
+    kind: Names,
+    names: &[String],
+    act: impl AsyncFn(&str) -> Result<Pending<()>, Problem>,
+) -> Result<HttpResponse, Problem> {
+    check_count(kind.list, names.len())?;
     // All of them first, so that they are kept together.
-    let begun: Vec<_> = names.iter().map(|name| act(name)).collect();
-    let (mut results, mut worst) = (Vec::with_capacity(names.len()), StatusCode::OK);
+    let mut begun = Vec::with_capacity(names.len());
+    for name in names {
+        begun.push(act(name).await);
+    }
+    let (mut results, mut worst, mut all) = (Vec::with_capacity(names.len()), StatusCode::OK, None::<Reached>);
     for (name, begun) in names.iter().zip(begun) {
         let mut result = Map::new();
-        result.insert(one.to_owned(), name.as_str().into());
-        match settled(begun).await {
-            Ok(()) => drop(result.insert("result".to_owned(), done.into())),
+        result.insert(kind.one.to_owned(), name.as_str().into());
+        let reached = match begun {
+            Ok(pending) => patience.reached(service, pending).await,
+            Err(problem) => Err(problem),
+        };
+        match reached {
+            Ok(reached) => {
+                all = all.map_or(reached, |all| Some(reached.map_or(all, |reached| all.and(reached))));
+                worst = worst.max(reached.map_or(StatusCode::OK, Reached::status));
+                drop(result.insert("result".to_owned(), kind.done.into()));
+            }
             Err(problem) => {
                 worst = worst.max(problem.status());
                 result.insert("result".to_owned(), "failed".into());
@@ -38,28 +76,9 @@ async fn each(
         }
         results.push(Value::Object(result));
     }
-    Ok(json_answer(worst, &json!({"results": results})))
-}
-
-/// Does `act` to the one name that was given, or to [`each`] of the list: to exactly one of both.
-pub async fn one_or_each(
-    one: &'static str,
-    list: &'static str,
-    done: &'static str,
-    name: Option<&str>,
-    names: Option<&[String]>,
-    act: impl Fn(&str) -> Result<Pending<()>, Problem>,
-) -> Result<HttpResponse, Problem> {
-    match (name, names) {
-        (Some(name), None) => settled(act(name).map(no_content)).await,
-        (None, Some(names)) => each(one, list, done, names, act).await,
-        _ => Err(problems::one_of(&format!("{one} and {list}"))),
-    }
-}
-
-/// Done, and nothing to say of it.
-pub fn no_content(done: Pending<()>) -> Pending<HttpResponse> {
-    done.map(|()| empty(StatusCode::NO_CONTENT))
+    let mut answer = all.map_or_else(|| json!({}), |all| patience.told(all));
+    answer["results"] = results.into();
+    Ok(json_answer(worst, &answer))
 }
 
 /// Refuses a list that is too long, whole.

@@ -5,6 +5,7 @@
 
 mod bulk;
 mod check;
+mod given;
 mod groups;
 mod sessions;
 

@@ -7,14 +7,17 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use super::{bulk, instant, ready, realm};
+use super::bulk::{self, Names};
+use super::given::{Given, learn_of, with_session};
+use super::{instant, ready, realm};
 use crate::claims::SessionId;
 use crate::config::RealmSite;
 use crate::http::answer::{Problem, json as json_answer, put_cookie};
-use crate::http::asked::{Issue, Revoke, Update, Visitor, Which};
-use crate::http::call::{call, call_for, settled};
-use crate::http::cookie::{self, Values, every_value};
+use crate::http::asked::{Issue, Revoke, Update, Which};
+use crate::http::call::{call, call_for};
+use crate::http::cookie;
 use crate::http::credentials::{Grant, Scope};
+use crate::http::patience::Patience;
 use crate::http::presented::with_scratch;
 use crate::http::visitor::end;
 use crate::http::{Service, csrf, problems, trail};
@@ -22,16 +25,18 @@ use crate::sessions::{Change, Import, Issued, NewSession, Pending, Session};
 use crate::telemetry::{By, Kind};
 
 pub(super) async fn issue(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
-    call(&service, &request, body, |grant, asked: Issue| {
-        let site = realm(&service, grant, &asked.realm)?;
-        issue_in(&service, grant.by(), site, &asked)
+    call_for(Scope::App, &service, &request, body, async |grant: &Grant, asked: Issue| {
+        let (site, patience) = (realm(&service, grant, &asked.realm)?, Patience::usual());
+        let issued = issue_in(&service, patience, grant.by(), site, &asked).await;
+        patience.settled(&service, issued).await
     })
     .await
 }
 
 /// Issues a session in a realm: 201, with the cookie ready to pass on.
-pub(in crate::http) fn issue_in(
+pub(in crate::http) async fn issue_in(
     service: &Service,
+    patience: Patience,
     by: By<'_>,
     site: &RealmSite,
     asked: &Issue,
@@ -55,13 +60,15 @@ pub(in crate::http) fn issue_in(
         persistent: asked.persistent,
         import,
     };
-    let issued = service.sessions.issue(&site.realm, &new).map_err(|error| problems::of_issue(&error))?;
-    let answer = Pending::now(sealed(service, site, StatusCode::CREATED, &issued));
+    patience.learned(service.sessions.ask_before_issue(&site.realm, &new)).await?;
+    let begun = service.sessions.begin(&site.realm, &new).map_err(|error| problems::of_issue(&error))?;
+    let (issued, begun) = begun.split();
     service.metrics.issued();
     trail::sealed(service, by, Kind::Issued, site, &issued);
     // The session that the visitor came with. What can't be read of it has no session to end.
     let values = replaced.iter().flat_map(|given| given.values.iter().copied());
-    Ok(values.fold(answer, |answer, value| answer.and(end_but(service, by, site, value, issued.sid))))
+    let begun = values.fold(begun, |begun, value| begun.and(end_but(service, by, site, value, issued.sid)));
+    Ok(begun.map(|()| sealed(service, site, StatusCode::CREATED, &issued)))
 }
 
 pub(super) async fn renew(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
@@ -99,7 +106,8 @@ pub(super) async fn rotate(service: web::Data<Service>, request: HttpRequest, bo
 }
 
 async fn change(service: web::Data<Service>, request: HttpRequest, body: web::Payload, new_id: bool) -> HttpResponse {
-    call(&service, &request, body, |grant, asked: Update| {
+    call_for(Scope::App, &service, &request, body, async |grant: &Grant, asked: Update| {
+        let patience = Patience::usual();
         let site = realm(&service, grant, &asked.realm)?;
         let grace = Duration::from_secs(asked.grace_seconds.unwrap_or_default());
         if asked.grace_seconds.is_some() && !new_id {
@@ -116,7 +124,9 @@ async fn change(service: web::Data<Service>, request: HttpRequest, body: web::Pa
             aal: asked.aal,
             authenticated_at: instant("authenticated_at", asked.authenticated_at.as_deref())?,
         };
-        change_in(&service, grant.by(), site, asked.token.as_deref(), asked.cookie.as_deref(), &change, how)
+        let given = (asked.token.as_deref(), asked.cookie.as_deref());
+        let changed = change_in(&service, patience, grant.by(), site, given, &change, how).await;
+        patience.settled(&service, changed).await
     })
     .await
 }
@@ -131,16 +141,17 @@ pub(in crate::http) enum How {
 }
 
 /// Reseals a session, or gives it a new id: 200, with the cookie ready to pass on.
-pub(in crate::http) fn change_in(
+pub(in crate::http) async fn change_in(
     service: &Service,
+    patience: Patience,
     by: By<'_>,
     site: &RealmSite,
-    token: Option<&str>,
-    cookie: Option<&str>,
+    (token, cookie): (Option<&str>, Option<&str>),
     change: &Change<'_>,
     how: How,
 ) -> Result<Pending<HttpResponse>, Problem> {
     ready(service)?;
+    learn_of(service, patience, site, token, cookie).await?;
     with_session(service, site, token, cookie, |session| {
         let changed = match how {
             How::Rotate(grace) => service.sessions.rotate(&site.realm, session, change, grace),
@@ -160,11 +171,13 @@ pub(in crate::http) fn change_in(
 pub(super) async fn revoke(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     call_for(Scope::App, &service, &request, body, async |grant: &Grant, asked: Revoke| {
         let site = realm(&service, grant, &asked.realm)?;
+        let patience = Patience::of(asked.wait.as_deref(), asked.timeout_ms)?;
         match (&asked.session_id, &asked.session_ids, &asked.token, &asked.cookie) {
             (Some(_), None, None, None) | (None, Some(_), None, None) => {
                 let (one, many) = (asked.session_id.as_deref(), asked.session_ids.as_deref());
-                let end = |id: &str| end_id(&service, grant.by(), site, id);
-                bulk::one_or_each("session_id", "session_ids", "ended", one, many, end).await
+                let end = async |id: &str| end_id(&service, grant.by(), site, id);
+                let names = Names { one: "session_id", list: "session_ids", done: "ended" };
+                bulk::one_or_each(&service, patience, names, one, many, end).await
             }
             (None, None, token, cookie) => {
                 let given = Given::of(token.as_deref(), cookie.as_deref(), site)?;
@@ -172,7 +185,7 @@ pub(super) async fn revoke(service: web::Data<Service>, request: HttpRequest, bo
                     .values
                     .iter()
                     .fold(Pending::now(()), |ended, value| ended.and(end(&service, grant.by(), site, value)));
-                settled(Ok(bulk::no_content(ended))).await
+                patience.acknowledged(&service, Ok(ended)).await
             }
             _ => Err(problems::one_of("token, cookie, session_id and session_ids")),
         }
@@ -210,46 +223,6 @@ fn end_but(service: &Service, by: By<'_>, site: &RealmSite, value: &[u8], new: S
         service.sessions.recognise(&site.realm, value, scratch).is_some_and(|claims| claims.sid == new)
     });
     if same { Pending::now(()) } else { end(service, by, site, value) }
-}
-
-/// What the application hands over of its visitor.
-pub(super) struct Given<'a> {
-    values: Values<'a>,
-}
-
-impl<'a> Given<'a> {
-    pub(super) fn of_visitor(visitor: &'a Visitor, site: &RealmSite) -> Result<Self, Problem> {
-        Self::of(visitor.token.as_deref(), visitor.cookie.as_deref(), site)
-    }
-
-    fn of(token: Option<&'a str>, cookie: Option<&'a str>, site: &RealmSite) -> Result<Self, Problem> {
-        match (token, cookie) {
-            (Some(token), None) => Ok(Self { values: std::iter::once(token.as_bytes()).collect() }),
-            (None, Some(line)) => {
-                let name = site.realm.cookie().as_str().as_bytes();
-                // All of them: to end a session, not only as many count as may to verify one.
-                Ok(Self { values: every_value(std::iter::once(line.as_bytes()), name).collect() })
-            }
-            _ => Err(problems::one_of("token and cookie")),
-        }
-    }
-}
-
-pub(super) fn with_session<T>(
-    service: &Service,
-    site: &RealmSite,
-    token: Option<&str>,
-    cookie: Option<&str>,
-    then: impl FnOnce(&Session<'_>) -> Result<T, Problem>,
-) -> Result<T, Problem> {
-    let given = Given::of(token, cookie, site)?;
-    with_scratch(|scratch| match service.sessions.verify(&site.realm, &given.values, scratch) {
-        Ok(session) => then(&session),
-        Err(refusal) => {
-            tracing::debug!(reason = refusal.code(), "no valid session was handed over");
-            Err(problems::no_session())
-        }
-    })
 }
 
 /// A sealed session as an answer: the cookie as a header, and all of it as JSON.

@@ -135,7 +135,8 @@ impl CachedFacts {
         // A session may have begun just behind a cut-off as well.
         let cutoffs =
             self.tags.iter().filter(|(key, _)| key.realm == realm).filter_map(|(_, facts)| facts.cutoff).max();
-        let at = cutoff_at(now, self.floor(realm).max(cutoffs));
+        let known = self.floor(realm).max(cutoffs).max(self.passed(&[TagKey::all_of(realm)]));
+        let at = cutoff_at(now, known);
         let mut until = outlasting(at, budget);
         for (key, facts) in self.sessions.iter().filter(|(key, _)| key.realm == realm) {
             until = until.max(facts.until);
