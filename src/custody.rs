@@ -2,6 +2,8 @@
 //!
 //! The same words are the JSON of the control API and what the command line reads from it. No secret is among them.
 
+mod asked;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Timestamp, rfc3339};
 pub use crate::keyring::Refused;
 use crate::keyring::{Done, KeyRecord, KeyRing, KeyState, Kid, LimitRecord, Order, Outcome, Timing};
+use crate::revocation::{Spread, Wait};
+pub use asked::{AskedOfKey, AskedPostpone, AskedReplace, AskedRotate, MAX_PATIENCE};
 
 /// Whoever keeps the ring: reports on it and carries out orders, durably, before it answers.
 ///
@@ -25,6 +29,32 @@ pub trait Custodian: Send + Sync {
     /// # Errors
     /// [`CustodyError`], and nothing was done, unless it is [`CustodyError::NotTakenUp`].
     fn carry_out(&self, task: Task, dry_run: bool) -> Result<Receipt, CustodyError>;
+
+    /// As [`Custodian::carry_out`], and waits for the other replicas as far as `patience` goes; the receipt says how many
+    /// have it. Whoever is alone has nobody to wait for.
+    ///
+    /// # Errors
+    /// As [`Custodian::carry_out`]. That too few replicas answered is no error: it is done here, and they get it later.
+    fn carry_out_among(&self, task: Task, dry_run: bool, patience: Patience) -> Result<Receipt, CustodyError> {
+        let _ = patience;
+        self.carry_out(task, dry_run)
+    }
+}
+
+/// How far an order has to have come among the replicas before it is answered, and for how long that is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// How far.
+    pub wait: Wait,
+    /// For how long.
+    pub at_most: Duration,
+}
+
+impl Default for Patience {
+    /// A majority, within two seconds.
+    fn default() -> Self {
+        Self { wait: Wait::Majority, at_most: Duration::from_secs(2) }
+    }
 }
 
 /// For a program whose ring is kept elsewhere: nothing can be seen or ordered through it.
@@ -83,6 +113,20 @@ pub struct Report {
     pub keys: Vec<KeyReport>,
     /// The longest lifetimes that sessions were sealed with.
     pub limits: Vec<LimitReport>,
+    /// Every replica of the core, and whether it has this very ring. Empty if there is one only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<Holder>,
+}
+
+/// A replica of the core, as it was heard last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// What it is called.
+    pub name: String,
+    /// Whether it answers.
+    pub up: bool,
+    /// Whether it has this very ring.
+    pub has_ring: bool,
 }
 
 /// A key at one moment.
@@ -130,7 +174,8 @@ pub struct LimitReport {
 /// What an order came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// In one word: `rotating`, `revoked`, `destroyed`, `replaced`.
+    /// In one word: `rotating`, `revoked`, `destroyed`, `replaced`; among several replicas `proposed`: the next key is
+    /// made, and gets its time once a majority has it.
     pub outcome: String,
     /// The key that it is about; of a new ring, its first.
     pub key: String,
@@ -147,8 +192,32 @@ pub struct Receipt {
     /// Retired keys that were destroyed with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub destroyed: Vec<String>,
+    /// How it came among the replicas, where there are several.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub among: Option<Among>,
     /// The ring after it.
     pub ring: Report,
+}
+
+/// How far an order has come among several replicas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Among {
+    /// How many replicas of the core have it.
+    pub applied: u16,
+    /// How many there are.
+    pub core: u16,
+    /// Whether that is as far as was asked for. If not, the others get it when they can.
+    pub reached: bool,
+    /// How long that was waited for.
+    pub waited_ms: u64,
+}
+
+impl Among {
+    /// What `spread` comes to after a wait of `waited`, for whoever asked for `wait`.
+    pub fn of(spread: Spread, wait: Wait, waited: Duration) -> Self {
+        let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        Self { applied: spread.applied, core: spread.core, reached: spread.reaches(wait), waited_ms }
+    }
 }
 
 impl Report {
@@ -166,6 +235,7 @@ impl Report {
             activation_seconds: timing.activation().as_secs(),
             keys,
             limits: ring.limits().iter().map(LimitReport::of).collect(),
+            replicas: Vec::new(),
         }
     }
 
@@ -202,6 +272,7 @@ impl Receipt {
     /// What `done` came to, with the `ring` after it.
     pub fn of(done: &Done, dry_run: bool, ring: Report) -> Self {
         let (outcome, kid, seals_from, fresh) = match done.outcome {
+            Outcome::Proposed { kid } => ("proposed", kid, None, None),
             Outcome::Rotating { kid, from } => ("rotating", kid, Some(from), None),
             Outcome::Revoked { kid, fresh } => ("revoked", kid, None, fresh),
             Outcome::Destroyed { kid } => ("destroyed", kid, None, None),
@@ -214,6 +285,7 @@ impl Receipt {
             changed: done.changed,
             dry_run,
             destroyed: done.destroyed.iter().map(Kid::to_string).collect(),
+            among: None,
             ring,
         }
     }
@@ -229,75 +301,8 @@ impl Receipt {
             changed: true,
             dry_run,
             destroyed: Vec::new(),
+            among: None,
             ring,
         }
-    }
-}
-
-/// The body of `POST /v1/keys/rotate`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AskedRotate {
-    /// When the key is to seal, if later than it could.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after_seconds: Option<u64>,
-    /// Only say what it would come to.
-    pub dry_run: bool,
-}
-
-/// The body of `POST /v1/keys/postpone`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AskedPostpone {
-    /// Until when, as RFC 3339 spells it.
-    pub until: String,
-    /// Only say what it would come to.
-    #[serde(default)]
-    pub dry_run: bool,
-}
-
-/// The body of `POST /v1/keys/revoke` and `/destroy`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AskedOfKey {
-    /// Which key.
-    pub key: String,
-    /// To destroy it although sessions under it may be alive.
-    #[serde(default)]
-    pub force: bool,
-    /// Only say what it would come to.
-    #[serde(default)]
-    pub dry_run: bool,
-}
-
-/// The body of `POST /v1/keys/replace-ring`: nothing but that it is meant.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AskedReplace {
-    /// Only say what it would come to.
-    pub dry_run: bool,
-}
-
-impl Task {
-    /// Put the next key off.
-    pub fn postpone(until: Timestamp) -> Self {
-        Self::Order(Order::Postpone { until })
-    }
-
-    /// End every session under a key. `None` if that is no key id.
-    pub fn revoke(key: &str) -> Option<Self> {
-        Some(Self::Order(Order::Revoke { kid: Kid::parse(key)? }))
-    }
-
-    /// Wipe a key. `None` if that is no key id.
-    pub fn destroy(key: &str, force: bool) -> Option<Self> {
-        Some(Self::Order(Order::Destroy { kid: Kid::parse(key)?, force }))
-    }
-}
-
-impl AskedRotate {
-    /// As an order.
-    pub fn task(&self) -> Task {
-        Task::Order(Order::Rotate { after: self.after_seconds.map(Duration::from_secs) })
     }
 }

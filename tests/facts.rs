@@ -7,6 +7,8 @@ mod budget;
 mod file;
 #[path = "facts/fleet.rs"]
 mod fleet;
+#[path = "facts/joining.rs"]
+mod joining;
 #[path = "facts/kept.rs"]
 mod kept;
 #[path = "facts/pins.rs"]

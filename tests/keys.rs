@@ -5,16 +5,22 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use sealpass::clock::{Clock as _, SystemClock};
+use sealpass::custody::{Among, Custodian, CustodyError, Holder, Patience, Receipt, Report, Task};
+use sealpass::entropy::SystemEntropy;
+use sealpass::keyring::{KeyRing, Timing};
+use sealpass::revocation::Wait;
 use serde_json::{Value, json};
 
 #[expect(dead_code, unused_imports, reason = "each test crate uses its part")]
 mod common;
 
-use common::{NAME, Place, Response, Running, Server, ask, call, refused, sealpass, wait_for};
+use common::{CREDENTIAL, NAME, Place, Response, Running, Server, ask, call, refused, sealpass, wait_for};
 
 #[test]
 fn rotate_says_what_will_happen_and_does_it_once() {
@@ -273,6 +279,103 @@ fn through_the_control_api_an_order_is_in_force_when_it_is_answered() {
     assert!(refused(&place.run(&own, b""), 1).contains("plain HTTP"));
 }
 
+/// One of three, whose others get the key one after the other, each time it is asked.
+#[derive(Default)]
+struct OneOfThree {
+    asked: AtomicUsize,
+    patience: Mutex<Option<Patience>>,
+}
+
+impl OneOfThree {
+    /// The key has its time once two have it.
+    fn shown(have: usize) -> Report {
+        let ring = KeyRing::init(&SystemEntropy::new(), SystemClock.now()).expect("random bytes");
+        let mut report = Report::of(&ring, SystemClock.now(), Timing::DEFAULT);
+        KEY.clone_into(&mut report.keys[0].key);
+        report.keys[0].seals_from = report.keys[0].seals_from.filter(|_| have >= 2);
+        let holder = |n| Holder { name: format!("replica-{n}"), up: n < 2, has_ring: n < have };
+        report.replicas = (0..3).map(holder).collect();
+        report
+    }
+}
+
+impl Custodian for OneOfThree {
+    fn report(&self) -> Result<Report, CustodyError> {
+        Ok(Self::shown(2 + self.asked.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    fn carry_out(&self, _: Task, _: bool) -> Result<Receipt, CustodyError> {
+        Err(CustodyError::Unavailable("nobody says how long to wait".to_owned()))
+    }
+
+    fn carry_out_among(&self, _: Task, dry_run: bool, patience: Patience) -> Result<Receipt, CustodyError> {
+        *self.patience.lock().expect("no panic") = Some(patience);
+        self.asked.store(0, Ordering::Relaxed);
+        let among = Among { applied: 1, core: 3, reached: patience.wait == Wait::Local, waited_ms: 1 };
+        Ok(Receipt {
+            outcome: "proposed".to_owned(),
+            key: KEY.to_owned(),
+            seals_from: None,
+            fresh_key: None,
+            changed: true,
+            dry_run,
+            destroyed: Vec::new(),
+            among: Some(among),
+            ring: Self::shown(1),
+        })
+    }
+}
+
+#[test]
+fn among_several_an_order_that_has_not_come_far_enough_is_202_and_the_command_waits_for_each() {
+    let three = Arc::new(OneOfThree::default());
+    let server = Server::with_custodian(Arc::clone(&three) as Arc<dyn Custodian>);
+    let patience = || three.patience.lock().expect("no panic").take();
+    let rotated = server.call("/v1/keys/rotate", &json!({}));
+    assert_eq!((rotated.status, patience()), (202, Some(Patience::default())));
+    let said = rotated.json();
+    assert_eq!((&said["applied"], &said["core"], &said["reached"]), (&json!(1), &json!(3), &json!(false)), "{said}");
+    assert_eq!(said["ring"]["replicas"][2], json!({"name": "replica-2", "up": false, "has_ring": false}));
+    let (all, second) = (Wait::All, 1_000);
+    for (path, body) in [
+        ("/v1/keys/rotate", json!({"wait": "all", "timeout_ms": second})),
+        ("/v1/keys/postpone", json!({"until": "2026-01-02T00:00:00Z", "wait": "all", "timeout_ms": second})),
+        ("/v1/keys/revoke", json!({"key": KEY, "wait": "all", "timeout_ms": second})),
+        ("/v1/keys/destroy", json!({"key": KEY, "wait": "all", "timeout_ms": second})),
+        ("/v1/keys/replace-ring", json!({"wait": "all", "timeout_ms": second})),
+    ] {
+        assert_eq!(server.call(path, &body).status, 202, "{path}");
+        assert_eq!(patience(), Some(Patience { wait: all, at_most: SECOND }), "{path}");
+    }
+    assert_eq!(server.call("/v1/keys/rotate", &json!({"wait": "local"})).status, 200);
+    for wrong in [json!({"wait": "some"}), json!({"timeout_ms": 30_001})] {
+        assert_eq!(server.call("/v1/keys/rotate", &wrong).status, 422, "{wrong}");
+    }
+
+    let place = Place::new();
+    place.private("admin", CREDENTIAL.as_bytes());
+    let url = format!("http://{}", server.control);
+    let rotate = |args: &[&str]| {
+        let own = ["keys", "rotate", "--control", &url, "--credential", "admin"];
+        place.run(&[&own[..], args].concat(), b"")
+    };
+    let all = ok(&rotate(&["--wait"]));
+    let told: Vec<_> = all.lines().filter(|line| line.contains("has key")).collect();
+    assert_eq!(told, [0, 1, 2].map(|n| format!("replica-{n} has key {KEY}.")), "{all}");
+    let majority = ok(&rotate(&["--wait=majority"]));
+    assert!(majority.contains("replica-1 has") && !majority.contains("replica-2 has"), "{majority}");
+    let late = rotate(&["--wait", "--wait-at-most", "0s"]);
+    let text = String::from_utf8_lossy(&late.stderr);
+    assert!(
+        !late.status.success() && text.contains("missing at replica-1 (up), replica-2 (does not answer)"),
+        "{text}"
+    );
+    assert!(ok(&rotate(&[])).contains("1 of 3 replicas of the core have it; the others get it"));
+    let listed = ok(&place.run(&["keys", "list", "--control", &url, "--credential", "admin"], b""));
+    assert!(listed.contains("replica-0           has this ring"), "{listed}");
+    assert!(refused(&with_ring().run(&["keys", "rotate", "--wait"], b""), 1).contains("give --control"));
+}
+
 #[test]
 fn s51_keys_are_for_credentials_of_the_scope_admin_and_all_realms() {
     let scopes = |scope: &str, realm: &str| {
@@ -483,6 +586,7 @@ fn other_ring(path: &Path) {
     fs::copy(place.path("keys/ring.sealed"), path).expect("writable");
 }
 
+const KEY: &str = "0a1b2c3d";
 const SECOND: Duration = Duration::from_secs(1);
 /// A rotation in five seconds.
 const SHORT: &str = "[rotation]\nconfirm_within = \"1s\"\n";

@@ -13,6 +13,7 @@ const CORE: &[&str] = &[
     "claims.rs",
     "clock.rs",
     "custody.rs",
+    "custody/",
     "entropy.rs",
     "keyring/",
     "revocation.rs",

@@ -230,6 +230,56 @@ fn s15_two_pending_keys_are_put_off_together() {
     assert_eq!(done.outcome, Outcome::Rotating { kid: ring.sealing(until).expect("one"), from: until });
 }
 
+/// Among replicas: the key is made, all have it, then it is dated.
+#[test]
+fn a_proposed_key_opens_and_does_not_seal_until_it_is_dated() {
+    let world = World::new();
+    let first = world.active();
+    let done = world.order(Order::Propose).expect("carried out");
+    let Outcome::Proposed { kid } = done.outcome else { panic!("{done:?}") };
+    let undated = world.replica();
+    let again = world.order(Order::Propose).expect("carried out");
+    assert_eq!((again.outcome, again.changed), (Outcome::Proposed { kid }, false), "one is on its way");
+    world.clock.advance(Timing::DEFAULT.activation() * 2);
+    assert_eq!(kid_of(&world.login()), first, "not dated");
+    let hasty = Order::Date { kid, after: Some(Timing::DEFAULT.notice()) };
+    assert_eq!(world.order(hasty).expect_err("too soon"), Refused::TooSoon { least: Timing::DEFAULT.activation() });
+    let from = world.clock.now().plus(Timing::DEFAULT.activation());
+    for changed in [true, false] {
+        let done = world.order(Order::Date { kid, after: None }).expect("carried out");
+        assert_eq!((done.outcome, done.changed), (Outcome::Rotating { kid, from }, changed));
+        world.clock.advance(MILLISECOND);
+    }
+    let proposed = world.order(Order::Propose).expect("carried out");
+    assert_eq!((proposed.outcome, proposed.changed), (Outcome::Rotating { kid, from }, false), "it still is");
+    world.clock.set(from);
+    let token = world.login();
+    assert_eq!(kid_of(&token), kid);
+    assert!(world.verify_by(&undated, &token).is_ok(), "whoever does not know the date yet opens it");
+}
+
+#[test]
+fn a_proposed_key_that_is_revoked_is_dated_no_more_and_one_seals_whoever_dated_it_before() {
+    let world = World::new();
+    let old = world.active();
+    let mut one = world.ring();
+    let Ok(Done { outcome: Outcome::Proposed { kid }, .. }) = carry_out(&mut one, Order::Propose, world.clock.now())
+    else {
+        panic!("no key")
+    };
+    let (mut other, mut early) = (copy(&one), copy(&one));
+    let date = Order::Date { kid, after: None };
+    let done = carry_out(&mut early, Order::Revoke { kid }, world.clock.now()).expect("done");
+    assert_eq!(done.outcome, Outcome::Revoked { kid, fresh: None }, "it seals nowhere");
+    assert_eq!(carry_out(&mut early, date, world.clock.now()), Err(Refused::NothingPending));
+    carry_out(&mut other, date, world.clock.now()).expect("done");
+    let late = world.clock.now().plus(Timing::DEFAULT.activation() * 2);
+    carry_out(&mut one, Order::Revoke { kid }, late).expect("done");
+    other.merge(one).expect("one ring");
+    let sealing = other.sealing(late).expect("one seals");
+    assert!(sealing != kid && sealing != old, "a fresh one: it may have sealed somewhere");
+}
+
 /// A pending key is revoked on one copy just before it seals, and on another copy, just after, the key that it succeeded.
 #[test]
 fn a_key_seals_whatever_two_copies_revoke_around_an_activation() {
@@ -287,6 +337,8 @@ proptest! {
                         0 | 1 => ROTATE,
                         2 => Order::Postpone { until: now.plus(Duration::from_secs(4_000)) },
                         3 => Order::Revoke { kid },
+                        6 => Order::Propose,
+                        7 => Order::Date { kid, after: None },
                         _ => Order::Destroy { kid, force: kind == 5 },
                     };
                     drop(carry_out(&mut rings[ring], order, off(now.as_millis(), clocks[ring])));
@@ -346,7 +398,7 @@ fn confirm(rings: &mut [KeyRing; 3], now: Timestamp, over: &mut BTreeSet<Kid>) -
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        (0..3_usize, 0..6_usize, 0..20_usize).prop_map(|(ring, kind, key)| Event::Order(ring, kind, key)),
+        (0..3_usize, 0..8_usize, 0..20_usize).prop_map(|(ring, kind, key)| Event::Order(ring, kind, key)),
         (0..3_usize, 0..3_usize).prop_map(|(from, to)| Event::Merge(from, to)),
         (0..120_u64).prop_map(Event::Seconds),
         (1..3_u64).prop_map(Event::Hours),

@@ -6,6 +6,7 @@ mod files;
 mod remote;
 mod show;
 mod times;
+mod wait;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use sealpass::store::{RingDir, RingOffice};
 use super::{Common, Failure, say};
 use files::{Secret, init, replace_under};
 use remote::Remote;
+use wait::Who;
 
 /// Make the key ring, look at it, rotate its keys
 #[derive(Debug, Args)]
@@ -61,6 +63,12 @@ enum What {
         /// When the key is to seal, if later than it could (such as 2h)
         #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
         after: Option<Duration>,
+        /// With --control, among several replicas: say of each when it has the key, until all or a majority have
+        #[arg(long, value_name = "WHO", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+        wait: Option<Who>,
+        /// For how long to wait
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "1m")]
+        wait_at_most: Duration,
         #[command(flatten)]
         how: How,
     },
@@ -153,7 +161,13 @@ impl Keys {
                 let report = self.custodian(common)?.report()?;
                 if *json { print_json(&report) } else { say(show::ring(&report)) }
             }
-            What::Rotate { after, how } => self.carry_out(common, Task::Order(Order::Rotate { after: *after }), *how),
+            What::Rotate { after, wait, wait_at_most, how } => {
+                let task = Task::Order(Order::Rotate { after: *after });
+                match wait.filter(|_| !how.dry_run) {
+                    Some(who) => self.rotate_and_wait(common, task, (who, *wait_at_most), *how),
+                    None => self.carry_out(common, task, *how),
+                }
+            }
             What::Postpone { when: When { by, until }, how } => {
                 let custodian = self.custodian(common)?;
                 let until = match (*by, *until) {
@@ -183,6 +197,23 @@ impl Keys {
 
     fn carry_out(&self, common: &Common, task: Task, how: How) -> Result<(), Failure> {
         finish(&*self.custodian(common)?, task, how)
+    }
+
+    fn rotate_and_wait(
+        &self,
+        common: &Common,
+        task: Task,
+        (who, at_most): (Who, Duration),
+        how: How,
+    ) -> Result<(), Failure> {
+        if self.control.is_none() {
+            let text = "only a running service knows the others; give --control and --credential with --wait";
+            return Err(Failure::Refused(text.to_owned()));
+        }
+        let custodian = self.custodian(common)?;
+        let receipt = custodian.carry_out(task, false)?;
+        let receipt = wait::wait(&*custodian, receipt, who, at_most, how.json)?;
+        if how.json { print_json(&receipt) } else { say(show::receipt(&receipt)) }
     }
 
     /// Asks first, unless nothing will happen; and not before it is known that there is a ring at all.

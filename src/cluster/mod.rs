@@ -8,6 +8,7 @@
 mod asks;
 mod clocks;
 mod compare;
+pub mod custodian;
 mod dating;
 mod dispatch;
 pub mod fleet;

@@ -13,7 +13,9 @@ use super::call::{authenticate, call_if};
 use super::credentials::{Grant, Scope};
 use super::{Service, problems};
 use crate::clock::Timestamp;
-use crate::custody::{AskedOfKey, AskedPostpone, AskedReplace, AskedRotate, Custodian, CustodyError, Receipt, Task};
+use crate::custody::{
+    AskedOfKey, AskedPostpone, AskedReplace, AskedRotate, Custodian, CustodyError, Patience, Receipt, Task,
+};
 
 /// The paths.
 pub fn routes(app: &mut web::ServiceConfig) {
@@ -39,14 +41,14 @@ async fn report(service: web::Data<Service>, request: HttpRequest) -> HttpRespon
 }
 
 async fn rotate(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
-    ordered(&service, &request, body, |asked: AskedRotate| Ok((asked.task(), asked.dry_run))).await
+    ordered(&service, &request, body, |asked: AskedRotate| Ok((asked.task(), asked.dry_run, asked.patience()))).await
 }
 
 async fn postpone(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     ordered(&service, &request, body, |asked: AskedPostpone| {
         let until = Timestamp::parse_rfc3339(&asked.until);
         let until = until.ok_or_else(|| problems::unusable("until", "is not a time as RFC 3339 spells it"))?;
-        Ok((Task::postpone(until), asked.dry_run))
+        Ok((Task::postpone(until), asked.dry_run, asked.patience()))
     })
     .await
 }
@@ -56,42 +58,54 @@ async fn revoke(service: web::Data<Service>, request: HttpRequest, body: web::Pa
         if asked.force {
             return Err(problems::unusable("force", "is not for revoking, which ends sessions anyway"));
         }
-        Ok((Task::revoke(&asked.key).ok_or_else(no_key_id)?, asked.dry_run))
+        Ok((Task::revoke(&asked.key).ok_or_else(no_key_id)?, asked.dry_run, asked.patience()))
     })
     .await
 }
 
 async fn destroy(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     ordered(&service, &request, body, |asked: AskedOfKey| {
-        Ok((Task::destroy(&asked.key, asked.force).ok_or_else(no_key_id)?, asked.dry_run))
+        Ok((Task::destroy(&asked.key, asked.force).ok_or_else(no_key_id)?, asked.dry_run, asked.patience()))
     })
     .await
 }
 
 async fn replace(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
-    ordered(&service, &request, body, |asked: AskedReplace| Ok((Task::ReplaceRing, asked.dry_run))).await
+    ordered(&service, &request, body, |asked: AskedReplace| Ok((Task::ReplaceRing, asked.dry_run, asked.patience())))
+        .await
 }
+
+/// What to do, whether only to say what that would come to, and how long to wait for other replicas unless that is too long.
+type Ordered = (Task, bool, Option<Patience>);
 
 async fn ordered<T: DeserializeOwned>(
     service: &Service,
     request: &HttpRequest,
     body: web::Payload,
-    task: impl FnOnce(T) -> Result<(Task, bool), Problem>,
+    task: impl FnOnce(T) -> Result<Ordered, Problem>,
 ) -> HttpResponse {
     call_if(operator, MAX_BODY, service, request, body, async |grant: &Grant, asked: T| {
-        let (task, dry_run) = task(asked)?;
-        carry_out(service, grant, task, dry_run).await
+        let (task, dry_run, patience) = task(asked)?;
+        let patience = patience.ok_or_else(|| problems::unusable("timeout_ms", "is over 30,000, the most there is"))?;
+        carry_out(service, grant, task, dry_run, patience).await
     })
     .await
 }
 
-async fn carry_out(service: &Service, grant: &Grant, task: Task, dry_run: bool) -> Result<HttpResponse, Problem> {
-    let receipt = in_custody(service, move |custodian| custodian.carry_out(task, dry_run)).await?;
+async fn carry_out(
+    service: &Service,
+    grant: &Grant,
+    task: Task,
+    dry_run: bool,
+    patience: Patience,
+) -> Result<HttpResponse, Problem> {
+    let receipt = in_custody(service, move |custodian| custodian.carry_out_among(task, dry_run, patience)).await?;
     if receipt.changed && !dry_run {
         let Receipt { outcome, key, .. } = &receipt;
         tracing::warn!(%outcome, %key, by = %grant.name, "the key ring was changed");
     }
-    Ok(json(StatusCode::OK, &receipt))
+    let under_way = receipt.among.is_some_and(|among| !among.reached);
+    Ok(json(if under_way { StatusCode::ACCEPTED } else { StatusCode::OK }, &receipt))
 }
 
 /// Files are read and written there: away from the threads that answer requests.

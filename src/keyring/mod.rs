@@ -11,12 +11,14 @@ mod life;
 mod limits;
 mod orders;
 mod record;
+mod refused;
 mod ring;
 mod timing;
 
 pub use keys::{Key, Keys};
 pub use limits::LimitRecord;
-pub use orders::{Done, Order, Outcome, Refused};
+pub use orders::{Done, Order, Outcome};
 pub use record::{KeyRecord, KeyState, Kid};
+pub use refused::Refused;
 pub use ring::{KeyRing, MergeError, RingId};
 pub use timing::{Timing, TimingError};

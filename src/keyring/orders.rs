@@ -5,10 +5,11 @@
 use std::time::Duration;
 
 use super::record::{KeyRecord, KeyState, Kid};
+use super::refused::Refused;
 use super::ring::KeyRing;
 use super::timing::Timing;
 use crate::clock::Timestamp;
-use crate::entropy::{Entropy, EntropyError};
+use crate::entropy::Entropy;
 use crate::revocation::next;
 
 /// Something to do with the keys of a ring.
@@ -17,6 +18,17 @@ pub enum Order {
     /// Make the next key, which seals [`Timing::activation`] from now on, or after the longer time that is asked for.
     /// Nothing while the one before is still on its way. Retired keys are destroyed.
     Rotate {
+        /// How long from now, if longer.
+        after: Option<Duration>,
+    },
+    /// Among several replicas: make the next key, which is dated once a majority has it. Nothing while one is on its way.
+    /// Retired keys are destroyed.
+    Propose,
+    /// Let a proposed key, which a majority has, seal [`Timing::activation`] from now on, or after the longer time that is
+    /// asked for. Nothing if it is dated.
+    Date {
+        /// Which key.
+        kid: Kid,
         /// How long from now, if longer.
         after: Option<Duration>,
     },
@@ -54,6 +66,11 @@ pub struct Done {
 /// What was done, or found done already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
+    /// The next key is made, and not dated yet.
+    Proposed {
+        /// Its id.
+        kid: Kid,
+    },
     /// The next key is on its way.
     Rotating {
         /// Its id.
@@ -75,66 +92,6 @@ pub enum Outcome {
     },
 }
 
-/// An order that is not carried out. Every text says what to do instead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refused {
-    /// No such key.
-    #[error("there is no key {0} in the ring; `keys list` shows those there are")]
-    Unknown(Kid),
-    /// Sooner than replicas may learn of the key.
-    #[error(
-        "a new key can't seal sooner than {least:?} after it is made, or a replica might not have it yet; ask for that or more"
-    )]
-    TooSoon {
-        /// The least time.
-        least: Duration,
-    },
-    /// Later than anybody means.
-    #[error("a rotation is put off by 400 days at the most; give an earlier time")]
-    TooFar,
-    /// No key is on its way.
-    #[error("no rotation is pending; `keys rotate` begins one")]
-    NothingPending,
-    /// Replicas may not hear of it in time.
-    #[error("key {kid} seals from {} on, which is less than {notice:?} ahead: some replica might not hear of a change in time; let it begin", from.rfc3339())]
-    TooLate {
-        /// The key.
-        kid: Kid,
-        /// From when on it seals.
-        from: Timestamp,
-        /// How long before that it could still be changed.
-        notice: Duration,
-    },
-    /// Not later than it is.
-    #[error("key {kid} seals from {} on; a rotation is only put off to a later time", from.rfc3339())]
-    NotLater {
-        /// The key.
-        kid: Kid,
-        /// From when on it seals.
-        from: Timestamp,
-    },
-    /// Sessions under it may be alive.
-    #[error("sessions under key {kid} may be alive until {}; wait until then, or end them with --force", until.rfc3339())]
-    Needed {
-        /// The key.
-        kid: Kid,
-        /// Until when.
-        until: Timestamp,
-    },
-    /// It seals, or will.
-    #[error("key {kid} is {state}; `keys revoke {kid}` ends it and what it sealed, and then it can be destroyed")]
-    InUse {
-        /// The key.
-        kid: Kid,
-        /// Its state.
-        state: KeyState,
-    },
-    /// No random bytes.
-    #[error(transparent)]
-    Entropy(#[from] EntropyError),
-}
-
 impl KeyRing {
     /// Carries out `order` at `now`.
     ///
@@ -149,6 +106,8 @@ impl KeyRing {
     ) -> Result<Done, Refused> {
         match order {
             Order::Rotate { after } => self.rotate(after, now, timing, entropy),
+            Order::Propose => self.propose(now, entropy),
+            Order::Date { kid, after } => self.date(kid, after, now, timing),
             Order::Postpone { until } => self.postpone(until, now, timing),
             Order::Revoke { kid } => self.revoke(kid, now, timing, entropy),
             Order::Destroy { kid, force } => self.destroy(kid, force, now),
@@ -170,15 +129,7 @@ impl KeyRing {
         timing: Timing,
         entropy: &dyn Entropy,
     ) -> Result<Done, Refused> {
-        let least = timing.activation();
-        let after = after.unwrap_or(least);
-        if after < least {
-            return Err(Refused::TooSoon { least });
-        }
-        if after > FARTHEST {
-            return Err(Refused::TooFar);
-        }
-        let from = now.plus(after);
+        let from = begin(after, now, timing)?;
         let (kid, from, changed) = match self.next_key(now).map(|record| (record.kid, record.not_before)) {
             Some((kid, Some(from))) => (kid, from, false),
             Some((kid, None)) => {
@@ -195,6 +146,36 @@ impl KeyRing {
         let destroyed = self.destroy_retired(now);
         let changed = changed || !destroyed.is_empty();
         Ok(Done { outcome: Outcome::Rotating { kid, from }, changed, destroyed })
+    }
+
+    fn propose(&mut self, now: Timestamp, entropy: &dyn Entropy) -> Result<Done, Refused> {
+        let next = self.next_key(now).map(|record| (record.kid, record.not_before));
+        let (outcome, made) = match next {
+            Some((kid, Some(from))) => (Outcome::Rotating { kid, from }, false),
+            Some((kid, None)) => (Outcome::Proposed { kid }, false),
+            None => {
+                let fresh = KeyRecord::generate(entropy, now, None)?;
+                let kid = fresh.kid;
+                self.add(fresh);
+                (Outcome::Proposed { kid }, true)
+            }
+        };
+        let destroyed = self.destroy_retired(now);
+        Ok(Done { outcome, changed: made || !destroyed.is_empty(), destroyed })
+    }
+
+    fn date(&mut self, kid: Kid, after: Option<Duration>, now: Timestamp, timing: Timing) -> Result<Done, Refused> {
+        let from = begin(after, now, timing)?;
+        let record = self.known(kid)?;
+        let done = |from, changed| Done { outcome: Outcome::Rotating { kid, from }, changed, destroyed: Vec::new() };
+        match record.not_before {
+            _ if !record.opens() => Err(Refused::NothingPending),
+            Some(known) => Ok(done(known, false)),
+            None => {
+                record.not_before = Some(from);
+                Ok(done(from, true))
+            }
+        }
     }
 
     fn postpone(&mut self, until: Timestamp, now: Timestamp, timing: Timing) -> Result<Done, Refused> {
@@ -227,7 +208,11 @@ impl KeyRing {
         let active = self.sealing(now) == Some(kid);
         let record = self.known(kid)?;
         // Some replica will seal with it before that hears of this, and for that one the key before is succeeded.
-        let imminent = record.not_before.is_some_and(|from| from > now && now >= from.minus(timing.notice()));
+        let imminent = match record.not_before {
+            Some(from) => from > now && now >= from.minus(timing.notice()),
+            // Another replica may have dated it as soon as it was made.
+            None => now >= record.created.plus(timing.activation()).minus(timing.notice()),
+        };
         let seals = active || imminent;
         if !record.opens() {
             let outcome = Outcome::Revoked { kid, fresh: None };
@@ -278,6 +263,16 @@ impl KeyRing {
 
     fn known(&mut self, kid: Kid) -> Result<&mut KeyRecord, Refused> {
         self.records.iter_mut().find(|record| record.kid == kid).ok_or(Refused::Unknown(kid))
+    }
+}
+
+/// From when on a key seals that is dated now.
+fn begin(after: Option<Duration>, now: Timestamp, timing: Timing) -> Result<Timestamp, Refused> {
+    let least = timing.activation();
+    match after.unwrap_or(least) {
+        after if after < least => Err(Refused::TooSoon { least }),
+        after if after > FARTHEST => Err(Refused::TooFar),
+        after => Ok(now.plus(after)),
     }
 }
 

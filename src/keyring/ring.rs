@@ -88,6 +88,11 @@ impl KeyRing {
         self.epoch += 1;
     }
 
+    /// Counts as written so often.
+    pub fn set_epoch(&mut self, epoch: u64) {
+        self.epoch = epoch;
+    }
+
     /// All records, destroyed ones too, ascending by id.
     pub fn records(&self) -> &[KeyRecord] {
         &self.records

@@ -37,6 +37,8 @@ pub struct Journal {
     ring: ArcSwap<RingId>,
     /// Epochs that are on their way into the file.
     noted: Mutex<HashMap<RingId, u64>>,
+    /// The ring of a replica that does not know yet all that others know. Noted, it would look as if it did.
+    unsettled: Mutex<Option<(RingId, u64)>>,
     /// `None` only while it is dropped.
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
@@ -82,7 +84,8 @@ impl Journal {
         let writer = Writer::new(Arc::clone(&shared), waiting);
         let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|error| JournalError::Io { path: path.to_owned(), error })?;
-        Ok(Self { shared, ring: ArcSwap::default(), noted: Mutex::default(), jobs: Some(jobs), thread: Some(thread) })
+        let (ring, noted, unsettled) = (ArcSwap::default(), Mutex::default(), Mutex::default());
+        Ok(Self { shared, ring, noted, unsettled, jobs: Some(jobs), thread: Some(thread) })
     }
 
     /// The newest epoch that was seen of a ring; `None` if none was.
@@ -104,8 +107,25 @@ impl Journal {
         self.ring.store(Arc::new(ring));
     }
 
+    /// As [`Journal::note_ring`], once [`Journal::settle`] is called. So is what is noted until then.
+    pub(super) fn defer_ring(&self, ring: RingId, epoch: u64) {
+        *self.unsettled.lock().unwrap_or_else(PoisonError::into_inner) = Some((ring, epoch));
+    }
+
+    /// Notes what was deferred.
+    pub(super) fn settle(&self) {
+        let deferred = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((ring, epoch)) = deferred {
+            self.note_ring(ring, epoch);
+        }
+    }
+
     /// Remembers the epoch of a ring as the newest.
     pub(super) fn note_ring(&self, ring: RingId, epoch: u64) {
+        if let Some(deferred) = &mut *self.unsettled.lock().unwrap_or_else(PoisonError::into_inner) {
+            *deferred = (ring, epoch);
+            return;
+        }
         self.noted.lock().unwrap_or_else(PoisonError::into_inner).insert(ring, epoch);
         self.send(Job::Ring(ring, epoch));
     }

@@ -1,5 +1,7 @@
 //! The directory in which the ring lives, and the cluster secret that opens it.
 
+mod foreign;
+
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -23,7 +25,7 @@ pub struct RingDir {
 }
 
 /// The bytes of the ring's files as they are at one moment, to be compared with those of a moment before.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
     own: Option<Zeroizing<Vec<u8>>>,
     seed: Option<Zeroizing<Vec<u8>>>,
@@ -38,6 +40,13 @@ pub struct Updated<T> {
     pub ring: KeyRing,
     /// What came of it.
     pub outcome: T,
+}
+
+impl Sealed {
+    /// The ring's own file.
+    pub fn own(&self) -> Option<&[u8]> {
+        self.own.as_ref().map(|own| own.as_slice())
+    }
 }
 
 impl RingDir {
@@ -134,14 +143,17 @@ impl RingDir {
         }
     }
 
-    /// Seals a ring as it is read, to be held until it is needed again.
+    /// Seals a ring as it is read, to be held until it is needed again. Every secret that opens the file `like` opens this.
     ///
     /// # Errors
     /// [`RingDirError`]: no cluster secret, or no random bytes.
-    pub fn seal(&self, ring: &KeyRing, entropy: &dyn Entropy) -> Result<Sealed, RingDirError> {
+    pub fn seal(&self, ring: &KeyRing, like: Option<&[u8]>, entropy: &dyn Entropy) -> Result<Sealed, RingDirError> {
         let secret = cluster_secret::read(&self.secret)?;
-        let own = Zeroizing::new(file::seal(ring, &[&secret], entropy)?);
-        Ok(Sealed { own: Some(own), seed: None, secret: file::secret_id(&secret) })
+        let own = match like.map(|like| file::reseal(like, &secret, ring, entropy)) {
+            Some(Ok(own)) => own,
+            _ => file::seal(ring, &[&secret], entropy)?,
+        };
+        Ok(Sealed { own: Some(Zeroizing::new(own)), seed: None, secret: file::secret_id(&secret) })
     }
 
     /// Writes the first ring, and a cluster secret if there is none. Nothing is ever overwritten.
@@ -149,9 +161,7 @@ impl RingDir {
     /// # Errors
     /// [`RingDirError`] names the file, the fault and the remedy.
     pub fn init(&self, ring: &KeyRing, entropy: &dyn Entropy) -> Result<(), RingDirError> {
-        // Whoever may open the directory may lock it, and keep every command waiting.
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.dir);
-        made.map_err(|error| PrivateFileError::Io { path: self.dir.clone(), error })?;
+        self.make_dir()?;
         let _alone = self.lock()?;
         if self.has_ring() {
             return Err(PrivateFileError::Exists(self.ring_path()).into());
@@ -243,6 +253,12 @@ impl RingDir {
         let others = file::untrusted_slots(&bytes).map_err(|error| fail(error.into()))?.saturating_sub(1);
         self.put(&file::seal(&ring, &[&secret], entropy)?)?;
         Ok(others)
+    }
+
+    fn make_dir(&self) -> Result<(), RingDirError> {
+        // Whoever may open the directory may lock it, and keep every command waiting.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.dir);
+        Ok(made.map_err(|error| PrivateFileError::Io { path: self.dir.clone(), error })?)
     }
 
     fn write(&self, sealed: &Sealed, ring: &KeyRing, entropy: &dyn Entropy) -> Result<(), RingDirError> {

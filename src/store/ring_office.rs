@@ -8,7 +8,7 @@ use super::ring_error::RingDirError;
 use crate::clock::Clock;
 use crate::custody::{Custodian, CustodyError, Receipt, Report, Task};
 use crate::entropy::Entropy;
-use crate::keyring::{KeyRing, Order, Timing};
+use crate::keyring::{KeyRing, Order, Refused, Timing};
 use crate::revocation::Longest;
 
 /// Carries out orders on the ring of a directory. No service has to run.
@@ -19,6 +19,7 @@ pub struct RingOffice {
     longest: Longest,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    one_of_many: bool,
 }
 
 impl RingOffice {
@@ -30,7 +31,15 @@ impl RingOffice {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        Self { dir, timing, longest, clock, entropy }
+        Self { dir, timing, longest, clock, entropy, one_of_many: false }
+    }
+
+    /// For the ring of one replica of many: a rotation leaves the next key without a time. A replica that runs gives it one
+    /// once a majority has the key.
+    #[must_use]
+    pub fn of_many(mut self) -> Self {
+        self.one_of_many = true;
+        self
     }
 
     /// Where the ring is.
@@ -116,6 +125,8 @@ impl Custodian for RingOffice {
 
     fn carry_out(&self, task: Task, dry_run: bool) -> Result<Receipt, CustodyError> {
         match task {
+            Task::Order(Order::Rotate { after: Some(_) }) if self.one_of_many => Err(Refused::DatedByMajority.into()),
+            Task::Order(Order::Rotate { after: None }) if self.one_of_many => self.order(Order::Propose, dry_run),
             Task::Order(order) => self.order(order, dry_run),
             Task::ReplaceRing => self.replace(None, dry_run),
         }

@@ -60,22 +60,27 @@ impl Server {
 
     /// With this configuration.
     pub fn with(config: &str) -> Self {
-        Self::new(config, "", None, alone)
+        Self::new(config, "", None, alone, None)
+    }
+
+    /// With nothing configured, and orders on the ring carried out by `custodian`.
+    pub fn with_custodian(custodian: Arc<dyn Custodian>) -> Self {
+        Self::new("", "", None, alone, Some(custodian))
     }
 
     /// As [`Server::with`], and with these credentials beside [`CREDENTIAL`].
     pub fn with_credentials(config: &str, credentials: &str) -> Self {
-        Self::new(config, credentials, None, alone)
+        Self::new(config, credentials, None, alone, None)
     }
 
     /// Another replica with the key ring of `other`, and facts of its own.
     pub fn with_ring_of(other: &Self, config: &str) -> Self {
-        Self::new(config, "", Some(Arc::clone(&other.dir)), alone)
+        Self::new(config, "", Some(Arc::clone(&other.dir)), alone, None)
     }
 
     /// With its facts behind something that stands for other replicas.
     pub fn among(config: &str, others: impl FnOnce(CachedFacts) -> Arc<dyn FactStore>) -> Self {
-        Self::new(config, "", None, others)
+        Self::new(config, "", None, others, None)
     }
 
     fn new(
@@ -83,6 +88,7 @@ impl Server {
         credentials: &str,
         dir: Option<Arc<tempfile::TempDir>>,
         others: impl FnOnce(CachedFacts) -> Arc<dyn FactStore>,
+        custodian: Option<Arc<dyn Custodian>>,
     ) -> Self {
         let dir = dir.unwrap_or_else(|| {
             let dir = tempfile::tempdir().expect("a directory for the test");
@@ -120,7 +126,7 @@ impl Server {
         let metrics = Metrics::new();
         let service = Arc::new(Service {
             sessions,
-            custodian: Arc::clone(&watch) as Arc<dyn Custodian>,
+            custodian: custodian.unwrap_or_else(|| Arc::clone(&watch) as Arc<dyn Custodian>),
             readiness,
             site,
             credentials,

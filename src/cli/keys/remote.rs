@@ -86,19 +86,19 @@ impl Custodian for Remote {
 
     fn carry_out(&self, task: Task, dry_run: bool) -> Result<Receipt, CustodyError> {
         match task {
-            Task::Order(Order::Rotate { after }) => {
-                self.post("rotate", &AskedRotate { after_seconds: after.map(|after| after.as_secs()), dry_run })
+            Task::Order(Order::Rotate { after }) => self.post("rotate", &AskedRotate::new(after, dry_run)),
+            // The service takes both steps of a rotation itself.
+            Task::Order(Order::Propose | Order::Date { .. }) => {
+                Err(self.failed("a service is asked to rotate, and not for a step of that"))
             }
-            Task::Order(Order::Postpone { until }) => {
-                self.post("postpone", &AskedPostpone { until: until.rfc3339(), dry_run })
-            }
+            Task::Order(Order::Postpone { until }) => self.post("postpone", &AskedPostpone::new(until, dry_run)),
             Task::Order(Order::Revoke { kid }) => {
-                self.post("revoke", &AskedOfKey { key: kid.to_string(), force: false, dry_run })
+                self.post("revoke", &AskedOfKey::new(kid.to_string(), false, dry_run))
             }
             Task::Order(Order::Destroy { kid, force }) => {
-                self.post("destroy", &AskedOfKey { key: kid.to_string(), force, dry_run })
+                self.post("destroy", &AskedOfKey::new(kid.to_string(), force, dry_run))
             }
-            Task::ReplaceRing => self.post("replace-ring", &AskedReplace { dry_run }),
+            Task::ReplaceRing => self.post("replace-ring", &AskedReplace::new(dry_run)),
         }
     }
 }

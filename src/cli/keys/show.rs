@@ -1,7 +1,7 @@
 //! The ring and what became of an order, as text.
 
 use sealpass::clock::Timestamp;
-use sealpass::custody::{KeyReport, Receipt, Report};
+use sealpass::custody::{Holder, KeyReport, Receipt, Report};
 
 use super::times::{both, from_now, short, words};
 
@@ -17,6 +17,7 @@ pub fn ring(report: &Report) -> String {
     lines.push(String::new());
     lines.extend(timeline(report));
     lines.push(String::new());
+    lines.extend(replicas(report));
     lines.push(format!(
         "Epoch {}. A new key seals {} after it is made.",
         report.epoch,
@@ -33,6 +34,7 @@ pub fn receipt(receipt: &Receipt) -> String {
     }
     match receipt.outcome.as_str() {
         "rotating" => rotating(receipt, &mut lines),
+        "proposed" => proposed(receipt, &mut lines),
         "revoked" => revoked(receipt, &mut lines),
         "replaced" => {
             lines.push("A new ring is in the place of the old one.".to_owned());
@@ -44,7 +46,17 @@ pub fn receipt(receipt: &Receipt) -> String {
     for key in &receipt.destroyed {
         lines.push(format!("Key {key} is destroyed: nothing needed it any more."));
     }
+    if let Some(among) = &receipt.among {
+        let rest = if among.reached { "" } else { "; the others get it as soon as they answer" };
+        lines.push(format!("{} of {} replicas of the core have it{rest}.", among.applied, among.core));
+    }
     lines.join("\n")
+}
+
+fn proposed(receipt: &Receipt, lines: &mut Vec<String>) {
+    let key = if receipt.dry_run && receipt.changed { "A new key" } else { &format!("Key {}", receipt.key) };
+    let made = if receipt.changed { "is made" } else { "was made before" };
+    lines.push(format!("{key} {made}. It gets its time, by itself, once a majority of the replicas has it."));
 }
 
 fn rotating(receipt: &Receipt, lines: &mut Vec<String>) {
@@ -88,6 +100,22 @@ fn revoked(receipt: &Receipt, lines: &mut Vec<String>) {
         }
         (true, None) => format!("Key {} is revoked: whatever it sealed is over. The active key stays.", receipt.key),
     });
+}
+
+/// A line for each replica of the core, where there are several.
+fn replicas(report: &Report) -> Vec<String> {
+    let line = |replica: &Holder| {
+        let has = match (replica.has_ring, replica.up) {
+            (true, true) => "has this ring",
+            (true, false) => "had this ring, and does not answer",
+            (false, true) => "lacks this ring",
+            (false, false) => "does not answer",
+        };
+        format!("{:<20}{has}", replica.name)
+    };
+    let mut lines: Vec<_> = report.replicas.iter().map(line).collect();
+    lines.extend((!lines.is_empty()).then(String::new));
+    lines
 }
 
 fn needed_until(key: &KeyReport) -> String {

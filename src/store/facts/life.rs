@@ -21,14 +21,18 @@ pub enum Begin {
     Again,
     /// It, or the journal, was restored from a backup, which lacks the latest endings.
     Restored,
+    /// Other replicas serve it too: what is missing here comes from them, and nobody is answered before.
+    InFleet,
 }
 
 impl CachedFacts {
     /// Takes the facts of `ring` from the journal. Call it before anything is asked of the store, and answer nobody
     /// before what it returns is kept.
     ///
-    /// Where endings may be missing, all sessions end that started before now: without a journal, with one that has not
-    /// seen this ring (unless nobody has served that before), and with one or a ring that was restored from a backup.
+    /// Alone: where endings may be missing, all sessions end that started before now: without a journal, with one that has
+    /// not seen this ring (unless nobody has served that before), and with one or a ring that was restored from a backup.
+    /// Among several replicas only the last of these ends them, and a ring that the journal has not seen counts as seen from
+    /// [`CachedFacts::settled`] on.
     ///
     /// # Errors
     /// [`JournalError`]: it can't be read, or has seen a newer version of the ring and nothing was restored.
@@ -48,8 +52,8 @@ impl CachedFacts {
             // A ring that was just made, and was not served by anybody: nothing was ended that could be missing, and
             // sessions that began elsewhere may have to be imported.
             (Begin::First, None) if self.journal.is_some() => None,
+            (Begin::InFleet, _) | (_, Some(_)) => None,
             (_, None) => Some(now),
-            (_, Some(_)) => None,
         };
         if at.is_some() {
             let why = match (begin, &self.journal) {
@@ -66,10 +70,29 @@ impl CachedFacts {
             journal.set_ring(ring.id());
         }
         let kept = at.map_or(Kept::now(), |at| self.record(floor(at), now).kept);
-        if let Some(journal) = journal {
-            journal.note_ring(ring.id(), ring.epoch());
+        match journal {
+            Some(journal) if begin == Begin::InFleet && known.is_none() => journal.defer_ring(ring.id(), ring.epoch()),
+            Some(journal) => journal.note_ring(ring.id(), ring.epoch()),
+            None => {}
         }
         Ok(kept)
+    }
+
+    /// Whether the journal knows all that this replica acknowledged under the ring: it has been through a start that knew
+    /// all. To be asked before [`CachedFacts::start`].
+    ///
+    /// # Errors
+    /// [`JournalError`] if it can't be read.
+    pub fn has_seen(&self, ring: RingId) -> Result<bool, JournalError> {
+        let epoch = self.journal.as_ref().map(|journal| journal.epoch(ring)).transpose()?;
+        Ok(epoch.flatten().is_some())
+    }
+
+    /// What others knew is known here by now, and durable: the journal need not ask them at the next start.
+    pub fn settled(&self) {
+        if let Some(journal) = &self.journal {
+            journal.settle();
+        }
     }
 
     /// Goes on with `ring`, which was read anew or has taken the place of another. What is known stays.
