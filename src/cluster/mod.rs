@@ -11,6 +11,7 @@ mod compare;
 mod dating;
 mod dispatch;
 mod floor;
+pub mod link;
 pub mod member;
 mod members;
 pub mod message;
