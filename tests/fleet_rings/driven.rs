@@ -77,7 +77,9 @@ fn over_running_fleets_a_rotation_is_answered_when_a_majority_has_it_dated_and_f
     let kid = Kid::parse(&rotated.key).expect("a key");
     assert!(order(2, Order::Revoke { kid }).among.is_some_and(|among| among.reached));
 
-    replicas.iter().for_each(|(custodian, _)| custodian.keep_ticking().expect("a thread"));
+    for (custodian, _) in &replicas {
+        custodian.keep_ticking().expect("a thread");
+    }
     let proposed = office(&places[0], &clock).of_many().carry_out(Task::Order(Order::Rotate { after: None }), false);
     let proposed = proposed.expect("carried out");
     assert_eq!(proposed.outcome, "proposed");

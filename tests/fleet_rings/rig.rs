@@ -15,7 +15,7 @@ use sealpass::cluster::node::{Action, MemberReport, Node, NodeSettings, PushId, 
 use sealpass::cluster::ports::{Buckets, Facts, Now, Rings};
 use sealpass::custody::{Custodian, CustodyError, Receipt, Report, Task};
 use sealpass::entropy::SystemEntropy;
-use sealpass::keyring::{KeyRing, Keys, Kid, Order, Timing};
+use sealpass::keyring::{KeyRing, Keys, Kid, Order, RingId, Timing};
 use sealpass::revocation::{Fact, Kept, Longest, Question, Spread, Spreading, TagKey, Wait};
 use sealpass::store::{RingDir, RingOffice, RingWatch};
 
@@ -42,8 +42,8 @@ pub struct Replica {
     pub custodian: FleetCustodian,
     orders: Arc<Counted>,
     keys: Arc<Mutex<Option<Keys>>>,
-    /// The newest epoch that was taken up, which the journal would remember.
-    newest: Arc<AtomicU64>,
+    /// The newest epoch of each ring that was taken up, which the journal would remember.
+    newest: Arc<Mutex<HashMap<RingId, u64>>>,
     /// Up to which uptime the ring is confirmed, in milliseconds.
     ready_until: Arc<AtomicU64>,
     net: Arc<Net>,
@@ -144,7 +144,8 @@ impl Fleet {
         for replica in &self.replicas {
             let stored = dir(&replica.place).load().expect("readable");
             assert_eq!(stored.digest(), replica.watch.digest().expect("a ring").digest);
-            assert!(stored.epoch() >= replica.newest.load(Ordering::Relaxed), "the next start is refused");
+            let newest = replica.newest.lock().expect("no panic")[&stored.id()];
+            assert!(stored.epoch() >= newest, "the next start is refused");
         }
     }
 
@@ -164,10 +165,13 @@ impl Replica {
             let uptime = uptime.upgrade().map_or(0, |net| net.uptime.load(Ordering::Relaxed));
             ready.store(uptime + millis(Timing::DEFAULT.confirm().saturating_sub(ago)), Ordering::Relaxed);
         };
-        let newest: Arc<AtomicU64> = Arc::default();
+        let newest: Arc<Mutex<HashMap<RingId, u64>>> = Arc::default();
         let noted = Arc::clone(&newest);
         let take_up = move |ring: &KeyRing, keys| {
-            noted.fetch_max(ring.epoch(), Ordering::Relaxed);
+            let mut noted = noted.lock().expect("no panic");
+            let newest = noted.entry(ring.id()).or_default();
+            *newest = ring.epoch().max(*newest);
+            drop(noted);
             *user.lock().expect("no panic") = Some(keys);
         };
         let watch = Arc::new(RingWatch::new(office(&place, &net.clock), take_up, confirm).in_fleet());
