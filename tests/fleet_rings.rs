@@ -1,5 +1,7 @@
 //! The key ring among replicas that share no storage: each has files of its own, and all seal and open with the same keys.
 
+#[path = "fleet_rings/driven.rs"]
+mod driven;
 #[path = "fleet_rings/rig.rs"]
 mod rig;
 
@@ -29,10 +31,7 @@ fn s14_a_rotation_on_one_reaches_all_before_any_seals_with_it() {
     fleet.step(MILLISECOND);
     assert_eq!(fleet.active(), kid);
     assert_eq!((fleet.opens(old), fleet.ready()), (vec![true; 3], vec![true; 3]));
-    for replica in &fleet.replicas {
-        let stored = dir(&replica.place).load().expect("readable");
-        assert_eq!(stored.digest(), replica.watch.digest().expect("a ring").digest, "each has it in its own file");
-    }
+    fleet.check_files();
 }
 
 #[test]
@@ -55,6 +54,7 @@ fn s15_rotations_on_two_at_one_moment_end_in_one_active_key_everywhere() {
         fleet.advance(Duration::from_secs(1));
     }
     assert!(pending.iter().any(|key| Kid::parse(&key.key) == Some(fleet.active())));
+    fleet.check_files();
 }
 
 #[test]
@@ -133,6 +133,7 @@ fn an_emergency_reaches_all_in_one_share() {
     assert!(receipt.among.is_some_and(|among| among.reached), "{receipt:?}");
     // Nothing but the one message and its answers has travelled.
     assert_eq!(fleet.opens(old), [false; 3]);
+    fleet.check_files();
     assert_eq!(Some(fleet.active()), receipt.fresh_key.as_deref().and_then(Kid::parse));
 }
 
@@ -148,6 +149,7 @@ fn a_replaced_ring_travels_and_the_old_one_is_not_mistaken_for_another_deploymen
     assert_eq!(fleet.opens(old), [false; 3], "the one that was away as well");
     assert_eq!(Some(fleet.active()), Kid::parse(&receipt.key));
     assert_eq!(fleet.ready(), [true; 3]);
+    fleet.check_files();
 }
 
 #[test]

@@ -3,17 +3,20 @@
 //! A rotation takes two steps: the next key is made and sent, and once a majority has it, it is dated and sent again. What
 //! is begun and not finished goes on by [`FleetCustodian::tick`], on whichever replicas are up.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use super::fleet::Fleet;
 use super::member::Role;
 use super::report::{MemberReport, Standing};
 use crate::clock::Timestamp;
 use crate::custody::{Among, Custodian, CustodyError, Holder, KeyReport, Patience, Receipt, Report, Task};
 use crate::keyring::{Kid, Order, Timing};
 use crate::revocation::{Spreading, Wait};
+use crate::uptime::uptime;
 
 /// The replicas, as far as the key ring is concerned.
 pub trait RingSharing: Send + Sync {
@@ -22,6 +25,16 @@ pub trait RingSharing: Send + Sync {
 
     /// What is known of each replica, this one first.
     fn members(&self) -> Vec<MemberReport>;
+}
+
+impl RingSharing for Fleet {
+    fn share_ring(&self) -> Arc<dyn Spreading> {
+        Self::share_ring(self)
+    }
+
+    fn members(&self) -> Vec<MemberReport> {
+        Self::members(self)
+    }
 }
 
 /// Keeps the ring of one replica, and sees to it that the others follow.
@@ -64,6 +77,22 @@ impl FleetCustodian {
             tracing::warn!("a replica that is up lacks the key ring: the pending key is put off");
             self.follow_up(Some(Order::Postpone { until: report.now.plus(timing(&report).activation()) }));
         }
+    }
+
+    /// Ticks every second on a thread of its own, as long as anybody has this.
+    ///
+    /// # Errors
+    /// What the system says that gives no thread.
+    pub fn keep_ticking(self: &Arc<Self>) -> io::Result<()> {
+        let custodian = Arc::downgrade(self);
+        let ticks = move || {
+            while let Some(custodian) = custodian.upgrade() {
+                custodian.tick(uptime());
+                drop(custodian);
+                thread::sleep(EVERY);
+            }
+        };
+        thread::Builder::new().name("rotation".to_owned()).spawn(ticks).map(drop)
     }
 
     fn follow_up(&self, order: Option<Order>) {
@@ -245,6 +274,7 @@ impl Wake for Unpark {
     }
 }
 
+const EVERY: Duration = Duration::from_secs(1);
 const LONGEST_STEP: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
