@@ -9,6 +9,7 @@ use super::message::{Body, DigestsOf, Head, MAX_RELEASE, Nonce, State};
 use super::node::{Action, Node, Standing, To};
 use super::ports::{Buckets, Now};
 use crate::clock::Timestamp;
+use crate::keyring::RingId;
 use crate::revocation::{STALENESS, digest};
 
 /// The rounds under way.
@@ -18,6 +19,8 @@ pub(super) struct Rounds {
     due: Duration,
     /// When another life answered from our own place.
     pub(super) taken: Option<Now>,
+    /// When a majority was asked last that had our ring, and which ring that was.
+    pub(super) confirmed: Option<(RingId, Now)>,
     any: bool,
 }
 
