@@ -47,7 +47,7 @@ fn member(name: &str, edit: impl FnOnce(&mut Value)) -> Value {
     member
 }
 
-fn fleet(second: Value, edit: impl FnOnce(&mut Value)) -> Value {
+fn fleet(second: &Value, edit: impl FnOnce(&mut Value)) -> Value {
     let own = member("s-0", |own| own["standing"] = "self".into());
     let mut report = json!({
         "name": "s-0", "role": "core", "size": 3, "release": "0.1.0", "ready": true, "why": [], "complete": true,
@@ -59,7 +59,7 @@ fn fleet(second: Value, edit: impl FnOnce(&mut Value)) -> Value {
 
 #[test]
 fn a_fleet_that_is_well_is_one_table_and_exit_code_0() {
-    let report = fleet(member("s-1", |_| ()), |_| ());
+    let report = fleet(&member("s-1", |_| ()), |_| ());
     let (table, errors, code) = shown(&[], "200 OK", &report);
     assert_eq!((code, errors.as_str()), (Some(0), ""), "{table}");
     let lines: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
@@ -69,7 +69,7 @@ fn a_fleet_that_is_well_is_one_table_and_exit_code_0() {
     assert_eq!(lines[2], second, "{table}");
     assert!(table.ends_with("All is well: 3 of 3 replicas answer.\n"), "{table}");
     // Whatever ends makes facts differ for a moment.
-    let moment = fleet(member("s-1", |m| m["facts"] = "differs".into()), |_| ());
+    let moment = fleet(&member("s-1", |m| m["facts"] = "differs".into()), |_| ());
     assert_eq!(shown(&[], "200 OK", &moment).2, Some(0));
     let (text, _, code) = shown(&["--json"], "200 OK", &report);
     let read: Value = serde_json::from_str(&text).expect("JSON");
@@ -91,7 +91,7 @@ fn what_is_wrong_is_said_in_plain_words_with_exit_code_1() {
             "s-0 does not answer: nobody answers; look[2J at the network.",
         ),
     ] {
-        let report = fleet(second, |report| {
+        let report = fleet(&second, |report| {
             if let Some(why) = edit {
                 (report["ready"], report["why"]) = (false.into(), why);
             }

@@ -11,12 +11,11 @@ use sealpass::store::RingWatch;
 use super::super::{Failure, facts};
 use super::parts::{Parts, begin};
 
-/// Its sessions, who keeps its ring, and what has to be kept before anybody is answered.
-pub fn start(
-    parts: &Parts,
-    ring: &KeyRing,
-    restored: bool,
-) -> Result<(Arc<Sessions>, Arc<dyn Custodian>, Kept), Failure> {
+/// The sessions, who keeps the ring, and what has to be kept before anybody is answered.
+pub type Begun = (Arc<Sessions>, Arc<dyn Custodian>, Kept);
+
+/// Begins with the ring of its files.
+pub fn start(parts: &Parts, ring: &KeyRing, restored: bool) -> Result<Begun, Failure> {
     let keys = Keys::new(ring, &*parts.entropy)?;
     let kept = parts.facts.start(ring, &keys, begin(&parts.office(), restored))?;
     facts::keep_clean(Arc::clone(&parts.facts))?;

@@ -145,12 +145,12 @@ fn take_up(
         }
         Some(Err(_)) => {}
         None => {
-            let begun = facts.start(ring, &keys, begin).map_err(|error| error.to_string()).map(|kept| {
+            let first = facts.start(ring, &keys, begin).map_err(|error| error.to_string()).map(|kept| {
                 let fleet = fleet.get().expect("the fleet is started before the ring is looked at");
                 let spread = Arc::new(FleetFacts::new(Arc::clone(&facts), Arc::clone(fleet)));
                 (make(keys, spread as Arc<dyn FactStore>), Mutex::new(Some(kept)))
             });
-            drop(started.set(begun));
+            drop(started.set(first));
         }
     }
 }

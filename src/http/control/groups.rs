@@ -161,7 +161,7 @@ pub(in crate::http) async fn of_own_subject(
     cookie: &str,
     what: Own,
 ) -> Result<HttpResponse, Problem> {
-    let patience = Patience::usual(&service);
+    let patience = Patience::usual(service);
     let own = |session: &Session<'_>| Ok(session.claims.subject.map(str::to_owned));
     let subject = with_session(service, site, None, Some(cookie), own)?.ok_or_else(problems::no_session)?;
     match what {
