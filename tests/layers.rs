@@ -134,7 +134,16 @@ const RULES: &[Rule] = &[
         ],
         where_to: NotIn(PROTOCOL, &[]),
     },
-    Rule { why: "the network of replicas is in cluster/", names: &["zenoh"], where_to: Only(&["cluster/"]) },
+    Rule {
+        why: "one file knows the engine of the links",
+        names: &["zenoh::"],
+        where_to: Only(&["cluster/link/zenoh.rs", "cluster/link/zenoh/"]),
+    },
+    Rule {
+        why: "certificates are made in one file",
+        names: &["rcgen::"],
+        where_to: Only(&["cluster/link/certificate.rs"]),
+    },
     Rule {
         why: "http calls Sessions; it names no cryptography and no ring",
         names: &[
@@ -204,7 +213,9 @@ fn what_breaks_a_layer_is_found() {
         ("cli/check.rs", "use actix_web::web;", "in http/"),
         ("cli/check.rs", "use crate::keyring::KeyRing;", "public API"),
         ("http/mod.rs", "use moka::sync::Cache;", "in store/"),
-        ("store/mod.rs", "use zenoh::Session;", "in cluster/"),
+        ("store/mod.rs", "use zenoh::Session;", "knows the engine"),
+        ("cluster/fleet.rs", "use zenoh::Session;", "knows the engine"),
+        ("cluster/link/zenoh.rs", "use rcgen::KeyPair;", "in one file"),
         ("http/dev.rs", "use ureq::Agent;", "calls nobody"),
         ("clock.rs", "use crate::config::Site;", "on the service"),
         ("cluster/node.rs", "use tokio::sync::mpsc;", "is told what comes in"),
