@@ -60,8 +60,7 @@ fn a_session_that_is_over_already_is_followed_to_where_rotation_took_it() {
 fn a_rotation_or_reseal_that_something_overtook_is_not_handed_out() {
     let until = Timestamp::MAX;
     let later = now().plus(Duration::from_secs(60));
-    type Make = fn(&One, SessionKey) -> Fact;
-    let overtaken: [(&str, Make); 5] = [
+    let overtaken: [(&str, Overtakes); 5] = [
         ("ended", |_, session| Fact::Deny { session, from: AT_ONCE, rotated: false, of: None, until: Timestamp::MAX }),
         ("resealed", |_, session| Fact::Superseded {
             session,
@@ -175,6 +174,9 @@ fn a_replica_that_is_alone_asks_nobody() {
     assert_eq!(alone.fleet(), None);
     assert_eq!(alone.end_id(&realm, sealpass::claims::SessionId([1; 16])).spread(), None);
 }
+
+/// Makes what overtakes a change of a session.
+type Overtakes = fn(&One, SessionKey) -> Fact;
 
 /// Two other replicas, which say and hold what a test wants.
 struct Others {

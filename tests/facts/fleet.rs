@@ -195,7 +195,9 @@ proptest! {
         let clock = Arc::new(ManualClock::at(now()));
         let [a, b] = [(); 2].map(|()| compared(&clock, []));
         block_on(Facts::merge(&a, &first, now())).expect("kept");
-        second.iter().for_each(|fact| record(&b, *fact));
+        for fact in &second {
+            record(&b, *fact);
+        }
         agree(&a, &b);
     }
 }

@@ -94,7 +94,9 @@ fn what_is_known_already_is_durably_pinned_when_that_is_acknowledged() {
     let facts = place.open().expect("a journal");
     let [one] = sessions();
     record(&facts, one.deny(now().plus(SECOND)));
+    let before = place.metric("sealpass_journal_commits_total");
     pin(&facts, one.deny(now().plus(SECOND)));
+    assert!(place.metric("sealpass_journal_commits_total") > before, "on disk, and not on its way there");
     drop(facts);
     place.clock.advance(Duration::from_secs(3_600));
     assert!(is_over(&place.open().expect("the same journal"), &one));
@@ -124,7 +126,7 @@ fn a_pin_ends_when_no_session_can_live_any_more() {
     let [one] = sessions();
     pin(&facts, one.deny(now().plus(SECOND)));
     drop(facts);
-    place.clock.advance(Lifetimes::MAX - SECOND);
+    place.clock.set(now().plus(Lifetimes::MAX).minus(SECOND));
     let facts = place.open().expect("the same journal");
     assert!(is_over(&facts, &one));
     drop(facts);
@@ -146,5 +148,6 @@ fn a_store_that_is_compared_pins_as_well() {
     }
     assert!(is_over(&facts, &one));
     facts.release(&[one.deny(until)]);
+    assert_eq!(facts.session(one.key), None, "at once, since its time is long over");
     maintain_until(&facts, "it is gone", || facts.is_empty());
 }
