@@ -2,11 +2,15 @@
 //! that says what to do.
 
 use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process::{Child, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 #[expect(dead_code, unused_imports, reason = "each test crate uses its part")]
 mod common;
 
-use common::{Place, refused};
+use common::{Place, ask, refused, sealpass, wait_for};
 
 /// Settings without a contradiction, but for the name.
 const THREE: &str = "size = 3\npeers = [\"b:7447\"]\n";
@@ -167,4 +171,62 @@ fn flags_beat_the_file_and_must_fit_as_well() {
         let line = run(settings, more, code);
         assert!(line.contains(says), "{settings} {more:?}: {line}");
     }
+}
+
+#[test]
+fn a_replica_that_waits_for_the_first_ring_lives_answers_nobody_and_ends_when_told() {
+    let place = Place::new();
+    fs::create_dir(place.path("keys")).expect("writable");
+    place.private("keys/cluster.secret", &[7; 32]);
+    fs::write(place.path("c.toml"), with("size = 3\npeers = [\"127.0.0.1:9\"]\nname = \"s-1\"")).expect("writable");
+    let (public, control, port) = (free(), free(), UdpSocket::bind("127.0.0.1:0").expect("a port"));
+    let listen = port.local_addr().expect("bound").to_string();
+    drop(port);
+    let (for_public, for_control) = (public.to_string(), control.to_string());
+    let args = [
+        "serve",
+        "--config",
+        "c.toml",
+        "--public",
+        &for_public,
+        "--control",
+        &for_control,
+        "--cluster-listen",
+        &listen,
+    ];
+    let mut command = sealpass(&args, &[]);
+    command.current_dir(place.0.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut service = Ended(command.spawn().expect("it starts"));
+    wait_for("it listens", || TcpStream::connect(public).is_ok() && TcpStream::connect(control).is_ok());
+    assert_eq!(ask(public, "GET", "/healthz", &[], b"").status, 200);
+    let ready = ask(public, "GET", "/readyz", &[], b"");
+    assert_eq!((ready.status, ready.body.as_slice()), (503, &b"joining\n"[..]));
+    for (at, path) in [(public, "/verify/"), (control, "/v1/sessions"), (control, "/v1/cluster")] {
+        assert_eq!(ask(at, "POST", path, &[], b"{}").status, 503, "{path}");
+    }
+    assert!(!place.path("keys/ring.sealed").exists(), "it makes no key");
+    kill_process(Pid::from_child(&service.0), Signal::TERM).expect("it runs");
+    let mut code = None;
+    for _ in 0..1_000 {
+        code = service.0.try_wait().expect("our child");
+        if code.is_some() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(code.and_then(|code| code.code()), Some(0));
+}
+
+/// Killed if the test fails before.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound")
 }
