@@ -135,7 +135,17 @@ pub struct PurposeKey {
 impl PurposeKey {
     /// `HKDF-SHA256(root, info = purpose)` gives 64 bytes: the key that seals, then the key that hedges nonces.
     pub fn derive(root: &Secret<32>, purpose: Purpose) -> Self {
-        let both: Secret<64> = root.derive(purpose.name().as_bytes());
+        Self::from_info(root, purpose.name())
+    }
+
+    /// The key of what one replica says to others. It comes from the cluster secret and never from a ring key, since a
+    /// replica that joins has no ring yet.
+    pub fn of_peers(cluster_secret: &Secret<32>) -> Self {
+        Self::from_info(cluster_secret, "peer")
+    }
+
+    fn from_info(root: &Secret<32>, info: &str) -> Self {
+        let both: Secret<64> = root.derive(info.as_bytes());
         let (seal, hedge) = both.expose().split_at(32);
         Self {
             cipher: Cipher::new(&Secret::from_slice(seal).expect("half of 64 bytes")),

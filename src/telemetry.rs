@@ -223,6 +223,9 @@ pub fn log(settings: &LogSettings) {
     // What libraries trace can hold whole requests, cookies included: they may warn and no more.
     let level = LevelFilter::from(settings.level);
     let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("sealpass", level);
+    // zenoh writes addresses together with the keys that they are dialled with, and warns of each try that fails. Who is
+    // missing is told by the replicas themselves.
+    let filter = SILENT.iter().fold(filter, |filter, target| filter.with_target(*target, LevelFilter::OFF));
     let registry = tracing_subscriber::registry().with(filter);
     let lines =
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
@@ -231,6 +234,9 @@ pub fn log(settings: &LogSettings) {
         LogFormat::Json => registry.with(lines.json()).try_init(),
     });
 }
+
+/// Beginnings of the names of libraries that log nothing.
+const SILENT: [&str; 2] = ["zenoh", "quinn"];
 
 impl From<LogLevel> for LevelFilter {
     fn from(level: LogLevel) -> Self {

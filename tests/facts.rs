@@ -7,8 +7,12 @@ mod budget;
 mod file;
 #[path = "facts/fleet.rs"]
 mod fleet;
+#[path = "facts/joining.rs"]
+mod joining;
 #[path = "facts/kept.rs"]
 mod kept;
+#[path = "facts/pins.rs"]
+mod pins;
 #[path = "facts/revived.rs"]
 mod revived;
 #[path = "facts/rig.rs"]

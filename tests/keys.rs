@@ -288,10 +288,10 @@ struct OneOfThree {
 
 impl OneOfThree {
     /// The key has its time once two have it.
-    fn shown(&self, have: usize) -> Report {
+    fn shown(have: usize) -> Report {
         let ring = KeyRing::init(&SystemEntropy::new(), SystemClock.now()).expect("random bytes");
         let mut report = Report::of(&ring, SystemClock.now(), Timing::DEFAULT);
-        report.keys[0].key = KEY.to_owned();
+        KEY.clone_into(&mut report.keys[0].key);
         report.keys[0].seals_from = report.keys[0].seals_from.filter(|_| have >= 2);
         let holder = |n| Holder { name: format!("replica-{n}"), up: n < 2, has_ring: n < have };
         report.replicas = (0..3).map(holder).collect();
@@ -301,7 +301,7 @@ impl OneOfThree {
 
 impl Custodian for OneOfThree {
     fn report(&self) -> Result<Report, CustodyError> {
-        Ok(self.shown(2 + self.asked.fetch_add(1, Ordering::Relaxed)))
+        Ok(Self::shown(2 + self.asked.fetch_add(1, Ordering::Relaxed)))
     }
 
     fn carry_out(&self, _: Task, _: bool) -> Result<Receipt, CustodyError> {
@@ -321,7 +321,7 @@ impl Custodian for OneOfThree {
             dry_run,
             destroyed: Vec::new(),
             among: Some(among),
-            ring: self.shown(1),
+            ring: Self::shown(1),
         })
     }
 }

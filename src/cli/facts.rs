@@ -16,15 +16,16 @@ pub fn open(
     settings: &Settings,
     site: &Site,
     metrics: FactMetrics,
-    on_fold: impl Fn(&Fold) + Send + Sync + 'static,
+    among_others: bool,
 ) -> Result<CachedFacts, Failure> {
     let journal = Journal::place(settings.journal.as_deref(), &settings.keys);
     let journal = journal.as_deref().map(|path| Journal::open(path, metrics.journal.clone())).transpose()?;
     if journal.is_none() {
-        tracing::warn!("journal = \"none\": endings are kept in memory alone, and every start ends all sessions");
+        tracing::warn!("journal = \"none\": endings are kept in memory alone, and {}", without_journal(among_others));
     }
     // By the wall clock itself: the store has to see when that is set back.
-    Ok(CachedFacts::with(Arc::new(SystemClock), journal, budgets(site), metrics).on_fold(on_fold))
+    let make = if among_others { CachedFacts::in_fleet } else { CachedFacts::with };
+    Ok(make(Arc::new(SystemClock), journal, budgets(site), metrics))
 }
 
 /// Writes folds into the audit trail. The sessions, which know the pseudonyms, come to be after the store.
@@ -71,12 +72,24 @@ pub fn keep_clean(facts: Arc<CachedFacts>) -> Result<(), Failure> {
 
 /// What `check` says of the journal.
 pub fn describe(settings: &Settings) -> String {
+    let many = settings.cluster.is_of_many();
     match Journal::place(settings.journal.as_deref(), &settings.keys) {
-        None => "none: every start ends all sessions".to_owned(),
-        Some(path) if path.symlink_metadata().is_err() => format!(
-            "{}: will be made; unless the ring was never served, every session so far ends then",
-            path.display()
-        ),
+        None => format!("none: {}", without_journal(many)),
+        Some(path) if path.symlink_metadata().is_err() => {
+            let then = match many {
+                true => "what ended so far comes from the other replicas",
+                false => "unless the ring was never served, every session so far ends then",
+            };
+            format!("{}: will be made; {then}", path.display())
+        }
         Some(path) => path.display().to_string(),
+    }
+}
+
+/// What it comes to if endings are in memory alone.
+fn without_journal(among_others: bool) -> &'static str {
+    match among_others {
+        true => "every start learns them from the other replicas; if most of those start at one time, all sessions end",
+        false => "every start ends all sessions",
     }
 }

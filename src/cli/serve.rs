@@ -1,25 +1,26 @@
 //! `sealpass serve`: put the parts together and run.
 
+mod alone;
 mod dev;
+mod parts;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::rt::System;
 use clap::Args;
-use sealpass::clock::{Clock, SteadyClock, SystemClock};
+use sealpass::clock::{Clock, SystemClock};
 use sealpass::cluster::member::Role;
-use sealpass::config::{Membership, Settings, Site};
-use sealpass::entropy::{Entropy, SystemEntropy};
-use sealpass::http::{Credentials, Readiness, Service, start};
-use sealpass::keyring::{KeyRing, Keys};
-use sealpass::revocation::{FactStore, Kept};
-use sealpass::sessions::Sessions;
-use sealpass::store::{Begin, CachedFacts, RingDir, RingOffice, RingWatch};
-use sealpass::telemetry::{self, Audit, Metrics};
+use sealpass::config::{Membership, Settings};
+use sealpass::entropy::SystemEntropy;
+use sealpass::http::{Service, start};
+use sealpass::keyring::KeyRing;
+use sealpass::revocation::Kept;
+use sealpass::telemetry;
 
-use super::{Common, Failure, facts, say};
+use super::{Common, Failure, say};
+use parts::Parts;
 
 /// Run the service
 ///
@@ -81,52 +82,12 @@ impl Serve {
             dir.init(&KeyRing::init(&SystemEntropy::new(), SystemClock.now())?, &SystemEntropy::new())?;
             eprintln!("sealpass: made a key ring for trying out in {}", settings.keys.display());
         }
-        let (service, kept) = self.service(&settings, site, &dir, membership.as_ref())?;
-        System::new().block_on(run(Arc::new(service), kept, &settings, self.dev))
-    }
-
-    fn service(
-        &self,
-        settings: &Settings,
-        site: Site,
-        dir: &RingDir,
-        membership: Option<&Membership>,
-    ) -> Result<(Service, Kept), Failure> {
-        let (clock, entropy) = (Arc::new(SteadyClock::new(Arc::new(SystemClock))), Arc::new(SystemEntropy::new()));
-        let (ring, metrics) = (dir.load()?, Arc::new(Metrics::new()));
-        let keys = Keys::new(&ring, &*entropy)?;
-        let audit = Audit::start(&settings.audit.to, &metrics).map_err(|error| {
-            let to = &settings.audit.to;
-            Failure::Refused(format!("audit.to: {to}: {error}; name a path that the service's user may write to"))
-        })?;
-        let known = Arc::new(OnceLock::new());
-        let on_fold = facts::note_folds(audit.clone(), &site, Arc::clone(&known));
-        let facts = Arc::new(facts::open(settings, &site, metrics.facts.clone(), on_fold)?);
-        let office = RingOffice::new(
-            dir.clone(),
-            site.timing(),
-            site.longest(),
-            Arc::clone(&clock) as Arc<dyn Clock>,
-            Arc::clone(&entropy) as Arc<dyn Entropy>,
-        );
-        let kept = facts.start(&ring, &keys, self.begin(&office))?;
-        facts::keep_clean(Arc::clone(&facts))?;
-        let sessions = Arc::new(Sessions::new(keys, Arc::clone(&facts) as Arc<dyn FactStore>, clock, entropy));
-        known.get_or_init(|| Arc::downgrade(&sessions));
-        let readiness = Arc::new(membership.map_or_else(Readiness::new, |member| Readiness::among(member.goes_on)));
-        let custodian = watch(office, &sessions, facts, &readiness, &metrics)?;
-        let mut credentials = match &settings.credentials {
-            Some(path) => Credentials::load(path)?,
-            None => Credentials::default(),
-        };
-        if self.dev {
-            credentials.add_all_powerful("dev", &dev::credential(&settings.keys)?);
-        } else if settings.credentials.is_none() {
-            tracing::warn!(
-                "no credentials are configured, so the control listener refuses every call; set `credentials`"
-            );
-        }
-        Ok((Service { sessions, custodian, readiness, site, credentials, metrics, audit, dev: self.dev }, kept))
+        // Before anything is made.
+        let ring = dir.load()?;
+        let parts = Parts::new(settings, site, dir, membership.as_ref(), self.dev)?;
+        let (sessions, custodian, kept) = alone::start(&parts, &ring, self.restored)?;
+        let settings = parts.settings.clone();
+        System::new().block_on(run(Arc::new(parts.service(sessions, custodian)), kept, &settings, self.dev))
     }
 }
 
@@ -145,21 +106,6 @@ impl Serve {
         };
         Err(Failure::Refused(wrong.to_owned()))
     }
-
-    /// Notes in the ring how long sessions live, and that it is served from now on.
-    fn begin(&self, office: &RingOffice) -> Begin {
-        match office.note_limits() {
-            _ if self.restored => Begin::Restored,
-            Ok(true) => Begin::First,
-            Ok(false) => Begin::Again,
-            Err(error) => {
-                tracing::warn!(
-                    "how long sessions live can't be noted in the key ring, so its keys are kept by this configuration alone: {error}"
-                );
-                Begin::Again
-            }
-        }
-    }
 }
 
 impl FleetArgs {
@@ -171,35 +117,6 @@ impl FleetArgs {
             ("cluster.listen", self.listen.map(|address| address.to_string())),
         ]
     }
-}
-
-/// Keeps the keys of `sessions` what the ring says, and the service not ready when that can't be told.
-fn watch(
-    office: RingOffice,
-    sessions: &Arc<Sessions>,
-    facts: Arc<CachedFacts>,
-    readiness: &Arc<Readiness>,
-    metrics: &Arc<Metrics>,
-) -> Result<Arc<RingWatch>, Failure> {
-    let (user, changes, confirm_within) = (Arc::clone(sessions), Arc::clone(metrics), office.timing().confirm());
-    let (readiness, looks, time) = (Arc::clone(readiness), Arc::clone(metrics), Arc::clone(sessions));
-    let take_up = move |ring: &KeyRing, keys| {
-        if let Err(error) = facts.use_ring(ring, &keys) {
-            tracing::error!("the journal did not take note of the key ring in use: {error}");
-        }
-        user.replace_keys(keys);
-        changes.ring_changed();
-    };
-    let confirm = move |ago| {
-        readiness.confirm_ring(confirm_within.saturating_sub(ago));
-        let wall = SystemClock.now();
-        looks.ring_read(wall);
-        looks.clock_held(time.now().since(wall));
-    };
-    let watch = Arc::new(RingWatch::new(office, take_up, confirm));
-    watch.look()?;
-    Arc::clone(&watch).keep_looking();
-    Ok(watch)
 }
 
 async fn run(service: Arc<Service>, kept: Kept, settings: &Settings, dev: bool) -> Result<(), Failure> {

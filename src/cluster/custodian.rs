@@ -3,17 +3,20 @@
 //! A rotation takes two steps: the next key is made and sent, and once a majority has it, it is dated and sent again. What
 //! is begun and not finished goes on by [`FleetCustodian::tick`], on whichever replicas are up.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use super::fleet::Fleet;
 use super::member::Role;
 use super::report::{MemberReport, Standing};
 use crate::clock::Timestamp;
 use crate::custody::{Among, Custodian, CustodyError, Holder, KeyReport, Patience, Receipt, Report, Task};
 use crate::keyring::{Kid, Order, Timing};
 use crate::revocation::{Spreading, Wait};
+use crate::uptime::uptime;
 
 /// The replicas, as far as the key ring is concerned.
 pub trait RingSharing: Send + Sync {
@@ -22,6 +25,16 @@ pub trait RingSharing: Send + Sync {
 
     /// What is known of each replica, this one first.
     fn members(&self) -> Vec<MemberReport>;
+}
+
+impl RingSharing for Fleet {
+    fn share_ring(&self) -> Arc<dyn Spreading> {
+        Self::share_ring(self)
+    }
+
+    fn members(&self) -> Vec<MemberReport> {
+        Self::members(self)
+    }
 }
 
 /// Keeps the ring of one replica, and sees to it that the others follow.
@@ -64,6 +77,22 @@ impl FleetCustodian {
             tracing::warn!("a replica that is up lacks the key ring: the pending key is put off");
             self.follow_up(Some(Order::Postpone { until: report.now.plus(timing(&report).activation()) }));
         }
+    }
+
+    /// Ticks every second on a thread of its own, as long as anybody has this.
+    ///
+    /// # Errors
+    /// What the system says that gives no thread.
+    pub fn keep_ticking(self: &Arc<Self>) -> io::Result<()> {
+        let custodian = Arc::downgrade(self);
+        let ticks = move || {
+            while let Some(custodian) = custodian.upgrade() {
+                custodian.tick(uptime());
+                drop(custodian);
+                thread::sleep(EVERY);
+            }
+        };
+        thread::Builder::new().name("rotation".to_owned()).spawn(ticks).map(drop)
     }
 
     fn follow_up(&self, order: Option<Order>) {
@@ -214,7 +243,7 @@ fn step(report: &Report) -> Duration {
 }
 
 fn lead(timing: Timing) -> Duration {
-    (timing.activation() - timing.notice()) / 2
+    timing.activation().saturating_sub(timing.notice()) / 2
 }
 
 fn timing(report: &Report) -> Timing {
@@ -245,4 +274,50 @@ impl Wake for Unpark {
     }
 }
 
+const EVERY: Duration = Duration::from_secs(1);
 const LONGEST_STEP: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use super::*;
+    use crate::revocation::Spread;
+
+    /// Held by a majority from when somebody says so.
+    #[derive(Default)]
+    struct Later(Mutex<(bool, Option<Waker>)>);
+
+    impl Spreading for Later {
+        fn poll_reached(&self, _: Wait, context: &mut Context<'_>) -> Poll<()> {
+            let mut inner = self.0.lock().expect("no panic");
+            inner.1 = Some(context.waker().clone());
+            if inner.0 { Poll::Ready(()) } else { Poll::Pending }
+        }
+
+        fn spread(&self) -> Spread {
+            Spread { applied: 1, core: 3 }
+        }
+    }
+
+    #[test]
+    fn whoever_waits_is_woken_and_does_not_wait_for_ever() {
+        let on = Arc::new(Later::default());
+        assert!(!has_reached(&*on, Wait::Majority, Instant::now()));
+        assert!(!has_reached(&*on, Wait::Majority, Instant::now() + Duration::from_millis(20)));
+        let (other, long) = (Arc::clone(&on), Instant::now() + Duration::from_secs(600));
+        on.0.lock().expect("no panic").1 = None;
+        let says = thread::spawn(move || {
+            // Only once it is waited for.
+            while other.0.lock().expect("no panic").1.is_none() {
+                thread::yield_now();
+            }
+            let mut inner = other.0.lock().expect("no panic");
+            inner.0 = true;
+            inner.1.take().expect("somebody waits").wake();
+        });
+        assert!(has_reached(&*on, Wait::Majority, long));
+        assert!(Instant::now() < long, "it was woken");
+        says.join().expect("no panic");
+    }
+}

@@ -5,9 +5,13 @@
 //! journal facts are durable before they are acknowledged, and are there again after a restart.
 
 mod expiry;
+mod fleet;
 mod fold;
 mod index;
 mod life;
+mod pins;
+mod sums;
+mod swept;
 
 pub use fold::{Budget, Fold, Folded};
 pub use life::Begin;
@@ -30,6 +34,9 @@ use crate::telemetry::FactMetrics;
 use expiry::{RandomKeys, Steps, UntilTheirTime};
 use fold::Pending;
 use index::Index;
+use pins::Pins;
+use sums::Sums;
+use swept::Swept;
 
 /// Is told of each fold.
 type Hook = Box<dyn Fn(&Fold) + Send + Sync>;
@@ -38,8 +45,10 @@ type Hook = Box<dyn Fn(&Fold) + Send + Sync>;
 pub struct CachedFacts {
     sessions: Cache<SessionKey, SessionFacts, RandomKeys>,
     tags: Cache<TagKey, TagFacts, RandomKeys>,
-    /// One for each realm at most, and one for all: read on every request.
-    floors: ArcSwap<Vec<(Option<RealmId>, Timestamp)>>,
+    /// Up to which start, and for how long that matters. One for each realm at most, and one for all: read on every request.
+    floors: ArcSwap<Vec<(Option<RealmId>, Timestamp, Timestamp)>>,
+    pins: Arc<Pins>,
+    swept: Swept,
     passed: Mutex<Passed>,
     journal: Option<Journal>,
     clock: Arc<dyn Clock>,
@@ -53,6 +62,8 @@ pub struct CachedFacts {
     /// The tag of all anonymous sessions of each realm.
     anonymous: ArcSwap<HashMap<RealmId, Tag>>,
     folds: Mutex<Vec<Pending>>,
+    /// Whether other replicas compare themselves with this one.
+    compared: bool,
     on_fold: Vec<Hook>,
     metrics: FactMetrics,
 }
@@ -70,22 +81,47 @@ impl CachedFacts {
         budgets: impl IntoIterator<Item = Budget>,
         metrics: FactMetrics,
     ) -> Self {
+        Self::build(clock, journal, budgets, metrics, None)
+    }
+
+    /// The same for one of several replicas, which compare what they hold: see [`Facts`](crate::cluster::ports::Facts).
+    pub fn in_fleet(
+        clock: Arc<dyn Clock>,
+        journal: Option<Journal>,
+        budgets: impl IntoIterator<Item = Budget>,
+        metrics: FactMetrics,
+    ) -> Self {
+        Self::build(clock, journal, budgets, metrics, Some(Sums::new()))
+    }
+
+    fn build(
+        clock: Arc<dyn Clock>,
+        journal: Option<Journal>,
+        budgets: impl IntoIterator<Item = Budget>,
+        metrics: FactMetrics,
+        sums: Option<Sums>,
+    ) -> Self {
         let budgets: HashMap<_, _> = budgets.into_iter().map(|budget| (RealmId::of(&budget.realm), budget)).collect();
         let quota = |budget: &Budget| i32::try_from(budget.per_subject).unwrap_or(i32::MAX);
         let any_other = Budget::default();
         let quotas = budgets.iter().map(|(realm, budget)| (*realm, quota(budget))).collect();
-        let index = Arc::new(Index::new(quotas, quota(&any_other)));
+        let (compared, pins) = (sums.is_some(), Arc::new(Pins::default()));
+        let index = Arc::new(Index::new(quotas, quota(&any_other), sums));
+        let expiry = || UntilTheirTime { clock: Arc::clone(&clock), compared, pins: Arc::clone(&pins) };
         let (of_sessions, of_tags) = (Arc::clone(&index), Arc::clone(&index));
         Self {
             sessions: Cache::builder()
-                .expire_after(UntilTheirTime(Arc::clone(&clock)))
+                .expire_after(expiry())
                 .eviction_listener(move |key, facts, _| of_sessions.session(&key, &facts, -1))
                 .build_with_hasher(RandomKeys),
             tags: Cache::builder()
-                .expire_after(UntilTheirTime(Arc::clone(&clock)))
+                .expire_after(expiry())
                 .eviction_listener(move |key, facts, _| of_tags.tag(&key, &facts, -1))
                 .build_with_hasher(RandomKeys),
             floors: ArcSwap::default(),
+            pins,
+            swept: Swept::default(),
+            compared,
             passed: Mutex::default(),
             journal,
             steps: Mutex::new(Steps::new(clock.now())),
@@ -118,6 +154,7 @@ impl CachedFacts {
         self.sessions.run_pending_tasks();
         self.tags.run_pending_tasks();
         self.fold(now);
+        self.sweep(now);
         self.index.shrink();
         if let Some(journal) = &self.journal {
             journal.clean(now);
@@ -148,7 +185,7 @@ impl FactStore for CachedFacts {
 
     fn floor(&self, realm: RealmId) -> Option<Timestamp> {
         let floors = self.floors.load();
-        floors.iter().filter(|(of, _)| of.is_none_or(|of| of == realm)).map(|(_, at)| *at).max()
+        floors.iter().filter(|(of, ..)| of.is_none_or(|of| of == realm)).map(|(_, at, _)| *at).max()
     }
 
     fn pass(&self, tags: &[TagKey], at: Timestamp) -> Learned {
@@ -161,15 +198,21 @@ impl FactStore for CachedFacts {
     }
 
     fn record(&self, fact: Fact, now: Timestamp) -> Recorded {
-        self.latest.fetch_max(now.as_millis(), Ordering::AcqRel);
-        let entry = self.journal.as_ref().map(Journal::begin);
-        let (mut recorded, changed) = self.merge(&fact);
-        recorded.kept = entry.map_or(Kept::now(), |entry| entry.keep(fact, changed));
-        recorded
+        self.record_if(fact, now, false)
     }
 }
 
 impl CachedFacts {
+    /// Merges a fact, and keeps it if that changed anything, or `always`.
+    fn record_if(&self, fact: Fact, now: Timestamp, always: bool) -> Recorded {
+        self.latest.fetch_max(now.as_millis(), Ordering::AcqRel);
+        let entry = self.journal.as_ref().map(Journal::begin);
+        let (mut recorded, changed) = self.merge(&fact);
+        self.note_cover(&fact);
+        recorded.kept = entry.map_or(Kept::now(), |entry| entry.keep(fact, changed || always));
+        recorded
+    }
+
     /// What merging `fact` did, and whether it changed anything at all.
     fn merge(&self, fact: &Fact) -> (Recorded, bool) {
         match *fact {
@@ -195,23 +238,26 @@ impl CachedFacts {
                 let after = entry.into_value();
                 (Recorded::of_many(after.raised_over(&before), Kept::now()), after != before)
             }
-            Fact::Floor { realm, at, .. } => {
-                let raised = self.raise_floor(realm, at);
-                (Recorded::of_many(raised, Kept::now()), raised)
+            Fact::Floor { realm, at, until } => {
+                let (raised, changed) = self.raise_floor(realm, at, until);
+                (Recorded::of_many(raised, Kept::now()), changed)
             }
         }
     }
 
-    fn raise_floor(&self, realm: Option<RealmId>, at: Timestamp) -> bool {
+    /// Whether it reaches further than before, and whether anything is known that was not.
+    fn raise_floor(&self, realm: Option<RealmId>, at: Timestamp, until: Timestamp) -> (bool, bool) {
         let before = self.floors.rcu(|floors| {
             let mut floors = Vec::clone(floors);
-            match floors.iter_mut().find(|(of, _)| *of == realm) {
-                Some((_, known)) => *known = at.max(*known),
-                None => floors.push((realm, at)),
+            match floors.iter_mut().find(|(of, ..)| *of == realm) {
+                Some((_, known, kept)) => (*known, *kept) = (at.max(*known), until.max(*kept)),
+                None => floors.push((realm, at, until)),
             }
             floors
         });
-        before.iter().find(|(of, _)| *of == realm).is_none_or(|(_, known)| at > *known)
+        let known = before.iter().find(|(of, ..)| *of == realm);
+        let raised = known.is_none_or(|(_, known, _)| at > *known);
+        (raised, raised || known.is_some_and(|(.., kept)| until > *kept))
     }
 
     fn budget(&self, realm: RealmId) -> &Budget {
@@ -230,7 +276,7 @@ impl CachedFacts {
                 self.metrics.held(name, kind, count);
             }
         }
-        for (realm, _) in self.floors.load().iter() {
+        for (realm, ..) in self.floors.load().iter() {
             self.metrics.held(realm.map_or("(all)", |realm| self.name(realm)), "floor", 1);
         }
     }

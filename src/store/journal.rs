@@ -4,12 +4,13 @@
 //! moment cost few. What could not be written stays owed and is tried again until it is durable; whoever waits for it
 //! is told at once that it is not.
 
-mod entry;
+pub(super) mod entry;
+mod error;
 mod file;
 mod memory;
 mod writer;
 
-pub use file::JournalError;
+pub use error::JournalError;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -135,6 +136,24 @@ impl Journal {
     /// [`JournalError`] if it can't be read.
     pub(super) fn replay(&self, ring: RingId, each: impl FnMut(Fact)) -> Result<(), JournalError> {
         self.shared.with_file(|file| file.facts(ring, each))
+    }
+
+    /// Hands over every pinned fact of a ring, and since when it is pinned.
+    ///
+    /// # Errors
+    /// [`JournalError`] if they can't be read.
+    pub(super) fn pins(&self, ring: RingId, each: impl FnMut(Fact, Timestamp)) -> Result<(), JournalError> {
+        self.shared.with_file(|file| file.pins(ring, each))
+    }
+
+    /// Keeps the fact whatever its time. It is durable by when any fact is that is kept after this.
+    pub(super) fn pin(&self, fact: &Fact, dated: Timestamp) {
+        self.send(Job::Pin(entry::pin_key(self.ring(), fact), *fact, dated));
+    }
+
+    /// Keeps it no longer than any other.
+    pub(super) fn unpin(&self, fact: &Fact) {
+        self.send(Job::Forget(vec![entry::pin_key(self.ring(), fact)]));
     }
 
     /// Which ring's facts are kept.

@@ -118,6 +118,15 @@ impl Place {
         Ok(facts)
     }
 
+    /// The same as one of several replicas.
+    pub fn open_among_others(&self) -> CachedFacts {
+        let journal = Journal::open(&self.path(), self.metrics.facts.journal.clone()).expect("a journal");
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let facts = CachedFacts::in_fleet(clock, Some(journal), [], self.metrics.facts.clone());
+        block_on(facts.start(&self.ring, &self.keys(), self.begin()).expect("readable")).expect("durable");
+        facts
+    }
+
     /// The value of a metric, by the beginning of its line.
     pub fn metric(&self, name: &str) -> u64 {
         let text = self.metrics.render();

@@ -13,9 +13,9 @@ use sealpass::cluster::custodian::{FleetCustodian, RingSharing};
 use sealpass::cluster::member::{Core, Name, ReplicaId, Role};
 use sealpass::cluster::node::{Action, MemberReport, Node, NodeSettings, PushId, To};
 use sealpass::cluster::ports::{Buckets, Facts, Now, Rings};
-use sealpass::custody::{Custodian, Receipt, Task};
+use sealpass::custody::{Custodian, CustodyError, Receipt, Report, Task};
 use sealpass::entropy::SystemEntropy;
-use sealpass::keyring::{KeyRing, Keys, Kid, Order, Timing};
+use sealpass::keyring::{KeyRing, Keys, Kid, Order, RingId, Timing};
 use sealpass::revocation::{Fact, Kept, Longest, Question, Spread, Spreading, TagKey, Wait};
 use sealpass::store::{RingDir, RingOffice, RingWatch};
 
@@ -40,7 +40,10 @@ pub struct Replica {
     pub place: tempfile::TempDir,
     pub watch: Arc<RingWatch>,
     pub custodian: FleetCustodian,
+    orders: Arc<Counted>,
     keys: Arc<Mutex<Option<Keys>>>,
+    /// The newest epoch of each ring that was taken up, which the journal would remember.
+    newest: Arc<Mutex<HashMap<RingId, u64>>>,
     /// Up to which uptime the ring is confirmed, in milliseconds.
     ready_until: Arc<AtomicU64>,
     net: Arc<Net>,
@@ -68,37 +71,15 @@ impl Fleet {
     /// Three replicas, the last one of which is so.
     pub fn with(last: Last) -> Self {
         let size = 3;
-        let first = tempfile::tempdir().expect("a directory for the test");
         let net = Arc::new(Net::new(size));
-        let ring = KeyRing::init(&SystemEntropy::new(), net.clock.now()).expect("random bytes");
-        dir(&first).init(&ring, &SystemEntropy::new()).expect("an empty directory");
-        office(&first, &net.clock).note_limits().expect("writable");
-        let mut places = vec![first];
-        for n in 1..size {
-            let place = tempfile::tempdir().expect("a directory for the test");
-            std::fs::create_dir(place.path().join("keys")).expect("a new directory");
-            let copy = |file: &str| {
-                let (from, to) = (places[0].path().join("keys").join(file), place.path().join("keys").join(file));
-                std::fs::copy(from, to).expect("writable");
-            };
-            copy("cluster.secret");
-            match last {
-                Last::Empty if n + 1 == size => {}
-                Last::Foreign if n + 1 == size => {
-                    let ring = KeyRing::init(&SystemEntropy::new(), net.clock.now()).expect("random bytes");
-                    dir(&place).init(&ring, &SystemEntropy::new()).expect("an empty directory");
-                }
-                _ => copy("ring.sealed"),
-            }
-            places.push(place);
-        }
+        let places = places_with(size, &net.clock, last);
         let replicas = places.into_iter().enumerate().map(|(n, place)| Replica::new(place, n, size, &net)).collect();
         let fleet = Self { replicas, net };
         fleet.advance(Duration::from_secs(10));
         fleet
     }
 
-    /// Lets time go on, in steps of a quarter of a second.
+    /// Lets time go on, in steps of a second.
     pub fn advance(&self, by: Duration) {
         let mut left = by;
         while !left.is_zero() {
@@ -111,21 +92,21 @@ impl Fleet {
     pub fn step(&self, by: Duration) {
         self.net.clock.advance(by);
         self.net.uptime.fetch_add(millis(by), Ordering::Relaxed);
-        for n in 0..self.replicas.len() {
-            if self.net.is_up(n) {
-                let look = self.net.looks(n);
-                if look {
-                    drop(self.replicas[n].watch.look());
-                }
-                let actions = self.net.node(n).lock().expect("no panic").tick(self.net.now());
-                self.net.act(n, actions);
-                self.net.deliver();
-                if look {
-                    self.replicas[n].custodian.tick(self.net.now().uptime);
-                    self.net.deliver();
-                }
-            }
+        let up: Vec<_> = (0..self.replicas.len()).filter(|n| self.net.is_up(*n)).collect();
+        let looking: Vec<_> = up.iter().copied().filter(|n| self.net.looks(*n)).collect();
+        for n in &looking {
+            drop(self.replicas[*n].watch.look());
         }
+        for n in up {
+            let actions = self.net.node(n).lock().expect("no panic").tick(self.net.now());
+            self.net.act(n, actions);
+            self.net.deliver();
+        }
+        // All at one moment: none knows what the others do.
+        for n in looking {
+            self.replicas[n].custodian.tick(self.net.now().uptime);
+        }
+        self.net.deliver();
     }
 
     /// Which key each seals with now.
@@ -145,12 +126,27 @@ impl Fleet {
         self.replicas.iter().map(|replica| replica.opens(kid)).collect()
     }
 
+    /// How many orders the rings have carried out, together.
+    pub fn orders(&self) -> u64 {
+        self.replicas.iter().map(Replica::orders).sum()
+    }
+
     pub fn ready(&self) -> Vec<bool> {
         self.replicas.iter().map(Replica::ready).collect()
     }
 
     pub fn in_step(&self) -> bool {
         self.replicas.iter().all(|replica| replica.watch.digest() == self.replicas[0].watch.digest())
+    }
+
+    /// Each has the ring in use in its own file, and its journal would let it start from that.
+    pub fn check_files(&self) {
+        for replica in &self.replicas {
+            let stored = dir(&replica.place).load().expect("readable");
+            assert_eq!(stored.digest(), replica.watch.digest().expect("a ring").digest);
+            let newest = replica.newest.lock().expect("no panic")[&stored.id()];
+            assert!(stored.epoch() >= newest, "the next start is refused");
+        }
     }
 
     pub fn set_down(&self, replica: usize, down: bool) {
@@ -169,27 +165,26 @@ impl Replica {
             let uptime = uptime.upgrade().map_or(0, |net| net.uptime.load(Ordering::Relaxed));
             ready.store(uptime + millis(Timing::DEFAULT.confirm().saturating_sub(ago)), Ordering::Relaxed);
         };
-        let take_up = move |_: &KeyRing, keys| *user.lock().expect("no panic") = Some(keys);
+        let newest: Arc<Mutex<HashMap<RingId, u64>>> = Arc::default();
+        let noted = Arc::clone(&newest);
+        let take_up = move |ring: &KeyRing, keys| {
+            let mut noted = noted.lock().expect("no panic");
+            let newest = noted.entry(ring.id()).or_default();
+            *newest = ring.epoch().max(*newest);
+            drop(noted);
+            *user.lock().expect("no panic") = Some(keys);
+        };
         let watch = Arc::new(RingWatch::new(office(&place, &net.clock), take_up, confirm).in_fleet());
         watch.look().expect("readable, or none");
-        let settings = NodeSettings {
-            name: Name::new(&format!("replica-{n}")).expect("a name"),
-            role: Role::Core,
-            core: Core::of_ordinals(size).expect("few"),
-            id: ReplicaId([u8::try_from(n).expect("few"); 16]),
-            realms: [0; 32],
-            release: "test".to_owned(),
-            complete: true,
-            journal: true,
-            confirm: Timing::DEFAULT.confirm(),
-        };
         let seed = [u8::try_from(n).expect("few"); 32];
         let rings = Arc::clone(&watch) as Arc<dyn Rings>;
-        let node = Node::new(settings, Arc::new(NoFacts), rings, seed, net.now()).expect("a place in the core");
+        let node =
+            Node::new(settings(n, size), Arc::new(NoFacts), rings, seed, net.now()).expect("a place in the core");
         assert!(net.nodes[n].set(Mutex::new(node)).is_ok());
         let sharing = Arc::new(Sharing { n, net: Arc::downgrade(net) });
-        let custodian = FleetCustodian::new(Arc::clone(&watch) as Arc<dyn Custodian>, sharing);
-        Self { place, watch, custodian, keys, ready_until, net: Arc::clone(net) }
+        let orders = Arc::new(Counted { ring: Arc::clone(&watch), orders: AtomicU64::default() });
+        let custodian = FleetCustodian::new(Arc::clone(&orders) as Arc<dyn Custodian>, sharing);
+        Self { place, watch, custodian, orders, keys, newest, ready_until, net: Arc::clone(net) }
     }
 
     pub fn order(&self, order: Order) -> Receipt {
@@ -212,6 +207,11 @@ impl Replica {
 
     pub fn ready(&self) -> bool {
         self.net.uptime.load(Ordering::Relaxed) < self.ready_until.load(Ordering::Relaxed)
+    }
+
+    /// How many orders its ring has carried out.
+    pub fn orders(&self) -> u64 {
+        self.orders.orders.load(Ordering::Relaxed)
     }
 
     pub fn file(&self) -> PathBuf {
@@ -287,6 +287,23 @@ impl Net {
     }
 }
 
+/// A ring that counts what is ordered of it.
+struct Counted {
+    ring: Arc<RingWatch>,
+    orders: AtomicU64,
+}
+
+impl Custodian for Counted {
+    fn report(&self) -> Result<Report, CustodyError> {
+        self.ring.report()
+    }
+
+    fn carry_out(&self, task: Task, dry_run: bool) -> Result<Receipt, CustodyError> {
+        self.orders.fetch_add(u64::from(!dry_run), Ordering::Relaxed);
+        self.ring.carry_out(task, dry_run)
+    }
+}
+
 /// The fleet as the custodian of one replica has it.
 struct Sharing {
     n: usize,
@@ -328,7 +345,7 @@ impl Spreading for Shared {
 }
 
 /// Nothing has ended.
-struct NoFacts;
+pub struct NoFacts;
 
 impl Facts for NoFacts {
     fn merge(&self, _: &[Fact], _: Timestamp) -> Kept {
@@ -362,11 +379,58 @@ impl Facts for NoFacts {
     }
 }
 
+/// A replica that has been in a fleet of `size` before.
+pub fn settings(n: usize, size: usize) -> NodeSettings {
+    NodeSettings {
+        name: Name::new(&format!("replica-{n}")).expect("a name"),
+        role: Role::Core,
+        core: Core::of_ordinals(size).expect("few"),
+        id: ReplicaId([u8::try_from(n).expect("few"); 16]),
+        realms: [0; 32],
+        release: "test".to_owned(),
+        complete: true,
+        journal: true,
+        confirm: Timing::DEFAULT.confirm(),
+    }
+}
+
+/// A directory for each replica, all with one ring.
+pub fn places(size: usize, clock: &Arc<ManualClock>) -> Vec<tempfile::TempDir> {
+    places_with(size, clock, Last::InStep)
+}
+
+fn places_with(size: usize, clock: &Arc<ManualClock>, last: Last) -> Vec<tempfile::TempDir> {
+    let first = tempfile::tempdir().expect("a directory for the test");
+    let ring = KeyRing::init(&SystemEntropy::new(), clock.now()).expect("random bytes");
+    dir(&first).init(&ring, &SystemEntropy::new()).expect("an empty directory");
+    office(&first, clock).note_limits().expect("writable");
+    let mut places = vec![first];
+    for n in 1..size {
+        let place = tempfile::tempdir().expect("a directory for the test");
+        std::fs::create_dir(place.path().join("keys")).expect("a new directory");
+        let copy = |file: &str| {
+            let (from, to) = (places[0].path().join("keys").join(file), place.path().join("keys").join(file));
+            std::fs::copy(from, to).expect("writable");
+        };
+        copy("cluster.secret");
+        match last {
+            Last::Empty if n + 1 == size => {}
+            Last::Foreign if n + 1 == size => {
+                let ring = KeyRing::init(&SystemEntropy::new(), clock.now()).expect("random bytes");
+                dir(&place).init(&ring, &SystemEntropy::new()).expect("an empty directory");
+            }
+            _ => copy("ring.sealed"),
+        }
+        places.push(place);
+    }
+    places
+}
+
 pub fn dir(place: &tempfile::TempDir) -> RingDir {
     RingDir::new(&place.path().join("keys"), None)
 }
 
-fn office(place: &tempfile::TempDir, clock: &Arc<ManualClock>) -> RingOffice {
+pub fn office(place: &tempfile::TempDir, clock: &Arc<ManualClock>) -> RingOffice {
     let longest = Longest { lifetime: Duration::from_secs(43_200), idle: Duration::from_secs(1_800) };
     RingOffice::new(dir(place), Timing::DEFAULT, longest, clock.clone(), Arc::new(SystemEntropy::new()))
 }
@@ -375,4 +439,4 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).expect("short")
 }
 
-const STEP: Duration = Duration::from_millis(250);
+const STEP: Duration = Duration::from_secs(1);

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use moka::Expiry;
 
+use super::pins::Pins;
 use crate::clock::{Clock, Timestamp};
-use crate::revocation::{SessionFacts, TagFacts};
+use crate::revocation::digest::{About, handed_over_until};
+use crate::revocation::{SessionFacts, SessionKey, TagFacts, TagKey};
 
 /// Session ids and tags are random or keyed already, and nobody outside chooses one: the first bytes of the
 /// one that was written last are the hash.
@@ -41,21 +43,28 @@ impl Hasher for FirstBytes {
 
 /// Facts expire at their own `until`, and an update that moves it later counts: moka's default for updates would keep
 /// the first expiry.
-pub(super) struct UntilTheirTime(pub Arc<dyn Clock>);
+pub(super) struct UntilTheirTime {
+    pub clock: Arc<dyn Clock>,
+    /// Whether other replicas compare themselves with this one: then facts are there to be handed over for somewhat longer.
+    pub compared: bool,
+    pub pins: Arc<Pins>,
+}
 
 impl UntilTheirTime {
-    fn left(&self, until: Timestamp) -> Duration {
-        until.since(self.0.now())
+    fn left<K: Keyed>(&self, key: &K, until: Timestamp) -> Duration {
+        let until = if self.compared { handed_over_until(until) } else { until };
+        let until = self.pins.until(|| key.about()).map_or(until, |pinned| until.max(pinned));
+        until.since(self.clock.now())
     }
 }
 
-impl<K, F: Dated> Expiry<K, F> for UntilTheirTime {
-    fn expire_after_create(&self, _: &K, facts: &F, _: Instant) -> Option<Duration> {
-        Some(self.left(facts.until()))
+impl<K: Keyed, F: Dated> Expiry<K, F> for UntilTheirTime {
+    fn expire_after_create(&self, key: &K, facts: &F, _: Instant) -> Option<Duration> {
+        Some(self.left(key, facts.until()))
     }
 
-    fn expire_after_update(&self, _: &K, facts: &F, _: Instant, _: Option<Duration>) -> Option<Duration> {
-        Some(self.left(facts.until()))
+    fn expire_after_update(&self, key: &K, facts: &F, _: Instant, _: Option<Duration>) -> Option<Duration> {
+        Some(self.left(key, facts.until()))
     }
 }
 
@@ -73,6 +82,23 @@ impl Dated for SessionFacts {
 impl Dated for TagFacts {
     fn until(&self) -> Timestamp {
         self.until
+    }
+}
+
+/// What says what facts are about.
+pub(super) trait Keyed {
+    fn about(&self) -> About;
+}
+
+impl Keyed for SessionKey {
+    fn about(&self) -> About {
+        About::Session(*self)
+    }
+}
+
+impl Keyed for TagKey {
+    fn about(&self) -> About {
+        About::Tag(*self)
     }
 }
 

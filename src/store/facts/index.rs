@@ -6,7 +6,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::sums::Sums;
 use crate::claims::{RealmId, Tag};
+use crate::revocation::digest::About;
 use crate::revocation::{SessionFacts, SessionKey, TagFacts, TagKey};
 
 /// Counts by realm and subject.
@@ -15,6 +17,8 @@ pub(super) struct Index {
     realms: Mutex<HashMap<RealmId, Counts>>,
     /// How many denies a subject may have, by realm; the last is any other's.
     quotas: (HashMap<RealmId, i32>, i32),
+    /// Where replicas compare themselves.
+    sums: Option<Sums>,
 }
 
 /// Those of a realm. A count can be below zero for a moment when two threads are at one fact.
@@ -33,12 +37,23 @@ pub(super) struct Counts {
 }
 
 impl Index {
-    pub fn new(quotas: HashMap<RealmId, i32>, any_other: i32) -> Self {
-        Self { realms: Mutex::default(), quotas: (quotas, any_other) }
+    pub fn new(quotas: HashMap<RealmId, i32>, any_other: i32, sums: Option<Sums>) -> Self {
+        Self { realms: Mutex::default(), quotas: (quotas, any_other), sums }
+    }
+
+    /// Digests of what is counted, where they are kept up.
+    ///
+    /// # Panics
+    /// Where they are not: a store that is alone is compared with none.
+    pub fn sums(&self) -> &Sums {
+        self.sums.as_ref().expect("made by `CachedFacts::in_fleet`")
     }
 
     /// Counts what is known of a session: `by` 1 when it comes, -1 when it goes.
     pub fn session(&self, key: &SessionKey, facts: &SessionFacts, by: i32) {
+        if let Some(sums) = &self.sums {
+            sums.count(About::Session(*key), facts.facts(*key), facts.until, by);
+        }
         let quota = self.quotas.0.get(&key.realm).copied().unwrap_or(self.quotas.1);
         let mut realms = self.realms();
         let counts = realms.entry(key.realm).or_default();
@@ -61,12 +76,21 @@ impl Index {
 
     /// The same for what is known of a tag.
     pub fn tag(&self, key: &TagKey, facts: &TagFacts, by: i32) {
+        if let Some(sums) = &self.sums {
+            sums.count(About::Tag(*key), facts.facts(*key), facts.until, by);
+        }
         let mut realms = self.realms();
         let counts = realms.entry(key.realm).or_default();
         let n = i64::from(by);
         counts.entries += n;
         counts.cutoffs += if facts.cutoff.is_some() { n } else { 0 };
         counts.stale += if facts.stale.is_some() { n } else { 0 };
+    }
+
+    /// Whether so many sessions of the subject were ended one by one that it is about to be folded.
+    pub fn is_many(&self, subject: TagKey) -> bool {
+        let quota = self.quotas.0.get(&subject.realm).copied().unwrap_or(self.quotas.1);
+        self.of(subject.realm, |counts| counts.subjects.get(&subject.tag).is_some_and(|count| *count > quota / 2))
     }
 
     /// The realms of which there are facts.

@@ -7,9 +7,10 @@ use moka::ops::compute::Op;
 use super::CachedFacts;
 use crate::clock::Timestamp;
 use crate::keyring::{KeyRing, Keys, RingId};
+use crate::revocation::digest::{About, handed_over_until};
 use crate::revocation::{Fact, FactStore as _, Kept, TagKey, cutoff_at};
 use crate::sessions::Lifetimes;
-use crate::store::journal::JournalError;
+use crate::store::journal::{Journal, JournalError};
 
 /// How a service begins with its ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +29,10 @@ impl CachedFacts {
     /// Takes the facts of `ring` from the journal. Call it before anything is asked of the store, and answer nobody
     /// before what it returns is kept.
     ///
-    /// Among several replicas the ring counts as seen from [`CachedFacts::settled`] on. Alone: where endings may be missing, all sessions end that started before now: without a journal, with one that has not
-    /// seen this ring (unless nobody has served that before), and with one or a ring that was restored from a backup.
+    /// Alone: where endings may be missing, all sessions end that started before now: without a journal, with one that has
+    /// not seen this ring (unless nobody has served that before), and with one or a ring that was restored from a backup.
+    /// Among several replicas only the last of these ends them, and a ring that the journal has not seen counts as seen from
+    /// [`CachedFacts::settled`] on.
     ///
     /// # Errors
     /// [`JournalError`]: it can't be read, or has seen a newer version of the ring and nothing was restored.
@@ -45,13 +48,12 @@ impl CachedFacts {
         }
         self.load(ring, now)?;
         let at = match (begin, known) {
-            (Begin::Restored, _) => Some(cutoff_at(now, self.floors.load().iter().map(|(_, at)| *at).max())),
+            (Begin::Restored, _) => Some(cutoff_at(now, self.floors.load().iter().map(|(_, at, _)| *at).max())),
             // A ring that was just made, and was not served by anybody: nothing was ended that could be missing, and
             // sessions that began elsewhere may have to be imported.
             (Begin::First, None) if self.journal.is_some() => None,
-            (Begin::InFleet, _) => None,
+            (Begin::InFleet, _) | (_, Some(_)) => None,
             (_, None) => Some(now),
-            (_, Some(_)) => None,
         };
         if at.is_some() {
             let why = match (begin, &self.journal) {
@@ -116,12 +118,22 @@ impl CachedFacts {
 
     fn load(&self, ring: &KeyRing, now: Timestamp) -> Result<(), JournalError> {
         let Some(journal) = &self.journal else { return Ok(()) };
-        journal.replay(ring.id(), |fact| self.take_back(&fact, now))
+        self.replay(journal, ring.id(), now)
+    }
+
+    fn replay(&self, journal: &Journal, ring: RingId, now: Timestamp) -> Result<(), JournalError> {
+        // What is pinned first: facts that are stay, whatever their time.
+        journal.pins(ring, |fact, dated| self.pin_again(&fact, dated, now))?;
+        for (fact, _) in self.pins() {
+            self.merge(&fact);
+        }
+        journal.replay(ring, |fact| self.take_back(&fact, now))
     }
 
     /// A fact from the journal, unless its time is over.
     fn take_back(&self, fact: &Fact, now: Timestamp) {
-        let counts = matches!(fact, Fact::Floor { .. }) || fact.until() > now;
+        let until = if self.compared { handed_over_until(fact.until()) } else { fact.until() };
+        let counts = matches!(fact, Fact::Floor { .. }) || until > now;
         if counts && !self.is_folded(fact) {
             self.merge(fact);
         }
@@ -138,27 +150,36 @@ impl CachedFacts {
     pub(super) fn date_anew(&self, now: Timestamp) {
         tracing::warn!("the wall clock was set back; every fact gets its time anew");
         for (key, _) in &self.sessions {
-            self.sessions.entry(*key).and_compute_with(|known| match known {
-                Some(known) => {
-                    self.index.session(&key, known.value(), 1);
-                    Op::Put(known.into_value())
-                }
-                None => Op::Nop,
-            });
+            self.date_again(&About::Session(*key));
         }
         for (key, _) in &self.tags {
-            self.tags.entry(*key).and_compute_with(|known| match known {
+            self.date_again(&About::Tag(*key));
+        }
+        if let Some(journal) = &self.journal
+            && let Err(error) = self.replay(journal, journal.ring(), now)
+        {
+            tracing::error!("facts that went too early are not back: {error}");
+        }
+    }
+
+    /// What is known about one thing gets its time anew.
+    pub(super) fn date_again(&self, about: &About) {
+        match about {
+            About::Session(key) => drop(self.sessions.entry(*key).and_compute_with(|known| match known {
                 Some(known) => {
-                    self.index.tag(&key, known.value(), 1);
+                    self.index.session(key, known.value(), 1);
                     Op::Put(known.into_value())
                 }
                 None => Op::Nop,
-            });
-        }
-        if let Some(journal) = &self.journal
-            && let Err(error) = journal.replay(journal.ring(), |fact| self.take_back(&fact, now))
-        {
-            tracing::error!("facts that went too early are not back: {error}");
+            })),
+            About::Tag(key) => drop(self.tags.entry(*key).and_compute_with(|known| match known {
+                Some(known) => {
+                    self.index.tag(key, known.value(), 1);
+                    Op::Put(known.into_value())
+                }
+                None => Op::Nop,
+            })),
+            About::Floor(_) => {}
         }
     }
 

@@ -1,7 +1,8 @@
 //! An entry of the journal: what it stands under, and how two facts become one.
 
+use crate::clock::Timestamp;
 use crate::keyring::RingId;
-use crate::revocation::{Fact, SessionFacts, TagFacts};
+use crate::revocation::{Fact, SessionFacts, TagFacts, encoding};
 
 /// Under what a fact stands: ring, kind, key.
 pub type Key = Box<[u8]>;
@@ -9,6 +10,33 @@ pub type Key = Box<[u8]>;
 /// Under what `fact` stands in the entries of `ring`.
 pub fn key(ring: RingId, fact: &Fact) -> Key {
     [&ring[..], &place(fact)].concat().into()
+}
+
+/// Under what it stands that `fact` is pinned.
+pub fn pin_key(ring: RingId, fact: &Fact) -> Key {
+    [&ring[..], &[PIN], &place(fact)].concat().into()
+}
+
+/// Where the pins of a ring begin, behind all other entries of it.
+pub fn pins_of(ring: RingId) -> Key {
+    [&ring[..], &[PIN]].concat().into()
+}
+
+/// Whether that is said under `place`, a key without its ring.
+pub fn is_pin(place: &[u8]) -> bool {
+    place.first() == Some(&PIN)
+}
+
+/// That a fact is pinned, and since when: the time in 8 bytes, then the fact's own.
+pub fn encode_pin(fact: &Fact, dated: Timestamp) -> Vec<u8> {
+    [&dated.as_millis().to_be_bytes()[..], &encoding::encode(fact)].concat()
+}
+
+/// What [`encode_pin`] made, under the key where it belongs; `None` for anything else.
+pub fn decode_pin(place_of_pin: &[u8], bytes: &[u8]) -> Option<(Fact, Timestamp)> {
+    let (dated, fact) = bytes.split_first_chunk()?;
+    let fact = encoding::decode(fact).filter(|fact| place_of_pin.get(1..) == Some(&*place(fact)))?;
+    Some((fact, Timestamp::from_millis(u64::from_be_bytes(*dated))?))
 }
 
 /// The same without the ring. That a session was rotated stands apart from its ending, which would make one forget the other.
@@ -67,5 +95,6 @@ pub fn joined(known: Option<Fact>, new: &Fact) -> Fact {
 }
 
 const DENY: u8 = 0;
-/// Behind the kinds of the first release, which refuses a journal that holds one.
+/// Behind the kinds of the first release, which refuses a journal that holds one of these.
 const ROTATED: u8 = 5;
+const PIN: u8 = 6;

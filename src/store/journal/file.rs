@@ -15,7 +15,8 @@ use redb::{
     Builder, CompactionError, Database, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, TableError,
 };
 
-use super::entry::{Key, joined, place, stands_under};
+use super::JournalError;
+use super::entry::{Key, decode_pin, encode_pin, is_pin, joined, pins_of, place, stands_under};
 use super::memory::Memory;
 use crate::clock::Timestamp;
 use crate::keyring::RingId;
@@ -23,52 +24,11 @@ use crate::revocation::{Fact, encoding};
 use crate::store::PrivateFileError;
 use crate::store::private_file::{create_private, open_private};
 
-/// The journal can't be used. Each text is one line: the file, the fault, the remedy.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum JournalError {
-    /// The file itself.
-    #[error(transparent)]
-    File(#[from] PrivateFileError),
-    /// Another process has it.
-    #[error("{}: is in use by another process; stop that one, or give each its own with `journal`", .0.display())]
-    InUse(PathBuf),
-    /// Something else.
-    #[error("{}: is not a journal of this service; give the right path with `journal`, or move it away", .0.display())]
-    Foreign(PathBuf),
-    /// Cut off, or changed.
-    #[error("{}: is cut off or damaged; restore it and start with --restored, or move it away: either ends all sessions", .0.display())]
-    Damaged(PathBuf),
-    /// Removed or replaced under a running service: what is written would be lost with it.
-    #[error("{}: was removed or replaced while the service ran; put it back, or restart the service, which ends all sessions", .0.display())]
-    Gone(PathBuf),
-    /// Of another release.
-    #[error("{}: was written by a newer release; use that one, or a newer one", .0.display())]
-    Newer(PathBuf),
-    /// The ring is older than one that was used with this journal.
-    #[error("{}: knows a newer key ring (epoch {newest}) than the one in use (epoch {found}); put the newest back, or start with --restored, which ends all sessions", path.display())]
-    OlderRing {
-        /// Which journal.
-        path: PathBuf,
-        /// The newest epoch that it has seen.
-        newest: u64,
-        /// The epoch of the ring.
-        found: u64,
-    },
-    /// The operating system refused.
-    #[error("{}: {error}; check the disk and the permissions, or give another path with `journal`", path.display())]
-    Io {
-        /// Which file.
-        path: PathBuf,
-        /// What it said.
-        error: io::Error,
-    },
-}
-
 /// What a commit does to an entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Change {
     Keep(Fact),
+    Pin(Fact, Timestamp),
     Forget,
 }
 
@@ -162,6 +122,9 @@ impl JournalFile {
             for (key, change) in &changes.facts {
                 match change {
                     Change::Keep(fact) => keep(&mut facts, key, fact)?,
+                    Change::Pin(fact, dated) => {
+                        facts.insert(&**key, encode_pin(fact, *dated).as_slice())?;
+                    }
                     Change::Forget => drop(facts.remove(&**key)?),
                 }
             }
@@ -185,30 +148,49 @@ impl JournalFile {
     /// Hands over every fact of `ring`.
     pub fn facts(&self, ring: RingId, mut each: impl FnMut(Fact)) -> Result<(), JournalError> {
         let mut unreadable = false;
-        let seen = self.scan(&ring, |key, fact| {
-            unreadable |= key.starts_with(&ring) && fact.is_none();
-            match fact {
-                Some(fact) if key.starts_with(&ring) => each(fact),
-                _ => return ControlFlow::Break(()),
+        let seen = self.scan(&ring, |key, found| {
+            if !key.starts_with(&ring) {
+                return ControlFlow::Break(());
             }
-            ControlFlow::Continue(())
+            match found {
+                Some(Found::Fact(fact)) => each(fact),
+                Some(Found::Pin(..)) => {}
+                None => unreadable = true,
+            }
+            if unreadable { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         seen.map_err(|error| failed(&self.path, error))?;
         // The file's checksums are right, so a release wrote it that knows more.
         if unreadable { Err(JournalError::Newer(self.path.clone())) } else { Ok(()) }
     }
 
+    /// Hands over every pinned fact of `ring`, and since when it is pinned.
+    pub fn pins(&self, ring: RingId, mut each: impl FnMut(Fact, Timestamp)) -> Result<(), JournalError> {
+        let seen = self.scan(&pins_of(ring), |key, found| match found {
+            Some(Found::Pin(fact, dated)) if key.starts_with(&ring) => {
+                each(fact, dated);
+                ControlFlow::Continue(())
+            }
+            _ => ControlFlow::Break(()),
+        });
+        seen.map_err(|error| failed(&self.path, error))
+    }
+
     /// Looks at up to `limit` entries behind `from`, and says which of them are past their time by more than the margin, and
     /// where to go on; at the end, from the beginning.
     pub fn expired(&self, from: &[u8], limit: usize, now: Timestamp) -> Result<(Vec<Key>, Key), JournalError> {
         let (mut expired, mut last, mut left) = (Vec::new(), Key::default(), limit);
-        let seen = self.scan(from, |key, fact| {
+        let seen = self.scan(from, |key, found| {
             if left == 0 {
                 last = key.into();
                 return ControlFlow::Break(());
             }
             left -= 1;
-            if fact.is_some_and(|fact| fact.until().plus(MARGIN) < now) {
+            let until = found.map(|found| match found {
+                Found::Fact(fact) => fact.until(),
+                Found::Pin(_, dated) => dated.plus(PINNED),
+            });
+            if until.is_some_and(|until| until.plus(MARGIN) < now) {
                 expired.push(key.into());
             }
             ControlFlow::Continue(())
@@ -220,15 +202,12 @@ impl JournalFile {
     fn scan(
         &self,
         from: &[u8],
-        mut each: impl FnMut(&[u8], Option<Fact>) -> ControlFlow<()>,
+        mut each: impl FnMut(&[u8], Option<Found>) -> ControlFlow<()>,
     ) -> Result<(), redb::Error> {
         let facts = self.database.begin_read()?.open_table(FACTS)?;
         for entry in facts.range::<&[u8]>(from..)? {
             let (key, value) = entry?;
-            // An entry that stands under another one's key was put there by somebody else.
-            let fact = encoding::decode(value.value())
-                .filter(|fact| key.value().get(RING..).is_some_and(|found| stands_under(fact, found)));
-            if each(key.value(), fact).is_break() {
+            if each(key.value(), Found::at(key.value(), value.value())).is_break() {
                 break;
             }
         }
@@ -252,6 +231,23 @@ impl JournalFile {
             Err(CompactionError::Storage(error)) => Err(failed(&path, error)),
             _ => Ok(()), // what can't be done now can wait until the next start
         }
+    }
+}
+
+/// What stands in an entry.
+enum Found {
+    Fact(Fact),
+    Pin(Fact, Timestamp),
+}
+
+impl Found {
+    /// `None` if no release up to this one wrote it. What stands under another one's key was put there by somebody else.
+    fn at(key: &[u8], value: &[u8]) -> Option<Self> {
+        let place = key.get(RING..)?;
+        if is_pin(place) {
+            return decode_pin(place, value).map(|(fact, dated)| Self::Pin(fact, dated));
+        }
+        encoding::decode(value).filter(|fact| stands_under(fact, place)).map(Self::Fact)
     }
 }
 
@@ -314,6 +310,8 @@ const RING: usize = 16;
 const CACHE: usize = 4 << 20;
 /// How long an entry outlasts its fact: a wall clock that was so far ahead, and is set right, finds it again.
 const MARGIN: Duration = Duration::from_secs(2 * 60 * 60);
+/// How long what is pinned stays so.
+const PINNED: Duration = crate::sessions::Lifetimes::MAX;
 /// Below this a file is small enough as it is.
 const WORTH_COMPACTING: u64 = 32 << 20;
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::Shared;
 use super::entry::{Key, joined};
-use super::file::{Change, Changes, JournalError, JournalFile};
+use super::file::{Change, Changes, JournalFile};
+use super::{JournalError, Shared};
 use crate::clock::Timestamp;
 use crate::keyring::RingId;
 use crate::revocation::{Fact, StoreError};
@@ -17,6 +17,7 @@ use crate::revocation::{Fact, StoreError};
 /// What is asked of the thread.
 pub enum Job {
     Keep(Key, Fact, Answer),
+    Pin(Key, Fact, Timestamp),
     Forget(Vec<Key>),
     Ring(RingId, u64),
     Clean(Timestamp),
@@ -98,6 +99,7 @@ impl Writer {
                 self.waiting.push(answer);
                 self.owed += 1;
             }
+            Job::Pin(key, fact, dated) => drop(self.changes.facts.insert(key, Change::Pin(fact, dated))),
             Job::Forget(keys) => self.changes.facts.extend(keys.into_iter().map(|key| (key, Change::Forget))),
             Job::Ring(ring, epoch) => drop(self.changes.rings.insert(ring, epoch)),
             Job::Clean(now) => self.clean = Some(now),

@@ -1,0 +1,87 @@
+//! Digests of what is held, kept up entry by entry: only where replicas compare themselves.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::clock::Timestamp;
+use crate::revocation::Fact;
+use crate::revocation::digest::{About, minute, value};
+
+/// 256 buckets of 256 leaves each.
+pub(super) struct Sums(Mutex<State>);
+
+struct State {
+    buckets: Vec<Bucket>,
+    /// What the entries of each leaf are about. For a moment one stands in it twice, while it is replaced.
+    leaves: Vec<Vec<About>>,
+}
+
+#[derive(Clone, Default)]
+struct Bucket {
+    sum: u64,
+    /// The same by the minute that entries are known by, and how many they are.
+    minutes: BTreeMap<Timestamp, (u64, i64)>,
+}
+
+impl Sums {
+    pub fn new() -> Self {
+        Self(Mutex::new(State { buckets: vec![Bucket::default(); PARTS], leaves: vec![Vec::new(); PARTS * PARTS] }))
+    }
+
+    /// Counts an entry: `by` 1 when it comes, -1 when it goes. What replaces another one comes before that goes.
+    pub fn count(&self, about: About, facts: impl Iterator<Item = Fact>, until: Timestamp, by: i32) {
+        let (bucket, leaf) = about.place();
+        let (value, minute) = (value(&about, facts), minute(until));
+        let change = if by > 0 { value } else { value.wrapping_neg() };
+        let mut state = self.state();
+        let of = &mut state.buckets[usize::from(bucket)];
+        of.sum = of.sum.wrapping_add(change);
+        let (sum, count) = of.minutes.entry(minute).or_default();
+        (*sum, *count) = (sum.wrapping_add(change), *count + i64::from(by));
+        if *count == 0 {
+            of.minutes.remove(&minute);
+        }
+        let leaf = &mut state.leaves[place_of(bucket, leaf)];
+        if by > 0 {
+            leaf.push(about);
+        } else if let Some(at) = leaf.iter().position(|other| *other == about) {
+            leaf.swap_remove(at);
+        }
+    }
+
+    /// The digest of each bucket, of what is known by a later minute than `beyond`.
+    pub fn beyond(&self, beyond: Timestamp) -> Box<[u64; PARTS]> {
+        let state = self.state();
+        let mut sums = Box::new([0; PARTS]);
+        for (sum, bucket) in sums.iter_mut().zip(&state.buckets) {
+            // Those minutes are past: what is in them goes in about as many seconds as one has.
+            let past = bucket.minutes.range(..=beyond).map(|(_, (sum, _))| *sum);
+            *sum = past.fold(bucket.sum, u64::wrapping_sub);
+        }
+        sums
+    }
+
+    /// What the entries of a leaf are about.
+    pub fn leaf(&self, bucket: u8, leaf: u8) -> Vec<About> {
+        let mut abouts = self.state().leaves[place_of(bucket, leaf)].clone();
+        abouts.sort_unstable();
+        abouts.dedup();
+        abouts
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Sums {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sums")
+    }
+}
+
+fn place_of(bucket: u8, leaf: u8) -> usize {
+    usize::from(bucket) * PARTS + usize::from(leaf)
+}
+
+const PARTS: usize = 256;

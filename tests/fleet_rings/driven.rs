@@ -1,0 +1,96 @@
+//! The same over fleets that run: real time, a thread each, messages that take their way.
+
+use std::sync::{Arc, Mutex, Weak, mpsc};
+use std::time::{Duration, Instant};
+
+use sealpass::clock::{ManualClock, SystemClock};
+use sealpass::cluster::custodian::{FleetCustodian, RingSharing};
+use sealpass::cluster::fleet::Fleet;
+use sealpass::cluster::link::{Deliver, Link};
+use sealpass::cluster::member::ReplicaId;
+use sealpass::cluster::node::To;
+use sealpass::cluster::ports::Rings;
+use sealpass::custody::{Custodian, Patience, Task};
+use sealpass::keyring::{Kid, Order};
+use sealpass::revocation::Wait;
+use sealpass::store::RingWatch;
+
+use super::rig::{NoFacts, dir, office, places, settings};
+
+/// Ways to the others: each ends in a thread that delivers.
+#[derive(Default)]
+struct Wire(Mutex<Vec<(ReplicaId, mpsc::Sender<Vec<u8>>)>>);
+
+impl Wire {
+    fn add(&self, id: ReplicaId, deliver: Deliver) {
+        let (ahead, arrives) = mpsc::channel::<Vec<u8>>();
+        std::thread::spawn(move || arrives.iter().for_each(|message| deliver(&message)));
+        self.0.lock().expect("no panic").push((id, ahead));
+    }
+}
+
+/// What one sends by. The wires end with the test.
+struct End {
+    own: ReplicaId,
+    wire: Weak<Wire>,
+}
+
+impl Link for End {
+    fn send(&self, to: To, payload: Vec<u8>) {
+        let Some(wire) = self.wire.upgrade() else { return };
+        let meant = |id: ReplicaId| id != self.own && (to == To::All || to == To::One(id));
+        for (_, way) in wire.0.lock().expect("no panic").iter().filter(|(id, _)| meant(*id)) {
+            drop(way.send(payload.clone()));
+        }
+    }
+}
+
+#[test]
+fn over_running_fleets_a_rotation_is_answered_when_a_majority_has_it_dated_and_files_are_followed_up() {
+    let clock = Arc::new(ManualClock::at(sealpass::clock::Clock::now(&SystemClock)));
+    let (places, wire) = (places(3, &clock), Arc::new(Wire::default()));
+    let replicas: Vec<_> = (0..3)
+        .map(|n| {
+            let watch = RingWatch::new(office(&places[n], &clock), |_, _| (), |_| ()).in_fleet();
+            watch.look().expect("a ring");
+            let (watch, settings) = (Arc::new(watch), settings(n, 3));
+            let (own, seed) = (settings.id, [u8::try_from(n).expect("few"); 32]);
+            let rings = Arc::clone(&watch) as Arc<dyn Rings>;
+            let fleet =
+                Fleet::start(settings, Arc::new(NoFacts), rings, seed, Arc::new(SystemClock)).expect("a thread");
+            wire.add(own, fleet.deliver());
+            fleet.connect(Arc::new(End { own, wire: Arc::downgrade(&wire) }));
+            let fleet = Arc::new(fleet) as Arc<dyn RingSharing>;
+            (Arc::new(FleetCustodian::new(Arc::clone(&watch) as Arc<dyn Custodian>, fleet)), watch)
+        })
+        .collect();
+    let patience = Patience { wait: Wait::All, at_most: Duration::from_secs(30) };
+    let order = |n: usize, order| replicas[n].0.carry_out_among(Task::Order(order), false, patience).expect("done");
+    let state = |n: usize, key: &str| replicas[n].0.report().expect("a ring").key(key).map(|key| key.state.clone());
+
+    let rotated = order(1, Order::Rotate { after: None });
+    assert_eq!(rotated.outcome, "rotating", "{rotated:?}");
+    assert!(rotated.among.is_some_and(|among| (among.applied, among.core, among.reached) == (3, 3, true)));
+    for n in 0..3 {
+        assert_eq!(state(n, &rotated.key).as_deref(), Some("pending"), "{n}");
+    }
+    let kid = Kid::parse(&rotated.key).expect("a key");
+    assert!(order(2, Order::Revoke { kid }).among.is_some_and(|among| among.reached));
+
+    for (custodian, _) in &replicas {
+        custodian.keep_ticking().expect("a thread");
+    }
+    let proposed = office(&places[0], &clock).of_many().carry_out(Task::Order(Order::Rotate { after: None }), false);
+    let proposed = proposed.expect("carried out");
+    assert_eq!(proposed.outcome, "proposed");
+    replicas[0].1.look().expect("ours");
+    let begun = Instant::now();
+    while (0..3).any(|n| state(n, &proposed.key).as_deref() != Some("pending")) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nobody dates it");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    for place in &places {
+        let digest = dir(place).load().expect("written").digest();
+        assert_eq!(digest, replicas[0].1.digest().expect("a ring").digest);
+    }
+}
