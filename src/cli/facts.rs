@@ -70,6 +70,11 @@ pub fn keep_clean(facts: Arc<CachedFacts>) -> Result<(), Failure> {
     thread.map(drop).map_err(|error| Failure::Io { what: "can't start a thread".to_owned(), error })
 }
 
+/// Whether endings are kept in a file.
+pub fn has_journal(settings: &Settings) -> bool {
+    Journal::place(settings.journal.as_deref(), &settings.keys).is_some()
+}
+
 /// What `check` says of the journal.
 pub fn describe(settings: &Settings) -> String {
     let many = settings.cluster.is_of_many();

@@ -2,6 +2,7 @@
 
 mod alone;
 mod dev;
+mod fleet;
 mod parts;
 
 use std::net::SocketAddr;
@@ -14,12 +15,13 @@ use sealpass::clock::{Clock, SystemClock};
 use sealpass::cluster::member::Role;
 use sealpass::config::{Membership, Settings};
 use sealpass::entropy::SystemEntropy;
-use sealpass::http::{Service, start};
+use sealpass::http::{Service, start, wait_for};
 use sealpass::keyring::KeyRing;
 use sealpass::revocation::Kept;
 use sealpass::telemetry;
 
 use super::{Common, Failure, say};
+use fleet::{How, Joined};
 use parts::Parts;
 
 /// Run the service
@@ -83,11 +85,22 @@ impl Serve {
             eprintln!("sealpass: made a key ring for trying out in {}", settings.keys.display());
         }
         // Before anything is made.
-        let ring = dir.load()?;
+        let ring = if membership.is_some() && !dir.has_ring() { None } else { Some(dir.load()?) };
+        dir.cluster_secret()?;
         let parts = Parts::new(settings, site, dir, membership.as_ref(), self.dev)?;
-        let (sessions, custodian, kept) = alone::start(&parts, &ring, self.restored)?;
-        let settings = parts.settings.clone();
-        System::new().block_on(run(Arc::new(parts.service(sessions, custodian)), kept, &settings, self.dev))
+        match (membership, ring) {
+            (Some(membership), ring) => {
+                let how = How { bootstrap: self.fleet.bootstrap, restored: self.restored };
+                let joined = Joined::start(&parts, &membership, ring.as_ref(), how)?;
+                System::new().block_on(among(parts, joined))
+            }
+            (None, ring) => {
+                let ring = ring.expect("it is loaded for a replica that is alone");
+                let (sessions, custodian, kept) = alone::start(&parts, &ring, self.restored)?;
+                let settings = parts.settings.clone();
+                System::new().block_on(run(Arc::new(parts.service(sessions, custodian)), kept, &settings, self.dev))
+            }
+        }
     }
 }
 
@@ -119,11 +132,24 @@ impl FleetArgs {
     }
 }
 
+/// As [`run`], once there is a key ring, which may have to come from the others.
+async fn among(parts: Parts, joined: Joined) -> Result<(), Failure> {
+    let settings = parts.settings.clone();
+    let cant_listen = |error| cant_listen(&settings, error);
+    let Some(sessions) = wait_for(&settings, || joined.sessions()).await.map_err(cant_listen)? else { return Ok(()) };
+    let (sessions, kept) = sessions?;
+    run(Arc::new(parts.service(sessions, joined.custodian())), kept, &settings, false).await
+}
+
+fn cant_listen(settings: &Settings, error: std::io::Error) -> Failure {
+    let what = format!("can't listen on {} and {}", settings.public.listen, settings.control.listen);
+    Failure::Io { what, error }
+}
+
 async fn run(service: Arc<Service>, kept: Kept, settings: &Settings, dev: bool) -> Result<(), Failure> {
     kept.await.map_err(|_| Failure::Refused("the journal can't be written; look at its disk".to_owned()))?;
-    let what = format!("can't listen on {} and {}", settings.public.listen, settings.control.listen);
     let audit = service.audit.clone();
-    let running = start(service, settings).map_err(|error| Failure::Io { what, error })?;
+    let running = start(service, settings).map_err(|error| cant_listen(settings, error))?;
     if dev {
         say(dev::try_next(&running, &settings.keys))?;
     } else {

@@ -112,6 +112,11 @@ impl Fleet {
         self.shared.fresh.holds(wall)
     }
 
+    /// Of how many replicas the core is made up.
+    pub fn core(&self) -> u16 {
+        u16::try_from(self.shared.core).unwrap_or(u16::MAX)
+    }
+
     /// How much this replica knows.
     pub fn view(&self) -> View {
         self.shared.look(Node::view)

@@ -11,6 +11,7 @@ mod compare;
 pub mod custodian;
 mod dating;
 mod dispatch;
+pub mod facts;
 pub mod fleet;
 mod floor;
 pub mod link;

@@ -23,11 +23,13 @@ mod readiness;
 mod trail;
 mod verify;
 mod visitor;
+mod waiting;
 
 pub use cookie::values as cookie_values;
 pub use credentials::{Credentials, CredentialsError, NewCredential, Scope};
 pub use demands::{Added as QueryDemands, NotUnderstood};
 pub use readiness::Readiness;
+pub use waiting::wait_for;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

@@ -98,6 +98,11 @@ impl Parts {
         }
     }
 
+    /// Whether endings outlive a restart.
+    pub fn has_journal(&self) -> bool {
+        facts::has_journal(&self.settings)
+    }
+
     /// All of it, put together.
     pub fn service(self, sessions: Arc<Sessions>, custodian: Arc<dyn Custodian>) -> Service {
         let Self { site, readiness, credentials, metrics, audit, dev, .. } = self;

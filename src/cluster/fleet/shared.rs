@@ -24,7 +24,7 @@ pub struct Shared {
     released: OnceLock<Hook>,
     wall: Arc<dyn Clock>,
     tasks: Handle,
-    core: usize,
+    pub core: usize,
     pub fresh: Fresh,
 }
 
