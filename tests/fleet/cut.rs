@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::wait_for;
 use crate::net::Net;
-use crate::rig::Setup;
+use crate::setup::Setup;
 use crate::times;
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::rig::Spot;
+use crate::setup::Spot;
 
 /// Namespaces and what connects them; gone when it is dropped.
 pub struct Net {

@@ -1,7 +1,8 @@
 //! What a fleet still knows after some or all of its replicas were gone.
 
 use crate::common::{Session, wait_for};
-use crate::rig::{Fleet, Setup};
+use crate::rig::Fleet;
+use crate::setup::Setup;
 
 #[test]
 fn s07_a_fleet_that_was_killed_as_a_whole_knows_from_its_journals_who_logged_out() {

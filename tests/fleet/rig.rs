@@ -1,26 +1,16 @@
 //! Replicas as processes: each with a directory, a name and ports of its own, found by its peers, and killed by its id.
 
+use std::cell::OnceCell;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::Receiver;
 
 use rustix::process::{Pid, Signal, kill_process};
-use sealpass::entropy::SystemEntropy;
-use sealpass::http::NewCredential;
 use serde_json::{Value, json};
 
 use crate::common::{LIMIT, NAME, Place, Response, Session, ask, lines, sealpass, wait_for};
-
-/// What is the same for all replicas of a fleet.
-pub struct Setup {
-    /// Replicas in the core.
-    pub core: usize,
-    /// Replicas at the edge.
-    pub edges: usize,
-    /// Whether endings outlive a restart of the whole fleet.
-    pub journal: bool,
-}
+use crate::setup::free_ports;
 
 /// Replicas that know of each other: first the core, then the edges. None runs at first.
 pub struct Fleet(pub Vec<Replica>);
@@ -41,74 +31,6 @@ struct Process {
     stderr: Receiver<String>,
     public: SocketAddr,
     control: SocketAddr,
-}
-
-impl Setup {
-    pub fn core(core: usize) -> Self {
-        Self { core, edges: 0, journal: true }
-    }
-
-    pub fn with_edge(self) -> Self {
-        Self { edges: self.edges + 1, ..self }
-    }
-
-    pub fn without_journals(self) -> Self {
-        Self { journal: false, ..self }
-    }
-
-    /// A fleet on the loopback.
-    pub fn on_loopback(self) -> Fleet {
-        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let ports = free_ports(self.core + self.edges);
-        let spots = ports.into_iter().map(|port| Spot { by: Vec::new(), http: here, peers: (here, port).into() });
-        self.on(spots.collect())
-    }
-
-    /// A fleet on these spots. The first replica has the ring, the others nothing but the cluster secret.
-    pub fn on(self, spots: Vec<Spot>) -> Fleet {
-        let credential = NewCredential::generate(&SystemEntropy::new()).expect("random bytes");
-        let peers: Vec<_> = spots.iter().take(self.core).map(|spot| spot.peers).collect();
-        let mut replicas: Vec<Replica> = Vec::new();
-        for (at, spot) in spots.into_iter().enumerate() {
-            let place = Place::new();
-            match replicas.first() {
-                None => assert!(place.run(&["keys", "init"], b"").status.success()),
-                Some(first) => place.take_secret_of(&first.place),
-            }
-            let edge = at >= self.core;
-            let name = if edge { format!("edge-{at}") } else { format!("s-{at}") };
-            let others = peers.iter().filter(|peer| **peer != spot.peers);
-            fs::write(place.path("c.toml"), self.configuration(&name, edge, spot.peers, others)).expect("writable");
-            place.private("credentials.toml", in_full(&credential).as_bytes());
-            let credential = credential.expose().to_owned();
-            replicas.push(Replica { name, place, credential, by: spot.by, at: spot.http, running: None });
-        }
-        Fleet(replicas)
-    }
-
-    fn configuration<'a>(
-        &self,
-        name: &str,
-        edge: bool,
-        listen: SocketAddr,
-        others: impl Iterator<Item = &'a SocketAddr>,
-    ) -> String {
-        let journal = if self.journal { "keys/facts.redb" } else { "none" };
-        let peers: Vec<_> = others.map(ToString::to_string).collect();
-        let (role, size) = (if edge { "edge" } else { "core" }, self.core);
-        format!(
-            "journal = \"{journal}\"\ncredentials = \"credentials.toml\"\n[public]\nworkers = 2\n\
-             [cluster]\nsize = {size}\nname = \"{name}\"\nrole = \"{role}\"\nlisten = \"{listen}\"\npeers = {peers:?}\n\
-             [realm.default]\npublic_origins = [\"https://app.example.com\"]\n"
-        )
-    }
-}
-
-/// Where a replica runs.
-pub struct Spot {
-    pub by: Vec<String>,
-    pub http: IpAddr,
-    pub peers: SocketAddr,
 }
 
 impl Fleet {
@@ -150,6 +72,11 @@ impl Fleet {
 }
 
 impl Replica {
+    /// One that is down.
+    pub fn new(name: String, place: Place, credential: String, by: Vec<String>, at: IpAddr) -> Self {
+        Self { name, place, credential, by, at, running: None }
+    }
+
     pub fn start(&mut self) {
         self.launch();
         self.wait_for_ports();
@@ -168,6 +95,11 @@ impl Replica {
         assert!(status.success(), "{}: {status}", self.name);
     }
 
+    /// Its directory.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
     pub fn has_ring(&self) -> bool {
         self.place.path("keys/ring.sealed").exists()
     }
@@ -183,7 +115,7 @@ impl Replica {
         fs::write(place.path("c.toml"), moved).expect("writable");
         place.private("credentials.toml", &fs::read(self.place.path("credentials.toml")).expect("written"));
         let (name, credential) = (self.name.clone(), self.credential.clone());
-        Self { name, place, credential, by: self.by.clone(), at: self.at, running: None }
+        Self::new(name, place, credential, self.by.clone(), self.at)
     }
 
     /// As [`Replica::twin`], but of another deployment: ring and secret are its own.
@@ -223,6 +155,18 @@ impl Replica {
         Session::of(&self.call("/v1/sessions", &json!({"subject": subject})), 201)
     }
 
+    /// As [`Replica::login`], as soon as that is possible.
+    pub fn login_once_a_majority_counts(&self, subject: &str) -> Session {
+        let asked = json!({"subject": subject});
+        let answer = OnceCell::new();
+        wait_for("a majority answers before a login", || {
+            let now = self.call("/v1/sessions", &asked);
+            assert!(matches!(now.status, 201 | 503), "{now:?}");
+            now.status == 201 && answer.set(now).is_ok()
+        });
+        Session::of(&answer.into_inner().expect("it was waited for"), 201)
+    }
+
     /// Ends a session, and says how that was answered.
     pub fn end(&self, session: &Session, wait: &str) -> Response {
         self.call("/v1/sessions/revoke", &json!({"token": session.token, "wait": wait}))
@@ -230,15 +174,24 @@ impl Replica {
 
     /// What it knows of the fleet.
     pub fn report(&self) -> Value {
-        let bearer = format!("Bearer {}", self.credential);
-        let response = ask(self.process().control, "GET", "/v1/cluster", &[("Authorization", &bearer)], b"");
-        assert_eq!(response.status, 200, "{}", self.name);
-        response.json()
+        self.told("/v1/cluster")
+    }
+
+    /// The keys of its ring.
+    pub fn keys(&self) -> Vec<Value> {
+        self.told("/v1/keys")["keys"].as_array().expect("a list").iter().map(|key| key["key"].clone()).collect()
     }
 
     /// Whether it gives this reason for not being ready.
     pub fn is_not_ready_for(&self, code: &str) -> bool {
         self.report()["why"].as_array().expect("a list").iter().any(|why| why["code"] == code)
+    }
+
+    fn told(&self, path: &str) -> Value {
+        let bearer = format!("Bearer {}", self.credential);
+        let response = ask(self.process().control, "GET", path, &[("Authorization", &bearer)], b"");
+        assert_eq!(response.status, 200, "{}", self.name);
+        response.json()
     }
 
     fn launch(&mut self) {
@@ -289,24 +242,4 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-impl Place {
-    /// As an operator who hands a joining replica what it needs.
-    fn take_secret_of(&self, other: &Self) {
-        fs::create_dir(self.path("keys")).expect("writable");
-        self.private("keys/cluster.secret", &fs::read(other.path("keys/cluster.secret")).expect("made by init"));
-    }
-}
-
-/// Ports that nobody listens on. All are held until the last one is known, so that they differ.
-fn free_ports(count: usize) -> Vec<u16> {
-    let held: Vec<_> = (0..count).map(|_| UdpSocket::bind("127.0.0.1:0").expect("a port")).collect();
-    held.iter().map(|socket| socket.local_addr().expect("bound").port()).collect()
-}
-
-/// A credentials file that lets its holder do everything.
-fn in_full(credential: &NewCredential) -> String {
-    let hash = credential.sha256();
-    format!("[[credential]]\nname = \"test\"\nsha256 = \"{hash}\"\nscopes = [\"app\", \"admin\"]\nrealms = [\"*\"]\n")
 }

@@ -1,7 +1,8 @@
 //! Who does not belong is not let in, and who has a name twice is seen.
 
 use crate::common::wait_for;
-use crate::rig::{Replica, Setup};
+use crate::rig::Replica;
+use crate::setup::Setup;
 
 #[test]
 fn another_cluster_secret_never_joins_and_changes_nothing() {

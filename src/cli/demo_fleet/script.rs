@@ -149,7 +149,8 @@ fn log_in(stage: &Stage, at: &Place, subject: &str) -> Result<Session, Failure> 
     let what = format!("{subject} is logged in");
     let (status, body) =
         stage.visitor.post(at, "/v1/sessions", &json!({"subject": subject})).ok_or_else(|| missing(&what))?;
-    expect(&what, status == 201)?;
+    let detail = body["detail"].as_str().unwrap_or_default();
+    expect(&format!("{what} (it answers {status}: {detail})"), status == 201)?;
     let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
     let cookie = text("set_cookie").split(';').next().unwrap_or_default().to_owned();
     Ok(Session { token: text("token"), cookie })
