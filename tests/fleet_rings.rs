@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rig::{Fleet, Last, dir};
 use sealpass::clock::{Clock as _, Timestamp};
+use sealpass::cluster::node::NotReady;
 use sealpass::cluster::ports::{RingRefused, Rings as _};
 use sealpass::custody::{Custodian as _, Patience, Receipt, Task};
 use sealpass::keyring::{Kid, Order, Timing};
@@ -32,6 +33,20 @@ fn s14_a_rotation_on_one_reaches_all_before_any_seals_with_it() {
     assert_eq!(fleet.active(), kid);
     assert_eq!((fleet.opens(old), fleet.ready()), (vec![true; 3], vec![true; 3]));
     fleet.check_files();
+}
+
+/// Between the change of the ring on one and the round after it, no two replicas have been heard to have the same one.
+#[test]
+fn no_replica_answers_503_because_the_ring_has_changed() {
+    let fleet = Fleet::new();
+    for order in [ROTATE, Order::Revoke { kid: fleet.active() }] {
+        fleet.replicas[0].order(order);
+        for replica in 0..3 {
+            let view = fleet.net.node(replica).lock().expect("no panic").view(fleet.net.now());
+            assert!(!view.why.contains(&NotReady::RingUnconfirmed), "{replica}: {view:?}");
+        }
+        fleet.advance(Duration::from_secs(5));
+    }
 }
 
 #[test]

@@ -71,7 +71,8 @@ fn table(report: &ClusterReport) -> String {
     }
     // Of itself it has said why already, and better.
     for member in report.members.iter().filter(|member| report.why.is_empty() || member.standing != "self") {
-        lines.extend(member.problem().map(|problem| format!("{} {problem}.", plain(&member.name))));
+        let ends = |text: &str| if text.ends_with('?') { "" } else { "." };
+        lines.extend(member.problem().map(|problem| format!("{} {problem}{}", plain(&member.name), ends(problem))));
     }
     if report.counters.pending > 0 {
         lines.push(format!("{} endings wait for a majority.", report.counters.pending));

@@ -9,6 +9,7 @@ use super::message::{Body, DigestsOf, Head, MAX_RELEASE, Nonce, State};
 use super::node::{Action, Node, Standing, To};
 use super::ports::{Buckets, Now};
 use crate::clock::Timestamp;
+use crate::keyring::RingId;
 use crate::revocation::{STALENESS, digest};
 
 /// The rounds under way.
@@ -18,6 +19,8 @@ pub(super) struct Rounds {
     due: Duration,
     /// When another life answered from our own place.
     pub(super) taken: Option<Now>,
+    /// When a majority was asked last that had our ring, and which ring that was.
+    pub(super) confirmed: Option<(RingId, Now)>,
     any: bool,
 }
 
@@ -117,8 +120,8 @@ impl Node {
                 self.rounds.sent[at].voteless.insert(slot);
             }
         }
-        let current = self.facts.digest(beyond);
-        let same = state.root == root_then || state.root == root(&current);
+        let current = (state.root != root_then).then(|| self.facts.digest(beyond));
+        let same = current.as_ref().is_none_or(|current| state.root == root(current));
         let there = self.members.live(now);
         self.members.note(head, (self.place(head), standing), sent, &state, same);
         if slot.is_some_and(|slot| !there.contains(&(slot, head.id))) {
@@ -130,13 +133,13 @@ impl Node {
         }
         // Where our clock was ahead, the question left out what had not expired: its answer makes nothing known.
         let source = (slot, sent, state.votes && beyond <= state.wall);
-        match state.buckets {
+        match (current, state.buckets) {
             _ if same => self.merged(now, source),
-            Some(DigestsOf(theirs)) => {
-                let differ = differing(&current, &theirs);
+            (Some(ours), Some(DigestsOf(theirs))) => {
+                let differ = differing(&ours, &theirs);
                 self.begin_repair(now, (head.id, source), beyond, differ, actions);
             }
-            None => {}
+            _ => {}
         }
         self.confirm_ring(now);
     }
@@ -170,7 +173,8 @@ impl Node {
 
 /// One number for all buckets.
 fn root(buckets: &Buckets) -> u64 {
-    let bytes: Vec<u8> = buckets.iter().flat_map(|digest| digest.to_le_bytes()).collect();
+    let mut bytes = Vec::with_capacity(8 * buckets.len());
+    buckets.iter().for_each(|digest| bytes.extend_from_slice(&digest.to_le_bytes()));
     u64::from_be_bytes(*crate::secret::sha256(&bytes).first_chunk().expect("a hash has 32 bytes"))
 }
 

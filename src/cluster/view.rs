@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::members::since;
 use super::node::{Node, NotReady, PushId, View};
-use super::ports::Now;
+use super::ports::{Now, RingDigest};
 use super::report::date;
 use crate::clock::Timestamp;
 use crate::revocation::{CLOCK_ERROR, STALENESS};
@@ -37,7 +37,7 @@ impl Node {
         let why = self.why_not(now, age, offset);
         let until =
             |(oldest, wall): (Now, Timestamp)| Now { wall: wall.plus(STALENESS), uptime: oldest.uptime + STALENESS };
-        let forever = Now { wall: Timestamp::MAX, uptime: Duration::MAX };
+        let forever = Now { wall: Timestamp::MAX, uptime: Duration::from_millis(u64::MAX) };
         View {
             ready: why.is_empty(),
             why,
@@ -114,13 +114,19 @@ impl Node {
         why
     }
 
-    /// How long ago the question was sent to which a majority answered that our ring is theirs.
+    /// How long ago the question was sent to which a majority answered last that our ring is theirs. That stands when the ring
+    /// changes: until the others have the change too, nobody is refused for it.
     fn ring_confirmed(&self, now: Now) -> Option<Duration> {
         let own = self.rings.digest()?;
-        let mut ages: Vec<Duration> = self.members.same_ring(own).map(|sent| since(sent, now)).collect();
-        ages.extend(self.votes().then_some(Duration::ZERO));
-        ages.sort_unstable();
-        ages.get(self.settings.core.majority() - 1).copied()
+        let before = self.rounds.confirmed.filter(|(ring, _)| *ring == own.ring).map(|(_, at)| at);
+        before.into_iter().chain(self.ring_agreed(own, now)).map(|at| since(at, now)).min()
+    }
+
+    /// When a majority was asked whose rings are the very one that is here.
+    fn ring_agreed(&self, own: RingDigest, now: Now) -> Option<Now> {
+        let mut asked: Vec<Now> = self.members.same_ring(own).chain(self.votes().then_some(now)).collect();
+        asked.sort_unstable_by_key(|at| since(*at, now));
+        asked.get(self.settings.core.majority() - 1).copied()
     }
 
     /// All that the replica in a place knew when it answered a round is merged here and visible.
@@ -143,7 +149,14 @@ impl Node {
     }
 
     /// Tells the ring how long ago a majority said that it is theirs.
-    pub(super) fn confirm_ring(&self, now: Now) {
+    pub(super) fn confirm_ring(&mut self, now: Now) {
+        let own = self.rings.digest();
+        if let Some((own, at)) = own.and_then(|own| Some((own, self.ring_agreed(own, now)?))) {
+            let newer = |(ring, before): (_, Now)| ring != own.ring || since(at, now) < since(before, now);
+            if self.rounds.confirmed.is_none_or(newer) {
+                self.rounds.confirmed = Some((own.ring, at));
+            }
+        }
         if let Some(ago) = self.ring_confirmed(now) {
             self.rings.confirmed(ago);
         }

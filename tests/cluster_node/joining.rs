@@ -177,6 +177,8 @@ fn a_ring_that_no_majority_confirms_ends_readiness_in_time() {
     net.drops = Box::new(|_, _, body| matches!(body, Body::RingIs { .. }));
     net.replicas[0].ring.set(&[RING, 1, 2]);
     net.run(1_000);
+    assert!(net.view(0).ready, "the ring before it was confirmed a moment ago: {:?}", net.view(0));
+    net.run(121_000);
     assert_eq!(net.view(0).why, [NotReady::RingUnconfirmed], "nobody has said that this one is theirs");
     assert!(net.view(1).ready);
     net.drops = Box::new(|_, _, _| false);
