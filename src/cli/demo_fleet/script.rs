@@ -115,9 +115,10 @@ fn leave_alone(stage: &Stage, kept: &Session) -> Result<Session, Failure> {
     say(format_args!("{} is killed too. {} is cut off from everybody:", second.name, first.name))?;
     until("the last one says that it can't know", || stage.visitor.verify(first, &kept.cookie) == Some(503))?;
     say(format_args!("  After {} it answers 503 rather than guess, and says why:", since(begun)))?;
-    let report = stage.visitor.get(first, "/v1/cluster").ok_or_else(|| missing("it tells why"))?;
-    for why in report["why"].as_array().into_iter().flatten() {
-        say(format_args!("    {}", why["text"].as_str().unwrap_or_default()))?;
+    // Requests are judged by their own time, and may be refused a moment before the report says so.
+    until("it says why", || !reasons(stage, first).is_empty())?;
+    for why in reasons(stage, first) {
+        say(format_args!("    {why}"))?;
     }
     let answer = stage.visitor.post(first, REVOKE, &json!({"token": carol.token}));
     expect("an ending is taken all the same", answer.is_some_and(|(status, _)| status == 202))?;
@@ -174,6 +175,13 @@ fn show<'a>(
 fn key_of(stage: &Stage, at: &Place, key: &str) -> Option<Value> {
     let ring = stage.visitor.get(at, "/v1/keys")?;
     ring["keys"].as_array()?.iter().find(|known| known["key"] == key).cloned()
+}
+
+/// Why it is not ready, in its own words.
+fn reasons(stage: &Stage, at: &Place) -> Vec<String> {
+    let report = stage.visitor.get(at, "/v1/cluster").unwrap_or_default();
+    let why = report["why"].as_array().into_iter().flatten();
+    why.filter_map(|why| why["text"].as_str().map(str::to_owned)).collect()
 }
 
 fn until(what: &str, is: impl Fn() -> bool) -> Result<(), Failure> {
