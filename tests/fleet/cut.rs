@@ -19,7 +19,7 @@ fn s06_both_sides_of_a_partition_take_endings_and_agree_when_it_heals() {
     assert_eq!(fleet.0[0].end(&at_majority, "majority").status, 200);
     assert_eq!(cut_off.end(&at_minority, "majority").status, 202);
     wait_for("the minority is stale", || cut_off.is_not_ready_for("stale"));
-    let lasts = Duration::from_secs(times("SEALPASS_FLEET_CUT", 8).try_into().expect("a number of seconds"));
+    let lasts = Duration::from_secs(times("SEALPASS_FLEET_CUT", 6).try_into().expect("a number of seconds"));
     while begun.elapsed() < lasts {
         let statuses = [&at_majority, &at_minority, &live].map(|session| cut_off.verify(&session.token));
         assert_eq!(statuses, [503; 3], "it can't know");
