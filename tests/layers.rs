@@ -134,12 +134,12 @@ const RULES: &[Rule] = &[
     },
     Rule {
         why: "one file knows the engine of the links",
-        names: &["zenoh"],
+        names: &["zenoh::"],
         where_to: Only(&["cluster/link/zenoh.rs", "cluster/link/zenoh/"]),
     },
     Rule {
         why: "certificates are made in one file",
-        names: &["rcgen"],
+        names: &["rcgen::"],
         where_to: Only(&["cluster/link/certificate.rs"]),
     },
     Rule {
