@@ -4,8 +4,8 @@
 //! zenoh are made on a thread of our own: zenoh refuses to be called from a runtime of one thread, which the workers of the
 //! HTTP server are, and a call may block while a peer takes nothing in.
 //!
-//! A host name in `peers` is resolved anew at each try, and the first address is tried; `names` finds the others behind it,
-//! and gossip all that those know.
+//! A host name in `peers` is resolved anew at each try, and the first address is tried; `names` finds the others behind it
+//! and makes links again that came by gossip, which zenoh does not.
 //!
 //! What zenoh promises alone is less than it seems: who *dials* also accepts a server with a certificate of a public authority,
 //! since zenoh trusts these beside ours. That is why every payload is sealed, and why nothing but sealed answers counts.

@@ -1,9 +1,10 @@
-//! Names that lead to many replicas, as that of a headless service does.
+//! Links that zenoh does not make on its own.
 //!
-//! zenoh looks a name up at each try, takes the first address alone, and stops when one link stands. Resolvers put the
-//! address of the asking machine first, so that a replica which is behind the name itself would dial itself for ever. Here
-//! all addresses are looked up, again and again. While fewer links stand than there are others, a second, short session
-//! dials ourselves and all of them; by its gossip they learn of each other, and link without it.
+//! Of a name that leads to many replicas, as that of a headless service, zenoh takes the first address alone, and stops when
+//! one link stands. Resolvers put the address of the asking machine first, so that a replica which is behind the name itself
+//! would dial itself for ever. And a link that came by gossip is not dialled again when it breaks. So all addresses are
+//! looked up, again and again; while fewer links stand than there are others, or than once stood, a second, short session
+//! dials ourselves and all of them. By its gossip they learn of each other, and link without it.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _, UdpSocket};
 use std::sync::Arc;
@@ -16,9 +17,11 @@ use zenoh::{Session, Wait as _};
 use super::super::certificate::Certificates;
 use super::settings;
 
-/// What is looked up, and what is needed to dial it.
+/// Who is looked up, and what is needed to dial them.
 pub struct Names {
-    names: Vec<String>,
+    peers: Vec<String>,
+    /// Whether all are addresses, which zenoh dials itself until they answer.
+    plain: bool,
     own: SocketAddr,
     certificates: Certificates,
     lookup: Lookup,
@@ -33,11 +36,10 @@ pub fn system() -> Lookup {
 }
 
 impl Names {
-    /// Those of `peers` that are no addresses; `None` if all are. `own` is where we listen.
+    /// `None` without peers. `own` is where we listen.
     pub fn new(peers: &[String], own: SocketAddr, certificates: Certificates, lookup: Lookup) -> Option<Self> {
-        let names = peers.iter().filter(|peer| peer.parse::<SocketAddr>().is_err()).cloned();
-        let names: Vec<_> = names.collect();
-        (!names.is_empty()).then_some(Self { names, own, certificates, lookup })
+        let plain = peers.iter().all(|peer| peer.parse::<SocketAddr>().is_ok());
+        (!peers.is_empty()).then(|| Self { peers: peers.to_vec(), plain, own, certificates, lookup })
     }
 
     /// Looks them up until what is returned is dropped, on a thread of its own: a look-up may block for as long as the
@@ -49,19 +51,20 @@ impl Names {
     }
 
     fn run(&self, session: &Session, stop: &Receiver<()>) {
-        let mut pause = Duration::ZERO;
-        while stop.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+        let mut watch = Watch::default();
+        while stop.recv_timeout(watch.pause) == Err(RecvTimeoutError::Timeout) {
             let others = self.others();
-            if links(session) < others.len() && !self.introduce(session, &others, stop) {
+            let named = if self.plain { 0 } else { others.len() };
+            if watch.lacks(links(session), named) && !self.introduce(session, &others, watch.wanted(named), stop) {
                 return;
             }
-            pause = if links(session) == 0 { WHILE_ALONE } else { WHILE_LINKED };
+            watch.wait(links(session), named);
         }
     }
 
-    /// All addresses behind the names but our own.
+    /// All addresses of the peers but our own.
     fn others(&self) -> Vec<SocketAddr> {
-        let found = self.names.iter().flat_map(|name| (self.lookup)(name));
+        let found = self.peers.iter().flat_map(|name| (self.lookup)(name));
         let mut others: Vec<_> = found.filter(|address| !is_own(*address, self.own)).collect();
         others.sort_unstable();
         others.dedup();
@@ -70,14 +73,16 @@ impl Names {
     }
 
     /// Whether to go on.
-    fn introduce(&self, session: &Session, others: &[SocketAddr], stop: &Receiver<()>) -> bool {
+    fn introduce(&self, session: &Session, others: &[SocketAddr], wanted: usize, stop: &Receiver<()>) -> bool {
         let peers: Vec<_> = others.iter().chain([&dialled(self.own)]).map(ToString::to_string).collect();
-        let Ok(config) = settings::config(None, &peers, &self.certificates) else { return true };
+        let Ok(mut config) = settings::config(None, &peers, &self.certificates) else { return true };
+        if config.insert_json5("id", &format!("\"{}\"", id_between(session))).is_err() {
+            return true;
+        }
         let Ok(between) = zenoh::open(config).wait() else { return true };
         let start = Instant::now();
         let mut go_on = true;
-        // The second session is one of the links while it stands.
-        while go_on && links(session) <= others.len() && start.elapsed() < INTRODUCTION {
+        while go_on && links(session) < wanted && start.elapsed() < INTRODUCTION {
             go_on = stop.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout);
         }
         drop(between.close().wait());
@@ -85,8 +90,41 @@ impl Names {
     }
 }
 
+/// How many links there should be, and when to look again.
+#[derive(Debug, Default)]
+struct Watch {
+    most: usize,
+    pause: Duration,
+}
+
+impl Watch {
+    /// Whether links are missing that zenoh does not make by itself. `named` are the others behind names.
+    fn lacks(&self, links: usize, named: usize) -> bool {
+        links < self.wanted(named) && (links > 0 || named > 0)
+    }
+
+    fn wanted(&self, named: usize) -> usize {
+        self.most.max(named)
+    }
+
+    /// Looks again soon, and less often while those who are missing may be gone for good.
+    fn wait(&mut self, links: usize, named: usize) {
+        self.most = self.most.max(links);
+        let (first, longest) = if links == 0 { ALONE } else { LINKED };
+        let missing = links < self.wanted(named);
+        self.pause = if missing { (self.pause * 2).clamp(first, longest) } else { first };
+    }
+}
+
+/// Links to replicas. Sessions that introduce are not among them, whoever's they are: nobody shall miss them later.
 fn links(session: &Session) -> usize {
-    session.info().peers_zid().wait().count()
+    session.info().peers_zid().wait().filter(|id| !id.to_string().starts_with(BETWEEN)).count()
+}
+
+/// The id of the session by which the replica of `session` introduces. An id is at most 32 digits long.
+fn id_between(session: &Session) -> String {
+    let own = session.zid().to_string();
+    BETWEEN.chars().chain(own.chars().rev()).take(32).collect()
 }
 
 fn is_own(address: SocketAddr, own: SocketAddr) -> bool {
@@ -104,8 +142,11 @@ fn dialled(own: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, own.port())
 }
 
-const WHILE_ALONE: Duration = Duration::from_secs(1);
-const WHILE_LINKED: Duration = Duration::from_secs(10);
+/// How the ids of sessions that introduce begin.
+const BETWEEN: &str = "5ea1be73ee9";
+/// From when to when to look again: without any link, and with some.
+const ALONE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
+const LINKED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 /// After this long, what could be reached has been.
 const INTRODUCTION: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(50);
@@ -120,6 +161,7 @@ mod tests {
     use super::*;
     use crate::clock::{Clock as _, SystemClock};
     use crate::cluster::link::Link as _;
+    use crate::cluster::link::seal::PeerKeys;
     use crate::cluster::member::ReplicaId;
     use crate::cluster::node::To;
     use crate::entropy::SystemEntropy;
@@ -147,6 +189,32 @@ mod tests {
         let came = Mutex::new(came);
         let deliver = move |payload: &[u8]| _ = came.lock().expect("no panics").send(payload.to_vec());
         (ZenohLink::open_by(settings, Arc::new(deliver), lookup).expect("it listens"), inbox)
+    }
+
+    /// A session that introduces is no link, and one that does not is.
+    #[test]
+    fn those_who_introduce_are_not_counted() {
+        let open = |id: &str, listen, peers: &[String]| {
+            let keys = PeerKeys::new(&secrets().iter().collect::<Vec<_>>()).expect("a secret");
+            let certificates = Certificates::new(&keys, SystemClock.now()).expect("made");
+            let mut config = settings::config(listen, peers, &certificates).expect("a configuration");
+            config.insert_json5("id", &format!("\"{id}\"")).expect("an id");
+            zenoh::open(config).wait().expect("a session")
+        };
+        let listen = settings::free(at("127.0.0.1:0")).expect("a free port");
+        let session = open("abc1", Some(listen), &[]);
+        let between = open(&id_between(&session), None, &[listen.to_string()]);
+        let start = Instant::now();
+        while session.info().peers_zid().wait().count() == 0 && start.elapsed() < Duration::from_secs(20) {
+            thread::yield_now();
+        }
+        assert_eq!((session.info().peers_zid().wait().count(), links(&session)), (1, 0));
+        let _other = open("abc2", None, &[listen.to_string()]);
+        while links(&session) == 0 && start.elapsed() < Duration::from_secs(20) {
+            thread::yield_now();
+        }
+        assert_eq!(links(&session), 1);
+        drop(between.close().wait());
     }
 
     /// Sends until it arrives.
@@ -179,6 +247,22 @@ mod tests {
         assert!(reaches(&b, &a_inbox, b"b to a") && reaches(&c, &a_inbox, b"c to a"));
         let strangers = [a, b, c].map(|link| link.counts().strangers);
         assert_eq!(strangers, [0; 3]);
+    }
+
+    #[test]
+    fn links_that_once_stood_are_missed_and_sought_less_and_less_often() {
+        let mut watch = Watch::default();
+        assert!(!watch.lacks(0, 0), "zenoh dials addresses by itself");
+        assert!(watch.lacks(0, 2) && watch.lacks(1, 2) && !watch.lacks(2, 2));
+        watch.wait(2, 0);
+        assert_eq!(watch.pause, LINKED.0);
+        assert!(!watch.lacks(2, 0) && watch.lacks(1, 0), "one is gone");
+        watch.wait(1, 0);
+        assert_eq!(watch.pause, LINKED.0 * 2);
+        (0..10).for_each(|_| watch.wait(1, 0));
+        assert_eq!(watch.pause, LINKED.1);
+        watch.wait(2, 0);
+        assert_eq!(watch.pause, LINKED.0);
     }
 
     #[test]
