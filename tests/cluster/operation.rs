@@ -112,7 +112,7 @@ impl Schedule {
 
 fn one(random: &mut Rng, mood: Mood) -> Operation {
     let weights = weights(mood);
-    let mut left = random.u32(..weights.iter().sum());
+    let mut left = random.u32(..weights.iter().sum::<u32>());
     let kind = weights.iter().position(|weight| {
         let here = left < *weight;
         left = left.saturating_sub(*weight);

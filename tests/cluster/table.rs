@@ -148,7 +148,7 @@ impl Table {
     /// Up to which start all sessions are over.
     pub fn floor(&self, realm: RealmId) -> Option<Timestamp> {
         let held = self.held();
-        held.get(Key::Floor(None)).and_then(|entry| entry.floor).max(held.get(Key::Floor(Some(realm)))?.floor)
+        [None, Some(realm)].into_iter().filter_map(|of| held.get(Key::Floor(of))?.floor).max()
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -296,7 +296,7 @@ impl Entry {
 
     fn value(&self, key: Key) -> u64 {
         let until = |fact: &Fact| if matches!(fact, Fact::Floor { .. }) { Timestamp::EPOCH } else { fact.until() };
-        let facts: Vec<_> = self.facts(key).into_iter().map(|fact| (with_until(fact, until(&fact)))).collect();
+        let facts: Vec<_> = self.facts(key).into_iter().map(|fact| with_until(fact, until(&fact))).collect();
         hash(&(key, facts.iter().map(encoding::encode).collect::<Vec<_>>()))
     }
 

@@ -1,0 +1,350 @@
+//! A world of replicas: what happens in it, one event after another, by a clock that jumps from each to the next.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use fastrand::Rng;
+use sealpass::claims::SessionId;
+use sealpass::cluster::member::{Core, ReplicaId, Role};
+use sealpass::cluster::node::To;
+use sealpass::revocation::STALENESS;
+
+use super::network::{MOST, Network};
+use super::promises::{Broken, Of, Promise, Promises};
+use super::replica::{Moment, Replica};
+use super::rings::SimulatedRings;
+use super::rules::Rule;
+use super::sessions::{Answer, At, Token};
+
+/// The world.
+pub struct World {
+    pub now: Moment,
+    pub random: Rng,
+    pub core: Core,
+    pub replicas: Vec<At>,
+    pub network: Network,
+    pub promises: Promises,
+    /// The latest token of each visitor, and the first that they had.
+    pub visitors: BTreeMap<u8, (Token, Token)>,
+    pub broken: Option<Rule>,
+    queue: BTreeMap<(Moment, u64), Event>,
+    queued: u64,
+    requests: Vec<Vec<Request>>,
+    sessions: u64,
+}
+
+/// What is asked of a replica.
+struct Request {
+    answer: Pin<Box<dyn Future<Output = Answer>>>,
+    ending: Option<usize>,
+    visitor: Option<u8>,
+}
+
+enum Event {
+    Arrives { at: usize, from: usize, to: To, bytes: Rc<[u8]> },
+    Ticks { at: usize, life: u32 },
+    Written { at: usize, life: u32, writes: usize },
+    Wakes { at: usize },
+}
+
+impl World {
+    /// A fleet of which every core replica is new and knows that there is nothing to know.
+    pub fn new(seed: u64, core: usize, broken: Option<Rule>) -> Self {
+        let mut world = Self {
+            now: 0,
+            random: Rng::with_seed(seed ^ 0x5EA1),
+            core: Core::of_ordinals(core).expect("three or five"),
+            replicas: Vec::new(),
+            network: Network::default(),
+            promises: Promises::default(),
+            visitors: BTreeMap::new(),
+            broken,
+            queue: BTreeMap::new(),
+            queued: 0,
+            requests: Vec::new(),
+            sessions: 0,
+        };
+        for place in 0..core {
+            let replica = world.add(Role::Core);
+            replica.0.borrow_mut().journal.complete = true;
+            world.start(place);
+        }
+        world
+    }
+
+    /// One more replica; it does not run yet.
+    pub fn add(&mut self, role: Role) -> At {
+        assert!(self.replicas.len() < MOST, "room for it");
+        let replica = Replica::new(self.replicas.len(), role, self.now, self.broken);
+        self.replicas.push(At(Rc::new(RefCell::new(replica))));
+        self.requests.push(Vec::new());
+        self.replicas[self.replicas.len() - 1].clone()
+    }
+
+    /// Starts a process.
+    pub fn start(&mut self, place: usize) {
+        let mut seed = [0; 32];
+        self.random.fill(&mut seed);
+        let at = self.replicas[place].clone();
+        let life = {
+            let mut replica = at.0.borrow_mut();
+            (replica.moment, replica.asleep, replica.alone_since) = (self.now, 0, None);
+            replica.start(&self.core, SimulatedRings::first(), seed);
+            replica.life
+        };
+        let first = self.random.u64(..TICK);
+        self.later(first, Event::Ticks { at: place, life });
+        self.settle(place);
+    }
+
+    /// Kills a process. What was asked of it is never answered.
+    pub fn crash(&mut self, place: usize) {
+        self.requests[place].clear();
+        let mut replica = self.replicas[place].0.borrow_mut();
+        if let Some(process) = replica.process.take() {
+            replica.journal = process.table.crash(&mut self.random);
+        }
+    }
+
+    /// A process does not run until then.
+    pub fn suspend(&mut self, place: usize, until: Moment) {
+        self.replicas[place].0.borrow_mut().asleep = until;
+        self.later(until - self.now, Event::Wakes { at: place });
+    }
+
+    /// Asks something of a replica.
+    pub fn ask(
+        &mut self,
+        place: usize,
+        of: Option<Of>,
+        visitor: Option<u8>,
+        answer: impl Future<Output = Answer> + 'static,
+    ) {
+        let ending = of.map(|of| self.promises.begins(of, self.now));
+        self.requests[place].push(Request { answer: Box::pin(answer), ending, visitor });
+        self.settle(place);
+    }
+
+    /// An id that no session had.
+    pub fn fresh(&mut self) -> SessionId {
+        self.sessions += 1;
+        SessionId(u128::from(self.sessions).to_be_bytes())
+    }
+
+    /// Lets time go by, and looks at everything on the way.
+    ///
+    /// # Errors
+    /// The promise that is broken.
+    pub fn wait(&mut self, micros: Moment) -> Result<(), Broken> {
+        let until = self.now + micros;
+        while self.now < until {
+            let next = until.min(self.now + LOOK);
+            self.run(next)?;
+            self.check()?;
+        }
+        Ok(())
+    }
+
+    /// Looks whether every promise holds.
+    ///
+    /// # Errors
+    /// The promise that is broken.
+    pub fn check(&mut self) -> Result<(), Broken> {
+        (0..self.replicas.len()).try_for_each(|place| self.check_one(place))
+    }
+
+    fn check_one(&mut self, place: usize) -> Result<(), Broken> {
+        let at = self.replicas[place].clone();
+        at.0.borrow_mut().moment = self.now;
+        if !at.0.borrow().runs() {
+            return Ok(());
+        }
+        let alone_since = if self.meets_a_majority(place) { None } else { Some(self.now) };
+        let since = {
+            let mut replica = at.0.borrow_mut();
+            replica.alone_since = alone_since.map(|now| replica.alone_since.unwrap_or(now));
+            replica.alone_since
+        };
+        let staleness = u64::try_from(STALENESS.as_micros()).expect("in range");
+        let silent = since.is_none_or(|since| self.now <= since + staleness);
+        if !silent && at.0.borrow().is_ready(self.core.majority()) {
+            let how = format!("replica {place} at {}: answers, and meets no majority since {since:?}", self.now);
+            return Err(Broken { promise: Promise::WhoCantKnowIsSilent, how });
+        }
+        self.promises.check(&at, self.core.majority())
+    }
+
+    /// Whether questions can come from it to a majority of the core, and answers back.
+    fn meets_a_majority(&self, place: usize) -> bool {
+        let meets = |other: &usize| {
+            let mut replica = self.replicas[*other].0.borrow_mut();
+            replica.moment = self.now;
+            *other == place || (replica.runs() && self.network.is_whole(place, *other))
+        };
+        (0..self.core.size()).filter(meets).count() >= self.core.majority()
+    }
+
+    fn run(&mut self, until: Moment) -> Result<(), Broken> {
+        while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= until) {
+            self.now = entry.key().0;
+            let event = entry.remove();
+            self.happen(event)?;
+        }
+        self.now = until;
+        Ok(())
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), Broken> {
+        let place = event.place();
+        let at = self.replicas[place].clone();
+        {
+            let mut replica = at.0.borrow_mut();
+            replica.moment = self.now;
+            if replica.asleep > self.now {
+                let left = replica.asleep - self.now;
+                self.later(left, event);
+                return Ok(());
+            }
+            if replica.process.is_none() {
+                return Ok(());
+            }
+        }
+        match event {
+            // A client may come before anything else does.
+            Event::Wakes { .. } => self.check_one(place)?,
+            Event::Arrives { from, to, bytes, .. } => Self::arrives(&at, from, to, &bytes),
+            Event::Ticks { life, .. } => self.ticks(&at, life),
+            Event::Written { life, writes, .. } => {
+                let mut replica = at.0.borrow_mut();
+                if let Some(process) =
+                    replica.process.as_mut().filter(|process| process.id.0[1..5] == life.to_be_bytes())
+                {
+                    process.table.synced(writes);
+                    process.writing = false;
+                }
+            }
+        }
+        self.settle(place);
+        Ok(())
+    }
+
+    fn arrives(at: &At, from: usize, to: To, bytes: &[u8]) {
+        let mut replica = at.0.borrow_mut();
+        let moment = replica.moment;
+        let Some(process) = &mut replica.process else { return };
+        if to == To::All || to == To::One(process.id) {
+            process.heard.insert(from, moment);
+            replica.with(|node, now| ((), node.on_message(now, bytes)));
+        }
+    }
+
+    fn ticks(&mut self, at: &At, life: u32) {
+        let mut replica = at.0.borrow_mut();
+        if replica.life != life {
+            return;
+        }
+        let now = replica.now();
+        replica.process().table.clean(now.wall);
+        replica.with(|node, now| ((), node.tick(now)));
+        let next = TICK + self.random.u64(..2_000);
+        self.later(next, Event::Ticks { at: replica.place, life });
+    }
+
+    /// Carries on with everything that waits on a replica, and sends what it sends.
+    fn settle(&mut self, place: usize) {
+        let at = self.replicas[place].clone();
+        if at.0.borrow().process.is_none() {
+            return;
+        }
+        loop {
+            let noticed = at.0.borrow_mut().look();
+            if !self.answer(place) && !noticed {
+                break;
+            }
+        }
+        let mut replica = at.0.borrow_mut();
+        let (life, disk) = (replica.life, u64::try_from(replica.disk.as_micros()).expect("in range"));
+        let process = replica.process.as_mut().expect("it was there");
+        let writes = process.table.waiting();
+        if writes > 0 && !process.writing {
+            process.writing = true;
+            let takes = self.random.u64(disk / 2..=disk);
+            self.later(takes, Event::Written { at: place, life, writes });
+        }
+        for (to, bytes) in std::mem::take(&mut process.outbox) {
+            self.send(place, to, bytes.into());
+        }
+    }
+
+    /// Carries on with the requests at a replica. Whether any was answered.
+    fn answer(&mut self, place: usize) -> bool {
+        let mut waiting = std::mem::take(&mut self.requests[place]);
+        let before = waiting.len();
+        waiting.retain_mut(|request| {
+            let Poll::Ready(answer) = request.answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+                return true;
+            };
+            self.told(request, answer);
+            false
+        });
+        let answered = waiting.len() < before;
+        self.requests[place] = waiting;
+        answered
+    }
+
+    fn told(&mut self, request: &Request, answer: Answer) {
+        match (answer, request.ending) {
+            (Answer::Sealed(token), ending) => {
+                if let Some(ending) = ending {
+                    self.promises.resealed(ending, token.claims_at);
+                    self.promises.acknowledged(ending, self.now);
+                }
+                self.promises.hold(token.clone(), self.now);
+                if let Some(visitor) = request.visitor {
+                    let same = |first: &Token| first.asked == token.asked && token.sids.ends_with(&first.sids);
+                    let known = self.visitors.get(&visitor).map(|(_, first)| first.clone());
+                    let first = known.filter(same).unwrap_or_else(|| token.clone());
+                    self.visitors.insert(visitor, (token, first));
+                }
+            }
+            (Answer::Ended, Some(ending)) => self.promises.acknowledged(ending, self.now),
+            (Answer::Taken, Some(ending)) => self.promises.taken(ending),
+            (Answer::Ended | Answer::Taken | Answer::Refused, _) => {}
+        }
+    }
+
+    fn send(&mut self, from: usize, to: To, bytes: Rc<[u8]>) {
+        let goes = |at: usize| match to {
+            To::All => at != from,
+            To::One(ReplicaId([place, ..])) => at == usize::from(place),
+        };
+        for at in (0..self.replicas.len()).filter(|at| goes(*at)) {
+            let arrivals = self.network.arrivals(&mut self.random, self.now, from, at);
+            for arrival in arrivals.into_iter().flatten() {
+                self.later(arrival - self.now, Event::Arrives { at, from, to, bytes: Rc::clone(&bytes) });
+            }
+        }
+    }
+
+    fn later(&mut self, micros: Moment, event: Event) {
+        self.queued += 1;
+        self.queue.insert((self.now + micros, self.queued), event);
+    }
+}
+
+impl Event {
+    fn place(&self) -> usize {
+        match *self {
+            Self::Arrives { at, .. } | Self::Ticks { at, .. } | Self::Written { at, .. } | Self::Wakes { at } => at,
+        }
+    }
+}
+
+/// How often a replica is told what time it is, in microseconds.
+const TICK: Moment = 50_000;
+/// How often everything is looked at while time goes by.
+const LOOK: Moment = 400_000;
