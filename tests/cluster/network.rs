@@ -29,7 +29,7 @@ impl Network {
         }
         let mut arrival = || {
             let late = if self.happens(random) { random.u64(..400_000) } else { 0 };
-            now + random.u64(80..600) + late
+            now + random.u64(40..500) + late
         };
         let first = arrival();
         let second = arrival();

@@ -57,7 +57,7 @@ pub enum Operation {
     /// The process does not run for so long, and goes on with what came meanwhile.
     Suspend { at: Place, millis: u32 },
     /// Time goes by.
-    Wait { millis: u32 },
+    Wait { micros: u32 },
 }
 
 /// What a schedule is mostly of.
@@ -75,11 +75,18 @@ pub enum Mood {
     Clocks,
     /// Long lives, in which facts are forgotten.
     Ages,
+    /// Logins and endings within one millisecond, at clocks as far apart as they may be.
+    Instants,
 }
 
 impl Mood {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Any, Self::Races, Self::Crashes, Self::Splits, Self::Clocks, Self::Ages];
+    pub const ALL: [Self; 7] =
+        [Self::Any, Self::Races, Self::Crashes, Self::Splits, Self::Clocks, Self::Ages, Self::Instants];
+
+    fn is_hasty(self) -> bool {
+        matches!(self, Self::Races | Self::Instants)
+    }
 }
 
 /// A fleet, and what happens to it.
@@ -96,7 +103,7 @@ pub struct Schedule {
 impl Schedule {
     /// The schedule of a seed, its mood chosen by the seed as well.
     pub fn of(seed: u64) -> Self {
-        let mood = Mood::ALL[usize::try_from(seed % 6).expect("below six")];
+        let mood = Mood::ALL[usize::try_from(seed % 7).expect("below seven")];
         Self::in_mood(seed, mood)
     }
 
@@ -105,7 +112,12 @@ impl Schedule {
         let mut random = Rng::with_seed(seed);
         let core = if random.u8(..4) == 0 { 5 } else { 3 };
         let length = random.usize(5..45);
-        let operations = (0..length).map(|_| one(&mut random, mood)).collect();
+        let mut operations = Vec::new();
+        if mood == Mood::Instants {
+            operations.extend([(0, 1_000), (1, -1_000)].map(|(at, millis)| Operation::Skew { at, millis }));
+            operations.push(Operation::Wait { micros: 2_000_000 });
+        }
+        operations.extend((0..length).map(|_| one(&mut random, mood)));
         Self { seed, core, operations }
     }
 }
@@ -127,7 +139,7 @@ fn one(random: &mut Rng, mood: Mood) -> Operation {
         5 => edge(random),
         6 => clock(random),
         7 => Operation::Suspend { at: random.u8(..7), millis: random.u32(1..12_000) },
-        _ => Operation::Wait { millis: wait(random, mood) },
+        _ => Operation::Wait { micros: wait(random, mood) },
     }
 }
 
@@ -140,11 +152,15 @@ fn weights(mood: Mood) -> [u32; 9] {
         Mood::Splits => [20, 8, 2, 20, 1, 2, 0, 6, 20],
         Mood::Clocks => [20, 10, 1, 3, 1, 1, 16, 3, 16],
         Mood::Ages => [24, 8, 0, 4, 3, 1, 3, 1, 24],
+        Mood::Instants => [30, 20, 0, 0, 0, 0, 1, 0, 30],
     }
 }
 
 fn session(random: &mut Rng, mood: Mood) -> Operation {
-    let (at, visitor) = (random.u8(..7), random.u8(..if mood == Mood::Races { 3 } else { 6 }));
+    let (at, visitor) = (random.u8(..7), random.u8(..if mood.is_hasty() { 3 } else { 6 }));
+    if mood == Mood::Instants {
+        return Operation::Login { at, visitor };
+    }
     match random.u8(..20) {
         0..8 => Operation::Login { at, visitor },
         8..11 => Operation::Renew { at, visitor },
@@ -158,7 +174,7 @@ fn session(random: &mut Rng, mood: Mood) -> Operation {
 
 fn many(random: &mut Rng, mood: Mood) -> Operation {
     let at = random.u8(..7);
-    let subjects = if mood == Mood::Races { 1 } else { 3 };
+    let subjects = if mood.is_hasty() { 1 } else { 3 };
     match random.u8(..4) {
         0 => Operation::CutHandle { at, handle: random.u8(..2) },
         _ => Operation::CutSubject { at, subject: random.u8(..subjects) },
@@ -211,13 +227,17 @@ fn clock(random: &mut Rng) -> Operation {
 }
 
 fn wait(random: &mut Rng, mood: Mood) -> u32 {
-    let shorter = u8::from(mood == Mood::Races) * 4;
-    match random.u8(..10).saturating_sub(shorter) {
-        0..2 => random.u32(..3),
-        2..4 => random.u32(..60),
-        4..6 => random.u32(..1_200),
-        6..8 => random.u32(1_000..6_500),
-        _ if mood == Mood::Ages => random.u32(5_000..60_000),
-        _ => random.u32(4_000..16_000),
+    let longest = match mood {
+        Mood::Instants => 2,
+        Mood::Races => 6,
+        _ => 11,
+    };
+    match random.u8(..longest) {
+        0..2 => random.u32(..2_000),
+        2..4 => random.u32(..60_000),
+        4..6 => random.u32(..1_200_000),
+        6..8 => random.u32(1_000_000..6_500_000),
+        _ if mood == Mood::Ages => random.u32(5_000_000..60_000_000),
+        _ => random.u32(4_000_000..16_000_000),
     }
 }

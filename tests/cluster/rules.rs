@@ -1,4 +1,29 @@
-//! The rules that the promises rest on, each of which a world can break.
+//! The rules that the promises rest on, each of which a world can break: and each is needed.
+
+use super::operation::{Mood, Schedule};
+use super::run::run;
+
+#[test]
+fn every_rule_is_needed() {
+    let needless = |(rule, moods): (Rule, &[Mood])| {
+        let breaks = |seed: u64| {
+            let mood = moods[usize::try_from(seed).expect("few") % moods.len()];
+            run(&Schedule::in_mood(seed, mood), Some(rule)).is_err()
+        };
+        match (0..WITHIN).find(|seed| breaks(*seed)) {
+            Some(seed) => println!("without {rule:?}, seed {seed} breaks a promise"),
+            None => return Some(rule),
+        }
+        None
+    };
+    let (one, other) = RULES.split_at(RULES.len() / 2);
+    let needless: Vec<_> = std::thread::scope(|scope| {
+        let all =
+            [one, other].map(|some| scope.spawn(|| some.iter().copied().filter_map(needless).collect::<Vec<_>>()));
+        all.into_iter().flat_map(|some| some.join().expect("a world panics")).collect()
+    });
+    assert_eq!(needless, [], "no seed notices that they are broken");
+}
 
 /// A rule of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,3 +51,19 @@ pub enum Rule {
     /// Who has another time does not answer.
     ClocksAreGuarded,
 }
+
+/// Each, and in which schedules it is missed first.
+const RULES: &[(Rule, &[Mood])] = &[
+    (Rule::MajorityAcknowledges, &[Mood::Crashes, Mood::Splits]),
+    (Rule::AcknowledgedWhenDurable, &[Mood::Crashes]),
+    (Rule::LoginsAsk, &[Mood::Races]),
+    (Rule::AgeCountsFromSending, &[Mood::Splits]),
+    (Rule::KeptBeyondIdle, &[Mood::Ages]),
+    (Rule::HitsTheInstant, &[Mood::Instants]),
+    (Rule::LiesAhead, &[Mood::Instants, Mood::Clocks]),
+    (Rule::LiesPastThePassed, &[Mood::Races, Mood::Instants]),
+    (Rule::IncompleteDoNotCount, &[Mood::Crashes]),
+    (Rule::ClocksAreGuarded, &[Mood::Clocks]),
+];
+/// How many seeds may pass before a broken rule is noticed.
+const WITHIN: u64 = 300;

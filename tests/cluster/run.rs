@@ -80,7 +80,7 @@ impl World {
                     self.suspend(place, self.now + Moment::from(millis) * 1_000);
                 }
             }
-            Operation::Wait { millis } => self.wait(Moment::from(millis) * 1_000)?,
+            Operation::Wait { micros } => self.wait(micros.into())?,
         }
         Ok(())
     }
