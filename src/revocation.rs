@@ -1,9 +1,10 @@
 //! Facts: statements that end or date a session. Facts only grow, so their order never matters.
 //!
 //! `fact` has the kinds of facts, how two of one kind merge and how claims are judged by them; [`encoding`] how they look
-//! in bytes; `order` which times endings and new sessions get; `retention` how long facts are kept; [`MemoryFacts`] keeps
+//! in bytes; [`digest`] how replicas find out whether they know the same ones; `order` which times endings and new sessions get; `retention` how long facts are kept; [`MemoryFacts`] keeps
 //! them in a plain map. [`FactStore`] is the port behind which they are stored.
 
+pub mod digest;
 pub mod encoding;
 mod fact;
 mod memory;
@@ -61,6 +62,8 @@ pub struct Recorded {
     pub raised: bool,
     /// Whether the session was known to go on under another id before this fact came.
     pub was_rotated: bool,
+    /// Whether it ever went on under another id: that one has to end with it.
+    pub succeeded: bool,
     /// Whether the session is over for good: denied, and not by a rotation alone.
     pub over: bool,
     /// Resolves once the fact is kept as the store promises to keep it.
@@ -71,12 +74,12 @@ impl Recorded {
     /// What merging a fact about a session did, `before` and `after`.
     pub fn of_session(before: &SessionFacts, after: &SessionFacts, kept: Kept) -> Self {
         let (raised, was_rotated) = (after.raised_over(before), before.rotated());
-        Self { raised, was_rotated, over: after.over(), kept }
+        Self { raised, was_rotated, succeeded: after.succeeded(), over: after.over(), kept }
     }
 
     /// What merging a fact about many sessions did.
     pub fn of_many(raised: bool, kept: Kept) -> Self {
-        Self { raised, was_rotated: false, over: true, kept }
+        Self { raised, was_rotated: false, succeeded: false, over: true, kept }
     }
 }
 

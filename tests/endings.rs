@@ -706,6 +706,7 @@ impl FactStore for Shared {
             }
             all.raised &= one.raised;
             all.was_rotated |= one.was_rotated;
+            all.succeeded |= one.succeeded;
             all.over |= one.over;
         }
         all
@@ -765,7 +766,13 @@ impl FactStore for Failing {
                     _ => SessionFacts::default(),
                 };
                 let kept = Kept::when(std::future::ready(Err(StoreError)));
-                Recorded { raised: true, was_rotated: known.rotated(), over: known.over(), kept }
+                Recorded {
+                    raised: true,
+                    was_rotated: known.rotated(),
+                    succeeded: known.succeeded(),
+                    over: known.over(),
+                    kept,
+                }
             }
             Some(left) => {
                 *left -= 1;

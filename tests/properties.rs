@@ -12,7 +12,7 @@ use sealpass::clock::{Clock, ManualClock, Timestamp};
 use sealpass::entropy::SystemEntropy;
 use sealpass::http::cookie_values;
 use sealpass::keyring::{KeyRecord, KeyRing, Keys, Kid, MergeError, file};
-use sealpass::revocation::{Fact, FactStore, MemoryFacts, SessionFacts, SessionKey, TagFacts, TagKey};
+use sealpass::revocation::{Fact, FactStore, MemoryFacts, Recorded, SessionFacts, SessionKey, TagFacts, TagKey};
 use sealpass::seal::Cipher;
 use sealpass::secret::Secret;
 use sealpass::sessions::{Lifetimes, NewSession, Realm, Refusal, Sessions};
@@ -209,8 +209,24 @@ proptest! {
             if let Some(known) = before.deny {
                 let still = expected.deny.expect("an ending stays");
                 prop_assert!(still.from <= known.from && still.rotated <= known.rotated && still.of >= known.of);
+                prop_assert!(still.succeeded >= known.succeeded, "once known, it stays");
             }
         }
+    }
+
+    #[test]
+    fn what_is_known_is_handed_over_as_facts_that_say_the_same(
+        facts in prop::collection::vec(session_fact(), 0..8),
+        of_tag in prop::collection::vec(tag_fact(), 0..8),
+    ) {
+        let known = facts.iter().fold(SessionFacts::default(), SessionFacts::with);
+        let handed: Vec<_> = known.facts(SESSION).collect();
+        prop_assert_eq!(handed.iter().fold(SessionFacts::default(), SessionFacts::with), known);
+        prop_assert_eq!(handed.iter().rev().fold(SessionFacts::default(), SessionFacts::with), known);
+        let rotated = facts.iter().any(|fact| matches!(fact, Fact::Deny { rotated: true, .. }));
+        prop_assert_eq!(known.succeeded(), rotated, "whatever else ended it");
+        let known = of_tag.iter().fold(TagFacts::default(), TagFacts::with);
+        prop_assert_eq!(known.facts(TAG).collect::<Vec<_>>().iter().fold(TagFacts::default(), TagFacts::with), known);
     }
 
     #[test]
@@ -257,13 +273,14 @@ proptest! {
                 let expected = if let Fact::Cutoff { .. } | Fact::Stale { .. } = fact {
                     let before = tag.unwrap_or_default();
                     let after = *tag.insert(before.with(fact));
-                    (after.raised_over(&before), false, true)
+                    (after.raised_over(&before), false, false, true)
                 } else {
                     let before = session.unwrap_or_default();
                     let after = *session.insert(before.with(fact));
-                    (after.raised_over(&before), before.rotated(), after.over())
+                    (after.raised_over(&before), before.rotated(), after.succeeded(), after.over())
                 };
-                prop_assert_eq!((recorded.raised, recorded.was_rotated, recorded.over), expected);
+                let Recorded { raised, was_rotated, succeeded, over, .. } = recorded;
+                prop_assert_eq!((raised, was_rotated, succeeded, over), expected);
             }
             prop_assert_eq!((store.session(SESSION), store.tag(TAG)), (session, tag));
             prop_assert_eq!(store.floor(SESSION.realm), None);

@@ -102,6 +102,8 @@ pub struct Denial {
     pub from: Timestamp,
     /// Whether it goes on under another id.
     pub rotated: bool,
+    /// Whether it ever did: the session under that id is over if this one is. Once known, it stays.
+    pub succeeded: bool,
     /// The tag of its subject and its start, where known.
     pub of: Option<(Tag, Timestamp)>,
 }
@@ -148,7 +150,7 @@ impl SessionFacts {
     pub fn with(mut self, fact: &Fact) -> Self {
         match *fact {
             Fact::Deny { from, rotated, of, until, .. } => {
-                let new = Denial { from, rotated, of };
+                let new = Denial { from, rotated, succeeded: rotated, of };
                 self.deny = Some(self.deny.map_or(new, |known| known.joined(new)));
                 self.until = self.until.max(until);
             }
@@ -159,6 +161,19 @@ impl SessionFacts {
             Fact::Cutoff { .. } | Fact::Stale { .. } | Fact::Floor { .. } => {}
         }
         self
+    }
+
+    /// The facts about the session of `key` that merge into these: always the same ones, in the same order. Of a session that went
+    /// on under another id and is over, there are two endings.
+    pub fn facts(&self, session: SessionKey) -> impl Iterator<Item = Fact> + use<> {
+        let Self { deny, superseded, until } = *self;
+        let ending = move |rotated| {
+            deny.map(|Denial { from, of, .. }| Fact::Deny { session, from, rotated, of, until }).into_iter()
+        };
+        let over = deny.is_some_and(|deny| !deny.rotated);
+        let succeeded = deny.is_some_and(|deny| deny.succeeded);
+        let superseded = superseded.map(|at| Fact::Superseded { session, at, until });
+        ending(false).filter(move |_| over).chain(ending(true).filter(move |_| succeeded)).chain(superseded)
     }
 
     /// What these facts say of `claims` at `now`.
@@ -179,6 +194,11 @@ impl SessionFacts {
         self.deny.is_some_and(|deny| deny.rotated)
     }
 
+    /// Whether it goes on, or went on before it was over, under another id.
+    pub fn succeeded(&self) -> bool {
+        self.deny.is_some_and(|deny| deny.succeeded)
+    }
+
     /// Whether it is over for good: denied, and not by a rotation alone.
     pub fn over(&self) -> bool {
         self.deny.is_some_and(|deny| !deny.rotated)
@@ -186,7 +206,7 @@ impl SessionFacts {
 
     /// Whether these say more of sessions than `before`; a longer time to keep alone does not.
     pub fn raised_over(&self, before: &Self) -> bool {
-        let said = |facts: &Self| (facts.deny.map(|deny| (deny.from, deny.rotated)), facts.superseded);
+        let said = |facts: &Self| (facts.deny.map(|deny| (deny.from, deny.rotated, deny.succeeded)), facts.superseded);
         said(self) != said(before)
     }
 }
@@ -196,6 +216,7 @@ impl Denial {
         Self {
             from: self.from.min(other.from),
             rotated: self.rotated && other.rotated,
+            succeeded: self.succeeded || other.succeeded,
             // One session has one subject and one start; the order only settles what could never differ.
             of: self.of.max(other.of),
         }
@@ -218,6 +239,13 @@ impl TagFacts {
             Fact::Deny { .. } | Fact::Superseded { .. } | Fact::Floor { .. } => {}
         }
         self
+    }
+
+    /// The facts about `tag` that merge into these: always the same ones, in the same order.
+    pub fn facts(&self, tag: TagKey) -> impl Iterator<Item = Fact> + use<> {
+        let until = self.until;
+        let cutoff = self.cutoff.map(|at| Fact::Cutoff { tag, at, until });
+        cutoff.into_iter().chain(self.stale.map(|at| Fact::Stale { tag, at, until }))
     }
 
     /// Whether they end a session that started at `started`. One that started at the very instant of the cut-off is over.

@@ -62,7 +62,7 @@ fn entries_merge_in_the_file_as_they_do_in_memory() {
     let facts = place.open().expect("the same journal");
     let known = facts.session(session.key).expect("there");
     assert_eq!(known.until, now().plus(HOUR));
-    assert_eq!(known.deny.map(|deny| (deny.from, deny.rotated)), Some((AT_ONCE, false)));
+    assert_eq!(known.deny.map(|deny| (deny.from, deny.rotated, deny.succeeded)), Some((AT_ONCE, false, true)));
     let known = facts.tag(tag).expect("there");
     assert_eq!((known.cutoff, known.until), (Some(now().plus(HOUR)), now().plus(HOUR)));
     assert_eq!(facts.floor(realm("other")), Some(now().plus(HOUR)));

@@ -176,11 +176,17 @@ impl CachedFacts {
                 _ => Op::Nop,
             });
             if let CompResult::Removed(_) = dropped {
-                gone.push(Fact::Deny { session: key, from: fold.at, rotated: false, of: None, until: *until });
+                gone.extend([false, true].map(|rotated| Fact::Deny {
+                    session: key,
+                    from: fold.at,
+                    rotated,
+                    of: None,
+                    until: *until,
+                }));
                 gone.push(Fact::Superseded { session: key, at: fold.at, until: *until });
             }
         }
-        fold.facts = gone.len() / 2;
+        fold.facts = gone.len() / 3;
         for key in tags.drain(..) {
             let dropped = self.tags.entry(key).and_compute_with(|known| match known {
                 Some(known) if known.value().cutoff.max(known.value().stale) <= Some(fold.at) => Op::Remove,

@@ -11,10 +11,11 @@ pub fn key(ring: RingId, fact: &Fact) -> Key {
     [&ring[..], &place(fact)].concat().into()
 }
 
-/// The same without the ring.
+/// The same without the ring. That a session was rotated stands apart from its ending, which would make one forget the other.
 pub fn place(fact: &Fact) -> Vec<u8> {
     let (kind, realm, name): (u8, _, &[u8]) = match fact {
-        Fact::Deny { session, .. } => (0, Some(session.realm), &session.sid.0),
+        Fact::Deny { session, rotated: false, .. } => (DENY, Some(session.realm), &session.sid.0),
+        Fact::Deny { session, rotated: true, .. } => (ROTATED, Some(session.realm), &session.sid.0),
         Fact::Superseded { session, .. } => (1, Some(session.realm), &session.sid.0),
         Fact::Cutoff { tag, .. } => (2, Some(tag.realm), &tag.tag),
         Fact::Stale { tag, .. } => (3, Some(tag.realm), &tag.tag),
@@ -24,6 +25,15 @@ pub fn place(fact: &Fact) -> Vec<u8> {
     place.extend(realm.map(|realm| realm.0).into_iter().flatten());
     place.extend(name);
     place
+}
+
+/// Whether `place` is where `fact` stands, or where the first release put it: that one had one place for both kinds of denies.
+pub fn stands_under(fact: &Fact, found: &[u8]) -> bool {
+    let mut place = place(fact);
+    if place[0] == ROTATED && found.first() == Some(&DENY) {
+        place[0] = DENY;
+    }
+    place == found
 }
 
 /// Two facts of one kind and key made one.
@@ -55,3 +65,7 @@ pub fn joined(known: Option<Fact>, new: &Fact) -> Fact {
         _ => *new,
     }
 }
+
+const DENY: u8 = 0;
+/// Behind the kinds of the first release, which refuses a journal that holds one.
+const ROTATED: u8 = 5;

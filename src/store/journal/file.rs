@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use redb::backends::FileBackend;
 use redb::{
-    Builder, CompactionError, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError,
+    Builder, CompactionError, Database, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, TableError,
 };
 
-use super::entry::{Key, joined, place};
+use super::entry::{Key, joined, place, stands_under};
 use super::memory::Memory;
 use crate::clock::Timestamp;
 use crate::keyring::RingId;
@@ -161,10 +161,7 @@ impl JournalFile {
             let mut facts = write.open_table(FACTS)?;
             for (key, change) in &changes.facts {
                 match change {
-                    Change::Keep(fact) => {
-                        let known = facts.get(&**key)?.and_then(|known| encoding::decode(known.value()));
-                        facts.insert(&**key, encoding::encode(&joined(known, fact)).as_slice())?;
-                    }
+                    Change::Keep(fact) => keep(&mut facts, key, fact)?,
                     Change::Forget => drop(facts.remove(&**key)?),
                 }
             }
@@ -229,7 +226,8 @@ impl JournalFile {
         for entry in facts.range::<&[u8]>(from..)? {
             let (key, value) = entry?;
             // An entry that stands under another one's key was put there by somebody else.
-            let fact = encoding::decode(value.value()).filter(|fact| key.value().get(16..) == Some(&*place(fact)));
+            let fact = encoding::decode(value.value())
+                .filter(|fact| key.value().get(RING..).is_some_and(|found| stands_under(fact, found)));
             if each(key.value(), fact).is_break() {
                 break;
             }
@@ -255,6 +253,21 @@ impl JournalFile {
             _ => Ok(()), // what can't be done now can wait until the next start
         }
     }
+}
+
+/// Merges `fact` into what stands under `key`. What the first release put there and has a place of its own today moves to that.
+fn keep(facts: &mut Table<'_, &[u8], &[u8]>, key: &[u8], fact: &Fact) -> Result<(), redb::Error> {
+    let read = |facts: &Table<'_, &[u8], &[u8]>, key: &[u8]| -> Result<_, redb::Error> {
+        Ok(facts.get(key)?.and_then(|known| encoding::decode(known.value())))
+    };
+    let known = read(facts, key)?;
+    if let Some(moved) = known.filter(|known| !key.ends_with(&place(known))) {
+        let own = [&key[..RING], &place(&moved)].concat();
+        let joined = joined(read(facts, &own)?, &moved);
+        facts.insert(&*own, encoding::encode(&joined).as_slice())?;
+    }
+    facts.insert(key, encoding::encode(&joined(known, fact)).as_slice())?;
+    Ok(())
 }
 
 fn database(path: &Path, file: File) -> Result<Database, JournalError> {
@@ -295,9 +308,65 @@ fn io_error(path: &Path, error: io::Error) -> JournalError {
 const FACTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("facts");
 const RINGS: TableDefinition<'_, &[u8], u64> = TableDefinition::new("rings");
 
+/// Bytes of a ring's id, with which every key begins.
+const RING: usize = 16;
 /// Bytes of the file that stay in memory.
 const CACHE: usize = 4 << 20;
 /// How long an entry outlasts its fact: a wall clock that was so far ahead, and is set right, finds it again.
 const MARGIN: Duration = Duration::from_secs(2 * 60 * 60);
 /// Below this a file is small enough as it is.
 const WORTH_COMPACTING: u64 = 32 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry;
+    use super::*;
+    use crate::claims::{RealmId, SessionId};
+    use crate::revocation::{AT_ONCE, SessionFacts, SessionKey};
+
+    const OF: RingId = [7; RING];
+
+    fn deny(rotated: bool, millis: u64) -> Fact {
+        let session = SessionKey { realm: RealmId([1; 8]), sid: SessionId([2; 16]) };
+        let until = Timestamp::from_millis(millis).expect("in range");
+        Fact::Deny { session, from: AT_ONCE, rotated, of: None, until }
+    }
+
+    fn commit(file: &JournalFile, fact: Fact) {
+        let facts = BTreeMap::from([(entry::key(OF, &fact), Change::Keep(fact))]);
+        file.commit(&Changes { facts, ..Changes::default() }).expect("it is written");
+    }
+
+    fn all(file: &JournalFile) -> Vec<Fact> {
+        let mut found = Vec::new();
+        file.facts(OF, |fact| found.push(fact)).expect("readable");
+        found
+    }
+
+    /// The first release had one entry for a rotation and an ending of the same session.
+    #[test]
+    fn a_rotation_of_the_first_release_is_read_and_outlives_an_ending() {
+        let dir = tempfile::tempdir().expect("a directory for the test");
+        let file = JournalFile::open(&dir.path().join("facts.redb")).expect("a journal");
+        let key = entry::key(OF, &deny(false, 0));
+        let write = file.database.begin_write().expect("a transaction");
+        let mut table = write.open_table(FACTS).expect("a table");
+        table.insert(&*key, encoding::encode(&deny(true, 5)).as_slice()).expect("an entry");
+        drop(table);
+        write.commit().expect("it is written");
+        assert_eq!(all(&file), [deny(true, 5)]);
+        commit(&file, deny(false, 3));
+        assert_eq!(all(&file), [deny(false, 3), deny(true, 5)]);
+        commit(&file, deny(true, 9));
+        assert_eq!(all(&file), [deny(false, 3), deny(true, 9)]);
+        let known = all(&file).iter().fold(SessionFacts::default(), SessionFacts::with);
+        assert!(known.over() && known.succeeded());
+    }
+
+    /// As that one reads: an entry counts only under the key that it gave to its kind of fact, and another is of a newer release.
+    #[test]
+    fn the_first_release_does_not_misread_what_this_one_writes() {
+        assert_eq!(entry::place(&deny(true, 1))[0], 5, "none of its kinds");
+        assert_eq!(entry::place(&deny(false, 1))[0], 0);
+    }
+}
