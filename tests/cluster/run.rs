@@ -1,9 +1,8 @@
 //! Carries out a schedule, and looks whether every promise holds on the way and at the end.
 
-use sealpass::clock::Timestamp;
 use sealpass::cluster::member::Role;
 use sealpass::cluster::ports::Facts as _;
-use sealpass::revocation::CLOCK_ERROR;
+use sealpass::revocation::{CLOCK_ERROR, digest};
 
 use super::network::MOST;
 use super::operation::{Operation, Place, Schedule};
@@ -198,15 +197,15 @@ impl World {
     /// # Errors
     /// [`Promise::Converges`].
     pub fn compare(&self) -> Result<(), Broken> {
-        let beyond = Timestamp::from_millis(self.replicas[0].0.borrow().wall().as_millis() / 60_000 * 60_000);
+        let beyond = digest::beyond(self.replicas[0].0.borrow().wall());
         let broken = |how: String| Err(Broken { promise: Promise::Converges, how });
-        let digest = |at: &At| at.0.borrow().process().table.digest(beyond.expect("in range"));
+        let digest_of = |at: &At| at.0.borrow().process().table.digest(beyond);
         for at in self.replicas.iter().filter(|at| at.0.borrow().process.is_some()) {
             let view = at.0.borrow().view();
             if !view.ready {
                 return broken(format!("replica {} at {}: {view:?}", at.0.borrow().place, self.now));
             }
-            if digest(at) != digest(&self.replicas[0]) {
+            if digest_of(at) != digest_of(&self.replicas[0]) {
                 return broken(format!("replica {} at {} knows other facts than 0", at.0.borrow().place, self.now));
             }
         }

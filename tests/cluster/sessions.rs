@@ -12,8 +12,8 @@ use sealpass::claims::{RealmId, SessionId};
 use sealpass::clock::Timestamp;
 use sealpass::cluster::ports::Facts as _;
 use sealpass::revocation::{
-    AT_ONCE, CLOCK_ERROR, Ending, Fact, Longest, Question, Retention, SEALED_AHEAD, STALENESS, SessionKey, TagKey,
-    cutoff_at, next, reaches, start_after,
+    AT_ONCE, CLOCK_ERROR, Ending, Fact, Longest, Question, Retention, SEALED_AHEAD, STALENESS, SessionFacts,
+    SessionKey, TagKey, cutoff_at, next, reaches, start_after,
 };
 
 use super::replica::{Moment, Replica};
@@ -109,7 +109,7 @@ impl At {
         let hit = |at: Timestamp| if strict { reaches(at, token.started) } else { token.started < at };
         let replica = self.0.borrow();
         let table = &replica.process().table;
-        let (own, _) = table.session(key(token.sids[0]), now);
+        let own = table.session(key(token.sids[0]), now);
         if table.floor(REALM).is_some_and(hit) {
             Some(Ending::Floored)
         } else if own.ended(now) {
@@ -160,13 +160,13 @@ impl At {
             return Answer::Refused;
         }
         let (now, sid) = (self.clock(), key(token.sids[0]));
-        let known = self.session(sid, now).0.superseded;
+        let known = self.session(sid, now).superseded;
         let claims_at = start_after(now.max(next(token.claims_at)), known);
         let until = RETENTION.session(now, token.started, token.expires, IDLE);
         if !self.spread(Fact::Superseded { session: sid, at: claims_at, until }, true).await {
             return Answer::Refused;
         }
-        let newest = self.session(sid, now).0.superseded == Some(claims_at);
+        let newest = self.session(sid, now).superseded == Some(claims_at);
         let renewed = Token { claims_at, sealed: now.max(token.sealed), ..token };
         if newest && self.judge(&renewed).is_none() { Answer::Sealed(renewed) } else { Answer::Refused }
     }
@@ -179,10 +179,10 @@ impl At {
         let (now, old) = (self.clock(), key(token.sids[0]));
         let until = RETENTION.whole_life(token.started, token.expires);
         let deny = Fact::Deny { session: old, from: AT_ONCE, rotated: true, of: None, until };
-        if self.session(old, now).0.deny.is_some() || !self.spread(deny, true).await {
+        if self.session(old, now).deny.is_some() || !self.spread(deny, true).await {
             return Answer::Refused;
         }
-        let (found, _) = self.session(old, now);
+        let found = self.session(old, now);
         let outdated = found.superseded.is_some_and(|at| token.claims_at < at);
         let sids = std::iter::once(successor(token.sids[0])).chain(token.sids.clone()).collect();
         let renewed = Token { sids, sealed: now.max(token.sealed), ..token };
@@ -206,7 +206,7 @@ impl At {
         loop {
             let deny = Fact::Deny { session: key(sid), from: AT_ONCE, rotated: false, of: None, until };
             held &= self.spread(deny, held).await;
-            if !self.session(key(sid), now).1 {
+            if !self.session(key(sid), now).succeeded() {
                 return if held { Answer::Ended } else { Answer::Taken };
             }
             sid = successor(sid);
@@ -229,7 +229,7 @@ impl At {
         if held && informed { Answer::Ended } else { Answer::Taken }
     }
 
-    fn session(&self, sid: SessionKey, now: Timestamp) -> (sealpass::revocation::SessionFacts, bool) {
+    fn session(&self, sid: SessionKey, now: Timestamp) -> SessionFacts {
         self.0.borrow().process().table.session(sid, now)
     }
 

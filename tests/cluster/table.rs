@@ -3,17 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
-use std::time::Duration;
 
 use fastrand::Rng;
 use sealpass::claims::RealmId;
 use sealpass::clock::Timestamp;
 use sealpass::cluster::ports::{Buckets, Facts};
-use sealpass::revocation::{Fact, Kept, Question, SessionFacts, SessionKey, TagFacts, TagKey, encoding};
+use sealpass::revocation::digest::{self, About, handed_over_until};
+use sealpass::revocation::{Fact, Kept, Question, SessionFacts, SessionKey, TagFacts, TagKey};
 
 /// What a replica knows.
 pub struct Table {
@@ -24,7 +23,7 @@ pub struct Table {
 
 #[derive(Default)]
 struct Held {
-    entries: BTreeMap<Key, Entry>,
+    entries: BTreeMap<About, Entry>,
     passed: BTreeMap<TagKey, Timestamp>,
     pins: Vec<Pin>,
     writes: Vec<Write>,
@@ -50,23 +49,17 @@ struct Write {
     durable: Arc<AtomicBool>,
 }
 
-/// What facts are about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Key {
-    Session(SessionKey),
-    Tag(TagKey),
-    Floor(Option<RealmId>),
-}
-
 /// All that is known under one key.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Entry {
     session: SessionFacts,
-    /// Whether it was ever rotated.
-    succeeded: bool,
     tag: TagFacts,
     floor: Option<Timestamp>,
     until: Timestamp,
+    /// What it adds to a digest.
+    value: u64,
+    /// In which bucket and leaf: few of them, so that several entries share one.
+    place: (u8, u8),
 }
 
 impl Table {
@@ -131,24 +124,23 @@ impl Table {
 
     /// Forgets what has not mattered for more than a minute.
     pub fn clean(&self, now: Timestamp) {
-        self.held().entries.retain(|_, entry| entry.floor.is_some() || now <= kept_until(entry.until));
+        self.held().entries.retain(|_, entry| entry.floor.is_some() || now <= handed_over_until(entry.until));
     }
 
-    /// What is known of a session at `now`, and whether it was ever rotated.
-    pub fn session(&self, key: SessionKey, now: Timestamp) -> (SessionFacts, bool) {
-        let entry = self.held().get(Key::Session(key)).filter(|entry| now < entry.until).unwrap_or_default();
-        (entry.session, entry.succeeded)
+    /// What is known of a session at `now`.
+    pub fn session(&self, key: SessionKey, now: Timestamp) -> SessionFacts {
+        self.held().get(About::Session(key)).filter(|entry| now < entry.until).unwrap_or_default().session
     }
 
     /// What is known of a tag at `now`.
     pub fn tag(&self, key: TagKey, now: Timestamp) -> TagFacts {
-        self.held().get(Key::Tag(key)).filter(|entry| now < entry.until).unwrap_or_default().tag
+        self.held().get(About::Tag(key)).filter(|entry| now < entry.until).unwrap_or_default().tag
     }
 
     /// Up to which start all sessions are over.
     pub fn floor(&self, realm: RealmId) -> Option<Timestamp> {
         let held = self.held();
-        [None, Some(realm)].into_iter().filter_map(|of| held.get(Key::Floor(of))?.floor).max()
+        [None, Some(realm)].into_iter().filter_map(|of| held.get(About::Floor(of))?.floor).max()
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -165,13 +157,13 @@ impl Facts for Table {
     }
 
     fn about(&self, question: &Question) -> Vec<Fact> {
-        let keys = question.tags.iter().map(|tag| Key::Tag(*tag));
-        let keys = keys.chain(question.session.map(Key::Session));
-        self.held().facts(keys.chain([Key::Floor(None), Key::Floor(Some(question.realm))]))
+        let keys = question.tags.iter().map(|tag| About::Tag(*tag));
+        let keys = keys.chain(question.session.map(About::Session));
+        self.held().facts(keys.chain([About::Floor(None), About::Floor(Some(question.realm))]))
     }
 
     fn same(&self, facts: &[Fact]) -> Vec<Fact> {
-        let mut keys: Vec<_> = facts.iter().map(Key::of).collect();
+        let mut keys: Vec<_> = facts.iter().map(About::of).collect();
         keys.sort_unstable();
         keys.dedup();
         self.held().facts(keys)
@@ -200,7 +192,7 @@ impl Facts for Table {
 
     fn leaf(&self, bucket: u8, leaf: u8, beyond: Timestamp) -> Vec<Fact> {
         let held = self.held();
-        let within = |(key, entry): &(&Key, &Entry)| key.place() == (bucket, leaf) && entry.matters_beyond(beyond, key);
+        let within = |(_, entry): &(&About, &Entry)| entry.place == (bucket, leaf) && entry.matters_beyond(beyond);
         held.entries.iter().filter(within).flat_map(|(key, entry)| entry.facts(*key)).collect()
     }
 }
@@ -209,7 +201,7 @@ impl Held {
     fn apply(&mut self, facts: &[Fact]) -> bool {
         let mut changed = false;
         for fact in facts {
-            let entry = self.entries.entry(Key::of(fact)).or_default();
+            let entry = self.entries.entry(About::of(fact)).or_default();
             let before = *entry;
             entry.merge(fact);
             changed |= *entry != before;
@@ -223,95 +215,54 @@ impl Held {
         Kept::when(poll_fn(move |_| if durable.load(Ordering::Acquire) { Poll::Ready(Ok(())) } else { Poll::Pending }))
     }
 
-    fn get(&self, key: Key) -> Option<Entry> {
+    fn get(&self, key: About) -> Option<Entry> {
         self.entries.get(&key).copied()
     }
 
-    fn facts(&self, keys: impl IntoIterator<Item = Key>) -> Vec<Fact> {
+    fn facts(&self, keys: impl IntoIterator<Item = About>) -> Vec<Fact> {
         keys.into_iter().filter_map(|key| Some(self.get(key)?.facts(key))).flatten().collect()
     }
 
     fn sums(&self, beyond: Timestamp, which: impl Fn((u8, u8)) -> Option<u8>) -> Buckets {
         let mut sums = Box::new([0_u64; 256]);
-        for (key, entry) in self.entries.iter().filter(|(key, entry)| entry.matters_beyond(beyond, key)) {
-            if let Some(place) = which(key.place()) {
+        for entry in self.entries.values().filter(|entry| entry.matters_beyond(beyond)) {
+            if let Some(place) = which(entry.place) {
                 let sum = &mut sums[usize::from(place)];
-                *sum = sum.wrapping_add(entry.value(*key));
+                *sum = sum.wrapping_add(entry.value);
             }
         }
         sums
     }
 }
 
-impl Key {
-    fn of(fact: &Fact) -> Self {
-        match *fact {
-            Fact::Deny { session, .. } | Fact::Superseded { session, .. } => Self::Session(session),
-            Fact::Cutoff { tag, .. } | Fact::Stale { tag, .. } => Self::Tag(tag),
-            Fact::Floor { realm, .. } => Self::Floor(realm),
-            _ => unreachable!("there are five kinds"),
-        }
-    }
-
-    /// Few buckets and leaves, so that several keys share one.
-    fn place(self) -> (u8, u8) {
-        let [bucket, leaf, ..] = hash(&self).to_be_bytes();
-        (bucket % 8, leaf % 4)
-    }
-}
-
 impl Entry {
     fn merge(&mut self, fact: &Fact) {
         self.session = self.session.with(fact);
-        self.succeeded |= matches!(fact, Fact::Deny { rotated: true, .. });
         self.tag = self.tag.with(fact);
         if let Fact::Floor { at, .. } = *fact {
             self.floor = self.floor.max(Some(at));
         }
         self.until = self.until.max(fact.until());
+        let about = About::of(fact);
+        let (bucket, leaf) = about.place();
+        self.place = (bucket % 8, leaf % 4);
+        self.value = digest::value(&about, self.facts(about));
     }
 
     /// Those whose merge gives this again.
-    fn facts(&self, key: Key) -> Vec<Fact> {
-        let until = self.until;
-        match key {
-            Key::Session(session) => {
-                let deny = |rotated| {
-                    let of = |deny: sealpass::revocation::Denial| (deny.from, deny.of);
-                    self.session.deny.map(of).map(|(from, of)| Fact::Deny { session, from, rotated, of, until })
-                };
-                let over = deny(false).filter(|_| self.session.over());
-                let succeeded = deny(true).filter(|_| self.succeeded);
-                let newer = self.session.superseded.map(|at| Fact::Superseded { session, at, until });
-                [over, succeeded, newer].into_iter().flatten().collect()
+    fn facts(&self, about: About) -> Vec<Fact> {
+        match about {
+            About::Session(session) => self.session.facts(session).collect(),
+            About::Tag(tag) => self.tag.facts(tag).collect(),
+            About::Floor(realm) => {
+                self.floor.map(|at| Fact::Floor { realm, at, until: self.until }).into_iter().collect()
             }
-            Key::Tag(tag) => {
-                let cutoff = self.tag.cutoff.map(|at| Fact::Cutoff { tag, at, until });
-                let stale = self.tag.stale.map(|at| Fact::Stale { tag, at, until });
-                cutoff.into_iter().chain(stale).collect()
-            }
-            Key::Floor(realm) => self.floor.map(|at| Fact::Floor { realm, at, until }).into_iter().collect(),
         }
     }
 
-    fn value(&self, key: Key) -> u64 {
-        let until = |fact: &Fact| if matches!(fact, Fact::Floor { .. }) { Timestamp::EPOCH } else { fact.until() };
-        let facts: Vec<_> = self.facts(key).into_iter().map(|fact| with_until(fact, until(&fact))).collect();
-        hash(&(key, facts.iter().map(encoding::encode).collect::<Vec<_>>()))
+    fn matters_beyond(&self, beyond: Timestamp) -> bool {
+        self.floor.is_some() || digest::minute(self.until) > beyond
     }
-
-    fn matters_beyond(&self, beyond: Timestamp, key: &Key) -> bool {
-        matches!(key, Key::Floor(_)) || minute_of(self.until) > beyond
-    }
-}
-
-/// The whole minute that an entry is kept to.
-fn minute_of(until: Timestamp) -> Timestamp {
-    Timestamp::from_millis(until.as_millis().div_ceil(60_000) * 60_000).unwrap_or(Timestamp::MAX)
-}
-
-fn kept_until(until: Timestamp) -> Timestamp {
-    minute_of(until).plus(Duration::from_secs(65))
 }
 
 fn is_same_but_for_until(one: &Fact, other: &Fact) -> bool {
@@ -329,10 +280,4 @@ pub fn with_until(mut fact: Fact, to: Timestamp) -> Fact {
         _ => unreachable!("there are five kinds"),
     }
     fact
-}
-
-fn hash(of: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    of.hash(&mut hasher);
-    hasher.finish()
 }
