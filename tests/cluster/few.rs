@@ -4,9 +4,11 @@ use sealpass::cluster::node::NotReady;
 use sealpass::revocation::Ending;
 
 use super::operation::Operation::{
-    Crash, CutLink, CutSubject, End, Heal, Login, Lossy, Renew, Restart, RestartAll, RotateSession, Skew, Split,
+    Crash, CutLink, CutSubject, End, Heal, Login, Lossy, Renew, Restart, RestartAll, RotateKey, RotateSession, Skew,
+    Split,
 };
 use super::operation::{Operation, Place};
+use super::sessions::Why;
 use super::world::World;
 
 /// A world in which one thing is told after another, and every promise is looked at all the while.
@@ -36,7 +38,7 @@ impl Story {
     }
 
     /// What a replica says of the visitor's latest cookie.
-    fn verdict(&self, place: Place, visitor: u8) -> Result<(), Option<Ending>> {
+    fn verdict(&self, place: Place, visitor: u8) -> Result<(), Why> {
         let (token, _) = &self.0.visitors[&visitor];
         self.0.replicas[usize::from(place)].verify(token, self.0.core.majority())
     }
@@ -58,17 +60,17 @@ fn s05_a_login_right_after_a_cut_off_is_good_and_one_right_before_is_not_whateve
         story.wait(4);
         story.does(&[CutSubject { at: two, subject: 0 }]);
         story.wait(4);
-        assert_eq!(story.verdict(two, 0), Err(Some(Ending::CutOff)), "seed {seed}");
+        assert_eq!(story.verdict(two, 0), Err(Why::Over(Ending::CutOff)), "seed {seed}");
         story.does(&[Login { at: three, visitor: 3 }]);
         story.wait(8);
         for at in 0..3 {
-            assert_eq!(story.verdict(at, 0), Err(Some(Ending::CutOff)), "seed {seed}, at {at}");
+            assert_eq!(story.verdict(at, 0), Err(Why::Over(Ending::CutOff)), "seed {seed}, at {at}");
             assert_eq!(story.verdict(at, 3), Ok(()), "seed {seed}, at {at}");
         }
         story.does(&[CutSubject { at: three, subject: 0 }]);
         story.wait(8);
         for at in 0..3 {
-            assert_eq!(story.verdict(at, 3), Err(Some(Ending::CutOff)), "seed {seed}, at {at}");
+            assert_eq!(story.verdict(at, 3), Err(Why::Over(Ending::CutOff)), "seed {seed}, at {at}");
         }
     }
 }
@@ -81,17 +83,17 @@ fn s06_who_is_cut_off_says_so_and_refuses_as_soon_as_the_link_is_back() {
     story.does(&[End { at: 0, visitor: 0 }]);
     story.wait(20);
     for at in 0..3 {
-        assert_eq!(story.verdict(at, 0), Err(Some(Ending::Denied)), "at {at}");
+        assert_eq!(story.verdict(at, 0), Err(Why::Over(Ending::Denied)), "at {at}");
         assert_eq!(story.verdict(at, 1), Ok(()), "at {at}");
     }
     story.does(&[Split { mask: 0b010 }, End { at: 0, visitor: 1 }]);
     story.wait(6_100);
-    assert_eq!(story.verdict(1, 1), Err(None), "it can't know, and says so");
+    assert_eq!(story.verdict(1, 1), Err(Why::NotReady), "it can't know, and says so");
     let why = story.0.replicas[1].0.borrow().view().why;
     assert!(why.iter().any(|why| matches!(why, NotReady::Stale(_))), "{why:?}");
     story.does(&[Heal]);
     story.wait(2_000);
-    assert_eq!(story.verdict(1, 1), Err(Some(Ending::Denied)));
+    assert_eq!(story.verdict(1, 1), Err(Why::Over(Ending::Denied)));
 }
 
 #[test]
@@ -106,7 +108,7 @@ fn s07_whoever_is_killed_answers_when_it_knows_all_and_an_ended_session_stays_en
             story.does(&[Restart { at, journal }]);
             assert!(!story.answers(at), "it has heard from nobody");
             story.wait(9_000);
-            assert_eq!(story.verdict(at, 0), Err(Some(Ending::Denied)), "at {at}, journal: {journal}");
+            assert_eq!(story.verdict(at, 0), Err(Why::Over(Ending::Denied)), "at {at}, journal: {journal}");
             story.does(&[Renew { at, visitor: 1 }]);
             assert_eq!(story.verdict(at, 1), Ok(()), "a rolling restart logs nobody out; at {at}, journal: {journal}");
         }
@@ -184,6 +186,37 @@ fn s13_a_journal_older_than_any_retention_brings_nothing_back() {
     for at in 0..3 {
         assert_eq!(story.verdict(at, 2), Ok(()), "at {at}");
     }
+    story.come_together();
+}
+
+#[test]
+fn s14_a_token_under_a_new_key_opens_everywhere_and_none_is_sealed_with_it_earlier() {
+    let mut story = Story::of(3, 14);
+    story.does(&[RotateKey { at: 0 }]);
+    let first = story.0.replicas[0].sealing();
+    for visitor in 0..3 {
+        story.wait(2_000);
+        story.does(&[Login { at: 0, visitor }]);
+        story.wait(20);
+        assert_eq!(Some(story.0.visitors[&visitor].0.key), first, "too early");
+    }
+    story.wait(8_000);
+    story.does(&[Login { at: 0, visitor: 3 }]);
+    story.wait(20);
+    assert_ne!(Some(story.0.visitors[&3].0.key), first);
+    for (visitor, at) in (0..4).flat_map(|visitor| (0..3).map(move |at| (visitor, at))) {
+        assert_eq!(story.verdict(at, visitor), Ok(()), "{visitor} at {at}");
+    }
+}
+
+#[test]
+fn s15_of_two_rotations_at_one_moment_one_key_seals_everywhere() {
+    let mut story = Story::of(3, 15);
+    let first = story.0.replicas[0].sealing();
+    story.does(&[RotateKey { at: 0 }, RotateKey { at: 1 }]);
+    story.wait(15_000);
+    let sealing: Vec<_> = story.0.replicas.iter().map(super::sessions::At::sealing).collect();
+    assert!(sealing.iter().all(|key| *key == sealing[0] && *key != first), "{sealing:?}");
     story.come_together();
 }
 

@@ -7,7 +7,8 @@ use sealpass::clock::Timestamp;
 use sealpass::revocation::{CLOCK_ERROR, Ending, STALENESS, TagKey};
 
 use super::replica::{BEGIN, Moment};
-use super::sessions::{At, IDLE, REALM, Token};
+use super::rings::{CONFIRM, KeyId};
+use super::sessions::{At, IDLE, REALM, Token, Why};
 
 /// A promise that was broken, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub enum Promise {
     WhoCantKnowIsSilent,
     /// Nothing is refused but for an ending that was not acknowledged before the login began. (The fourth.)
     FreshIsGood,
+    /// Nothing is refused because its key is not known. (The fifth.)
+    RotationIsSilent,
     /// When all links are whole again all know the same and answer, within two seconds.
     Converges,
     /// And everything works.
@@ -43,6 +46,10 @@ pub enum Of {
     Older(SessionId, Option<Timestamp>),
     /// A session that goes on under another id.
     Moved(SessionId),
+    /// Tokens under a key; in its place comes another one, which seals at once.
+    Key(KeyId, KeyId),
+    /// Nothing.
+    Nothing,
 }
 
 #[derive(Debug)]
@@ -133,16 +140,24 @@ impl Promises {
                         return says(Promise::EndedStaysEnded, format!("accepts {token:?}\n  in spite of {ending:?}"));
                     }
                 }
-                Err(Some(why)) => {
+                Err(Why::Over(why)) => {
                     self.refused += 1;
                     if !self.may_refuse(token, why) {
                         return says(Promise::FreshIsGood, format!("refuses {token:?}\n  as {why:?}"));
                     }
                 }
-                Err(None) => {}
+                Err(Why::Key) if !self.may_not_open(token.key) => {
+                    return says(Promise::RotationIsSilent, format!("can't open {token:?}"));
+                }
+                Err(Why::Key | Why::NotReady) => {}
             }
         }
         Ok(())
+    }
+
+    /// Whether the key was revoked, or came in the place of one that was.
+    fn may_not_open(&self, key: KeyId) -> bool {
+        self.endings.iter().any(|ending| matches!(ending.of, Of::Key(old, fresh) if old == key || fresh == key))
     }
 
     /// Whether something was asked for that explains the refusal, and was not over when the login began.
@@ -161,7 +176,7 @@ impl Promises {
             Ending::Denied => self.endings.iter().any(|ending| match ending.of {
                 Of::Session(sid) => token.sids.contains(&sid),
                 Of::Moved(sid) => token.sids[0] == sid,
-                Of::Tag(_) | Of::Older(..) => false,
+                Of::Tag(_) | Of::Older(..) | Of::Key(..) | Of::Nothing => false,
             }),
             Ending::Superseded => {
                 self.endings.iter().any(|ending| matches!(ending.of, Of::Older(sid, _) if token.sids[0] == sid))
@@ -173,8 +188,9 @@ impl Promises {
 impl Told {
     /// Whether the token has to be refused by whoever answers.
     fn must_hit(&self, token: &Token, now: Moment) -> bool {
-        let staleness = u64::try_from(STALENESS.as_micros()).expect("in range");
-        self.acknowledged.is_some_and(|at| now > at + staleness) && self.is_of(token)
+        let limit = if matches!(self.of, Of::Key(..)) { CONFIRM } else { STALENESS };
+        let limit = u64::try_from(limit.as_micros()).expect("in range");
+        self.acknowledged.is_some_and(|at| now > at + limit) && self.is_of(token)
     }
 
     fn is_of(&self, token: &Token) -> bool {
@@ -183,6 +199,8 @@ impl Told {
             Of::Tag(tag) => token.tags.contains(&tag) && token.login <= self.begun,
             Of::Older(sid, than) => token.sids[0] == sid && than.is_some_and(|than| token.claims_at < than),
             Of::Moved(sid) => token.sids[0] == sid,
+            Of::Key(key, _) => token.key == key,
+            Of::Nothing => false,
         }
     }
 }

@@ -40,6 +40,7 @@ pub struct Replica {
     pub process: Option<Process>,
     /// What is left when no process runs.
     pub journal: Journal,
+    pub rings: SimulatedRings,
     pub broken: Option<Rule>,
 }
 
@@ -76,12 +77,13 @@ impl Replica {
             alone_since: None,
             process: None,
             journal: Journal::default(),
+            rings: SimulatedRings::default(),
             broken,
         }
     }
 
     /// Starts a process from what is left.
-    pub fn start(&mut self, core: &Core, rings: SimulatedRings, seed: [u8; 32]) {
+    pub fn start(&mut self, core: &Core, seed: [u8; 32]) {
         self.life += 1;
         let mut id = [0; 16];
         id[0] = u8::try_from(self.place).expect("few");
@@ -100,7 +102,7 @@ impl Replica {
         };
         let mut table = Table::of(std::mem::take(&mut self.journal));
         table.acknowledges_at_once = self.broken == Some(Rule::AcknowledgedWhenDurable);
-        let (table, rings) = (Arc::new(table), Arc::new(rings));
+        let (table, rings) = (Arc::new(table), Arc::new(self.rings.clone()));
         let node = Node::new(settings, Arc::clone(&table) as _, Arc::clone(&rings) as _, seed, self.now());
         let mut process = Process {
             id,

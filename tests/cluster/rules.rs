@@ -34,8 +34,6 @@ pub enum Rule {
     AcknowledgedWhenDurable,
     /// A login asks a majority first.
     LoginsAsk,
-    /// What an asker learns that others did not know it tells them before it goes on.
-    AskersTell,
     /// The age of what is known counts from when the question was sent.
     AgeCountsFromSending,
     /// An ending is kept for longer than the idle limit.

@@ -45,7 +45,8 @@ impl World {
             Operation::EndOldest { at, visitor } => self.end(at, visitor, true),
             Operation::CutSubject { at, subject } => self.cut_off(at, subject % SUBJECTS),
             Operation::CutHandle { at, handle } => self.cut_off(at, SUBJECTS + handle % HANDLES),
-            Operation::RotateKey { .. } | Operation::RevokeKey { .. } => {}
+            Operation::RotateKey { at } => self.rotate_key(at),
+            Operation::RevokeKey { at } => self.revoke_key(at),
             Operation::CutOneWay { from, to } => self.network.cut(self.place(from), self.place(to)),
             Operation::CutLink { one, other } => {
                 let (one, other) = (self.place(one), self.place(other));
@@ -139,6 +140,19 @@ impl World {
     fn cut_off(&mut self, at: Place, name: u8) {
         let Some(replica) = self.running(at) else { return };
         self.ask(self.place(at), Some(Of::Tag(tag(name))), None, replica.cut_off(tag(name)));
+    }
+
+    fn rotate_key(&mut self, at: Place) {
+        let Some(replica) = self.running(at) else { return };
+        let fresh = self.fresh_key();
+        self.ask(self.place(at), Some(Of::Nothing), None, replica.rotate_key(self.core.majority(), fresh));
+    }
+
+    fn revoke_key(&mut self, at: Place) {
+        let Some(replica) = self.running(at) else { return };
+        let Some(key) = replica.sealing() else { return };
+        let fresh = self.fresh_key();
+        self.ask(self.place(at), Some(Of::Key(key, fresh)), None, replica.revoke_key(key, fresh));
     }
 
     fn restart(&mut self, place: usize, journal: bool) {

@@ -17,6 +17,7 @@ use sealpass::revocation::{
 };
 
 use super::replica::{Moment, Replica};
+use super::rings::KeyId;
 use super::rules::Rule;
 use super::table::with_until;
 
@@ -29,6 +30,8 @@ pub struct At(pub Rc<RefCell<Replica>>);
 pub struct Token {
     /// Its id, and behind it those that it was rotated from.
     pub sids: Vec<SessionId>,
+    /// Under which key it is sealed.
+    pub key: KeyId,
     pub tags: Vec<TagKey>,
     pub started: Timestamp,
     pub claims_at: Timestamp,
@@ -38,6 +41,17 @@ pub struct Token {
     pub asked: Moment,
     /// When its answer was there.
     pub login: Moment,
+}
+
+/// Why a token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The replica can't say.
+    NotReady,
+    /// It does not open.
+    Key,
+    /// It is over, by what is known.
+    Over(Ending),
 }
 
 /// What a request came to.
@@ -90,12 +104,15 @@ impl At {
         self.0.borrow_mut().clock()
     }
 
-    /// Who is it? `Err(None)`: it can't say.
-    pub fn verify(&self, token: &Token, majority: usize) -> Result<(), Option<Ending>> {
+    /// Who is it?
+    pub fn verify(&self, token: &Token, majority: usize) -> Result<(), Why> {
         if !self.is_ready(majority) {
-            return Err(None);
+            return Err(Why::NotReady);
         }
-        self.judge(token).map_or(Ok(()), |ending| Err(Some(ending)))
+        if !self.0.borrow().process().rings.opens(token.key) {
+            return Err(Why::Key);
+        }
+        self.judge(token).map_or(Ok(()), |ending| Err(Why::Over(ending)))
     }
 
     /// Whether the limits of the token are past.
@@ -142,7 +159,8 @@ impl At {
         let login = self.0.borrow().moment;
         let claims_at = started.max(now);
         let expires = started.plus(LIFETIME);
-        Answer::Sealed(Token { sids: vec![sid], tags, started, claims_at, sealed: now, expires, asked, login })
+        let Some(key) = self.sealing() else { return Answer::Refused };
+        Answer::Sealed(Token { sids: vec![sid], key, tags, started, claims_at, sealed: now, expires, asked, login })
     }
 
     /// The same session, sealed anew.
@@ -151,7 +169,8 @@ impl At {
             return Answer::Refused;
         }
         let sealed = self.clock().max(token.sealed);
-        Answer::Sealed(Token { sealed, ..token.clone() })
+        let Some(key) = self.sealing() else { return Answer::Refused };
+        Answer::Sealed(Token { key, sealed, ..token.clone() })
     }
 
     /// New claims under the same id.
@@ -167,7 +186,8 @@ impl At {
             return Answer::Refused;
         }
         let newest = self.session(sid, now).superseded == Some(claims_at);
-        let renewed = Token { claims_at, sealed: now.max(token.sealed), ..token };
+        let Some(key) = self.sealing() else { return Answer::Refused };
+        let renewed = Token { key, claims_at, sealed: now.max(token.sealed), ..token };
         if newest && self.judge(&renewed).is_none() { Answer::Sealed(renewed) } else { Answer::Refused }
     }
 
@@ -185,7 +205,8 @@ impl At {
         let found = self.session(old, now);
         let outdated = found.superseded.is_some_and(|at| token.claims_at < at);
         let sids = std::iter::once(successor(token.sids[0])).chain(token.sids.clone()).collect();
-        let renewed = Token { sids, sealed: now.max(token.sealed), ..token };
+        let Some(key) = self.sealing() else { return Answer::Refused };
+        let renewed = Token { sids, key, sealed: now.max(token.sealed), ..token };
         if found.over() || outdated || self.judge(&renewed).is_some() {
             return Answer::Refused;
         }

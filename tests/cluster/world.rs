@@ -16,7 +16,7 @@ use sealpass::revocation::STALENESS;
 use super::network::{MOST, Network};
 use super::promises::{Broken, Of, Promise, Promises};
 use super::replica::{Moment, Replica};
-use super::rings::SimulatedRings;
+use super::rings::{KeyId, SimulatedRings};
 use super::rules::Rule;
 use super::sessions::{Answer, At, Token};
 
@@ -35,6 +35,7 @@ pub struct World {
     queued: u64,
     requests: Vec<Vec<Request>>,
     sessions: u64,
+    keys: KeyId,
 }
 
 /// What is asked of a replica.
@@ -67,10 +68,12 @@ impl World {
             queued: 0,
             requests: Vec::new(),
             sessions: 0,
+            keys: 0,
         };
         for place in 0..core {
             let replica = world.add(Role::Core);
             replica.0.borrow_mut().journal.complete = true;
+            replica.0.borrow_mut().rings = SimulatedRings::first();
             world.start(place);
         }
         world
@@ -93,7 +96,7 @@ impl World {
         let life = {
             let mut replica = at.0.borrow_mut();
             (replica.moment, replica.asleep, replica.alone_since) = (self.now, 0, None);
-            replica.start(&self.core, SimulatedRings::first(), seed);
+            replica.start(&self.core, seed);
             replica.life
         };
         let first = self.random.u64(..TICK);
@@ -107,6 +110,7 @@ impl World {
         let mut replica = self.replicas[place].0.borrow_mut();
         if let Some(process) = replica.process.take() {
             replica.journal = process.table.crash(&mut self.random);
+            replica.rings = SimulatedRings::clone(&process.rings);
         }
     }
 
@@ -133,6 +137,12 @@ impl World {
     pub fn fresh(&mut self) -> SessionId {
         self.sessions += 1;
         SessionId(u128::from(self.sessions).to_be_bytes())
+    }
+
+    /// A key that there was not.
+    pub fn fresh_key(&mut self) -> KeyId {
+        self.keys += 1;
+        self.keys
     }
 
     /// Lets time go by, and looks at everything on the way.
