@@ -5,6 +5,8 @@
 //! A seed is a schedule. `SEALPASS_SEEDS=n` runs n of them, `SEALPASS_SEED=n` only that one; one that fails is shown as
 //! the shortest schedule that still does.
 
+#[path = "cluster/events.rs"]
+mod events;
 #[path = "cluster/few.rs"]
 mod few;
 #[path = "cluster/network.rs"]

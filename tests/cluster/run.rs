@@ -179,7 +179,7 @@ impl World {
         let bound = i64::try_from(CLOCK_ERROR.as_millis()).expect("in range");
         let is_off = |place: usize| self.replicas[place].0.borrow().skew.abs() > bound;
         let others = (0..self.core.size()).filter(|other| *other != place && is_off(*other)).count();
-        let may = place >= self.core.size() || others + 1 <= self.core.size() - self.core.majority();
+        let may = place >= self.core.size() || others < self.core.size() - self.core.majority();
         self.replicas[place].0.borrow_mut().skew = if may { millis } else { millis.clamp(-bound, bound) };
     }
 

@@ -9,10 +9,10 @@ use std::task::{Context, Poll, Waker};
 
 use fastrand::Rng;
 use sealpass::claims::SessionId;
-use sealpass::cluster::member::{Core, ReplicaId, Role};
-use sealpass::cluster::node::To;
+use sealpass::cluster::member::{Core, Role};
 use sealpass::revocation::STALENESS;
 
+use super::events::{Event, TICK};
 use super::network::{MOST, Network};
 use super::promises::{Broken, Of, Promise, Promises};
 use super::replica::{Moment, Replica};
@@ -31,8 +31,8 @@ pub struct World {
     /// The latest token of each visitor, and the first that they had.
     pub visitors: BTreeMap<u8, (Token, Token)>,
     pub broken: Option<Rule>,
-    queue: BTreeMap<(Moment, u64), Event>,
-    queued: u64,
+    pub queue: BTreeMap<(Moment, u64), Event>,
+    pub queued: u64,
     requests: Vec<Vec<Request>>,
     sessions: u64,
     keys: KeyId,
@@ -43,13 +43,6 @@ struct Request {
     answer: Pin<Box<dyn Future<Output = Answer>>>,
     ending: Option<usize>,
     visitor: Option<u8>,
-}
-
-enum Event {
-    Arrives { at: usize, from: usize, to: To, bytes: Rc<[u8]> },
-    Ticks { at: usize, life: u32 },
-    Written { at: usize, life: u32, writes: usize },
-    Wakes { at: usize },
 }
 
 impl World {
@@ -167,7 +160,11 @@ impl World {
         (0..self.replicas.len()).try_for_each(|place| self.check_one(place))
     }
 
-    fn check_one(&mut self, place: usize) -> Result<(), Broken> {
+    /// The same of one replica.
+    ///
+    /// # Errors
+    /// The promise that is broken.
+    pub fn check_one(&mut self, place: usize) -> Result<(), Broken> {
         let at = self.replicas[place].clone();
         at.0.borrow_mut().moment = self.now;
         if !at.0.borrow().runs() {
@@ -198,100 +195,8 @@ impl World {
         (0..self.core.size()).filter(meets).count() >= self.core.majority()
     }
 
-    fn run(&mut self, until: Moment) -> Result<(), Broken> {
-        while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= until) {
-            self.now = entry.key().0;
-            let event = entry.remove();
-            self.happen(event)?;
-        }
-        self.now = until;
-        Ok(())
-    }
-
-    fn happen(&mut self, event: Event) -> Result<(), Broken> {
-        let place = event.place();
-        let at = self.replicas[place].clone();
-        {
-            let mut replica = at.0.borrow_mut();
-            replica.moment = self.now;
-            if replica.asleep > self.now {
-                let left = replica.asleep - self.now;
-                self.later(left, event);
-                return Ok(());
-            }
-            if replica.process.is_none() {
-                return Ok(());
-            }
-        }
-        match event {
-            // A client may come before anything else does.
-            Event::Wakes { .. } => self.check_one(place)?,
-            Event::Arrives { from, to, bytes, .. } => Self::arrives(&at, from, to, &bytes),
-            Event::Ticks { life, .. } => self.ticks(&at, life),
-            Event::Written { life, writes, .. } => {
-                let mut replica = at.0.borrow_mut();
-                if let Some(process) =
-                    replica.process.as_mut().filter(|process| process.id.0[1..5] == life.to_be_bytes())
-                {
-                    process.table.synced(writes);
-                    process.writing = false;
-                }
-            }
-        }
-        self.settle(place);
-        Ok(())
-    }
-
-    fn arrives(at: &At, from: usize, to: To, bytes: &[u8]) {
-        let mut replica = at.0.borrow_mut();
-        let moment = replica.moment;
-        let Some(process) = &mut replica.process else { return };
-        if to == To::All || to == To::One(process.id) {
-            process.heard.insert(from, moment);
-            replica.with(|node, now| ((), node.on_message(now, bytes)));
-        }
-    }
-
-    fn ticks(&mut self, at: &At, life: u32) {
-        let mut replica = at.0.borrow_mut();
-        if replica.life != life {
-            return;
-        }
-        let now = replica.now();
-        replica.process().table.clean(now.wall);
-        replica.with(|node, now| ((), node.tick(now)));
-        let next = TICK + self.random.u64(..2_000);
-        self.later(next, Event::Ticks { at: replica.place, life });
-    }
-
-    /// Carries on with everything that waits on a replica, and sends what it sends.
-    fn settle(&mut self, place: usize) {
-        let at = self.replicas[place].clone();
-        if at.0.borrow().process.is_none() {
-            return;
-        }
-        loop {
-            let noticed = at.0.borrow_mut().look();
-            if !self.answer(place) && !noticed {
-                break;
-            }
-        }
-        let mut replica = at.0.borrow_mut();
-        let (life, disk) = (replica.life, u64::try_from(replica.disk.as_micros()).expect("in range"));
-        let process = replica.process.as_mut().expect("it was there");
-        let writes = process.table.waiting();
-        if writes > 0 && !process.writing {
-            process.writing = true;
-            let takes = self.random.u64(disk / 2..=disk);
-            self.later(takes, Event::Written { at: place, life, writes });
-        }
-        for (to, bytes) in std::mem::take(&mut process.outbox) {
-            self.send(place, to, bytes.into());
-        }
-    }
-
     /// Carries on with the requests at a replica. Whether any was answered.
-    fn answer(&mut self, place: usize) -> bool {
+    pub fn answer(&mut self, place: usize) -> bool {
         let mut waiting = std::mem::take(&mut self.requests[place]);
         let before = waiting.len();
         waiting.retain_mut(|request| {
@@ -326,35 +231,7 @@ impl World {
             (Answer::Ended | Answer::Taken | Answer::Refused, _) => {}
         }
     }
-
-    fn send(&mut self, from: usize, to: To, bytes: Rc<[u8]>) {
-        let goes = |at: usize| match to {
-            To::All => at != from,
-            To::One(ReplicaId([place, ..])) => at == usize::from(place),
-        };
-        for at in (0..self.replicas.len()).filter(|at| goes(*at)) {
-            let arrivals = self.network.arrivals(&mut self.random, self.now, from, at);
-            for arrival in arrivals.into_iter().flatten() {
-                self.later(arrival - self.now, Event::Arrives { at, from, to, bytes: Rc::clone(&bytes) });
-            }
-        }
-    }
-
-    fn later(&mut self, micros: Moment, event: Event) {
-        self.queued += 1;
-        self.queue.insert((self.now + micros, self.queued), event);
-    }
 }
 
-impl Event {
-    fn place(&self) -> usize {
-        match *self {
-            Self::Arrives { at, .. } | Self::Ticks { at, .. } | Self::Written { at, .. } | Self::Wakes { at } => at,
-        }
-    }
-}
-
-/// How often a replica is told what time it is, in microseconds.
-const TICK: Moment = 50_000;
 /// How often everything is looked at while time goes by.
 const LOOK: Moment = 400_000;
