@@ -78,7 +78,7 @@ fn one(seed: u64) {
     let Err(broken) = run(&schedule, None) else { return };
     let shortest = shrink(&schedule, |tried| run(tried, None).is_err_and(|found| found.promise == broken.promise));
     let found = run(&shortest, None).err().unwrap_or(broken);
-    panic!("SEALPASS_SEED={seed} breaks {:?}\n{}\n{shortest:#?}", found.promise, found.how);
+    panic!("SEALPASS_SEED={seed} breaks {:?}\n{}\n{shortest}", found.promise, found.how);
 }
 
 fn from_environment(name: &str) -> Option<u64> {

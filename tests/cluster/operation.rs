@@ -1,5 +1,7 @@
 //! What may happen to a fleet, and schedules of it, drawn at random from a seed.
 
+use std::fmt;
+
 use fastrand::Rng;
 
 /// A place in the fleet: a core replica by its slot, or an edge behind them. Taken modulo how many there are.
@@ -119,6 +121,13 @@ impl Schedule {
         }
         operations.extend((0..length).map(|_| one(&mut random, mood)));
         Self { seed, core, operations }
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "with a core of {}:", self.core)?;
+        self.operations.iter().try_for_each(|operation| writeln!(f, "  {operation:?},"))
     }
 }
 

@@ -13,7 +13,7 @@ use sealpass::cluster::node::{Action, AskId, Node, NodeSettings, NotReady, PushI
 use sealpass::cluster::ports::Now;
 use sealpass::revocation::{Kept, Spread, Uninformed};
 
-use super::rings::SimulatedRings;
+use super::rings::{CONFIRM, SimulatedRings};
 use super::rules::Rule;
 use super::table::{Journal, Table};
 
@@ -99,6 +99,7 @@ impl Replica {
             release: "0.1.0".to_owned(),
             complete,
             journal: true,
+            confirm: CONFIRM,
         };
         let mut table = Table::of(std::mem::take(&mut self.journal));
         table.acknowledges_at_once = self.broken == Some(Rule::AcknowledgedWhenDurable);

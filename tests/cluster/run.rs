@@ -1,8 +1,7 @@
 //! Carries out a schedule, and looks whether every promise holds on the way and at the end.
 
 use sealpass::cluster::member::Role;
-use sealpass::cluster::ports::Facts as _;
-use sealpass::revocation::{CLOCK_ERROR, digest};
+use sealpass::revocation::{CLOCK_ERROR, Fact, digest};
 
 use super::network::MOST;
 use super::operation::{Operation, Place, Schedule};
@@ -10,7 +9,7 @@ use super::promises::{Broken, Of, Promise};
 use super::replica::Moment;
 use super::rules::Rule;
 use super::sessions::{At, Token, tag};
-use super::table::Journal;
+use super::table::{Journal, is_same_but_for_until};
 use super::world::World;
 
 /// Carries out a schedule.
@@ -206,21 +205,31 @@ impl World {
         self.compare()
     }
 
-    /// Whether all know the same, and answer.
+    /// Whether all answer, and all of the core know the same, and edges no less: what only edges knew of before the whole core lost
+    /// everything, they alone still know.
     ///
     /// # Errors
     /// [`Promise::Converges`].
     pub fn compare(&self) -> Result<(), Broken> {
         let beyond = digest::beyond(self.replicas[0].0.borrow().wall());
         let broken = |how: String| Err(Broken { promise: Promise::Converges, how });
-        let digest_of = |at: &At| at.0.borrow().process().table.digest(beyond);
-        for at in self.replicas.iter().filter(|at| at.0.borrow().process.is_some()) {
+        let known = |at: &At| at.0.borrow().process().table.all(beyond);
+        let not_in = |facts: &[Fact], others: &[Fact]| -> Vec<_> {
+            let knows = |fact: &Fact| {
+                others.iter().any(|other| is_same_but_for_until(fact, other) && other.until() >= fact.until())
+            };
+            facts.iter().filter(|fact| !knows(fact)).copied().collect()
+        };
+        let first = known(&self.replicas[0]);
+        for (place, at) in self.replicas.iter().enumerate().filter(|(_, at)| at.0.borrow().process.is_some()) {
             let view = at.0.borrow().view();
             if !view.ready {
-                return broken(format!("replica {} at {}: {view:?}", at.0.borrow().place, self.now));
+                return broken(format!("replica {place} at {}: {view:?}", self.now));
             }
-            if digest_of(at) != digest_of(&self.replicas[0]) {
-                return broken(format!("replica {} at {} knows other facts than 0", at.0.borrow().place, self.now));
+            let (lacks, mut more) = (not_in(&first, &known(at)), not_in(&known(at), &first));
+            more.retain(|_| place < self.core.size());
+            if !lacks.is_empty() || !more.is_empty() {
+                return broken(format!("replica {place} at {} lacks {lacks:?}\n  and knows {more:?}", self.now));
             }
         }
         Ok(())

@@ -137,6 +137,13 @@ impl Table {
         self.held().get(About::Tag(key)).filter(|entry| now < entry.until).unwrap_or_default().tag
     }
 
+    /// All that matters beyond a minute.
+    pub fn all(&self, beyond: Timestamp) -> Vec<Fact> {
+        let held = self.held();
+        let within = held.entries.iter().filter(|(_, entry)| entry.matters_beyond(beyond));
+        within.flat_map(|(about, entry)| entry.facts(*about)).collect()
+    }
+
     /// Up to which start all sessions are over.
     pub fn floor(&self, realm: RealmId) -> Option<Timestamp> {
         let held = self.held();
@@ -265,7 +272,8 @@ impl Entry {
     }
 }
 
-fn is_same_but_for_until(one: &Fact, other: &Fact) -> bool {
+/// Whether two facts say the same.
+pub fn is_same_but_for_until(one: &Fact, other: &Fact) -> bool {
     with_until(*one, Timestamp::EPOCH) == with_until(*other, Timestamp::EPOCH)
 }
 
