@@ -18,6 +18,8 @@ pub struct View {
     pub complete: bool,
     /// Whether all that it took in from others is durable here, so that its next start is complete by its own journal.
     pub settled: bool,
+    /// Whether its knowledge counts in views of others.
+    pub votes: bool,
     /// Whether its own word counts for asks and acknowledgements.
     pub counts: bool,
     /// How old its knowledge is: since a majority was asked whose answers are merged. `None`: never yet.
@@ -29,6 +31,12 @@ pub struct View {
 }
 
 impl View {
+    /// Whether nobody who acts by views would act otherwise by `other`.
+    pub(super) fn tells_the_same(&self, other: &Self) -> bool {
+        let flags = |view: &Self| (view.ready, view.complete, view.settled, view.votes, view.counts, view.why.len());
+        flags(self) == flags(other) && self.fresh_until == other.fresh_until && self.offset == other.offset
+    }
+
     /// By which time this replica dates endings, where its wall clock shows `wall`: by the core's median if its own clock is off.
     pub fn date(&self, wall: Timestamp) -> Timestamp {
         let Some(offset) = self.offset else { return wall };

@@ -20,3 +20,6 @@ pub mod operations {}
 
 #[doc = include_str!("decisions.md")]
 pub mod decisions {}
+
+#[doc = include_str!("replication.md")]
+pub mod replication {}

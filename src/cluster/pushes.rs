@@ -1,0 +1,368 @@
+//! Pushes: facts that are on their way until a majority of the core holds them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::compare;
+use super::member::ReplicaId;
+use super::message::{Body, Head, Nonce};
+use super::node::{Action, Awaited, Node, PushId, To};
+use super::ports::Now;
+use crate::clock::Timestamp;
+use crate::revocation::{Fact, STALENESS, Spread, next};
+
+/// The pushes under way.
+#[derive(Default)]
+pub(super) struct Pushes {
+    open: BTreeMap<PushId, Push>,
+    /// What an acknowledgement that bears a nonce is about, in which version of each push, and when that was sent.
+    sent: BTreeMap<Nonce, (Vec<(PushId, u32)>, Duration)>,
+}
+
+/// What is pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// What was just made here.
+    Fresh,
+    /// What an earlier life of this replica may have acknowledged already.
+    Resumed,
+    /// The floor of a majority that has lost its facts.
+    Floor,
+}
+
+struct Push {
+    kind: Kind,
+    /// As they were pushed, and as they are by now.
+    given: Vec<Fact>,
+    facts: Vec<Fact>,
+    /// Counts how often they were changed.
+    version: u32,
+    /// When they were made, and when they were dated last.
+    made: Timestamp,
+    dated: Timestamp,
+    begun: Now,
+    own: bool,
+    acks: BTreeMap<usize, Acknowledged>,
+    /// What others knew that reaches past them.
+    past: Vec<Fact>,
+    raised: bool,
+    held: bool,
+    told: u16,
+    waited_for: bool,
+    due: Duration,
+    pause: Duration,
+}
+
+#[derive(Clone, Copy)]
+struct Acknowledged {
+    by: ReplicaId,
+    at: Duration,
+}
+
+impl Node {
+    /// 1. Send the facts to all, edges included.
+    pub(super) fn push_as(
+        &mut self,
+        now: Now,
+        dated: Timestamp,
+        facts: Vec<Fact>,
+        kind: Kind,
+    ) -> (PushId, Vec<Action>) {
+        let id = PushId(self.number());
+        let mut actions = Vec::new();
+        self.awaiting.insert(id.ticket(), Awaited::Own(id));
+        self.open_push(now, (id, dated), facts, kind, &mut actions);
+        (id, self.done(now, actions))
+    }
+
+    pub(super) fn open_push(
+        &mut self,
+        now: Now,
+        (id, dated): (PushId, Timestamp),
+        facts: Vec<Fact>,
+        kind: Kind,
+        actions: &mut Vec<Action>,
+    ) {
+        let push = Push {
+            kind,
+            given: facts.clone(),
+            facts,
+            version: 0,
+            made: dated,
+            dated,
+            begun: now,
+            own: false,
+            acks: BTreeMap::new(),
+            past: Vec::new(),
+            raised: false,
+            held: false,
+            told: 0,
+            waited_for: kind == Kind::Fresh,
+            due: now.uptime + FIRST_PAUSE,
+            pause: FIRST_PAUSE,
+        };
+        self.pushes.open.insert(id, push);
+        self.send_to_all(now, id, actions);
+    }
+
+    /// 2. Whoever has them durably says so, and what it knew that they don't say.
+    pub(super) fn on_ack(
+        &mut self,
+        now: Now,
+        head: &Head,
+        (nonce, counts, more): (Nonce, bool, &[Fact]),
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(about) = self.pushes.sent.get(&nonce).map(|(about, _)| about.clone()) else {
+            self.on_ask_ack(now, head, (nonce, counts, more), actions);
+            return;
+        };
+        self.take_in(now, more, actions);
+        let Some(slot) = self.place(head) else { return };
+        for (id, version) in about {
+            let Some(push) = self.pushes.open.get_mut(&id).filter(|push| push.version == version) else { continue };
+            let past = push.facts.iter().filter_map(|fact| compare::latest(fact, more)).collect::<Vec<_>>();
+            push.past.extend(past);
+            // That somebody who has lost its facts has merged a floor is worth as much as if it had not: see `floor`.
+            if counts || push.kind == Kind::Floor {
+                push.acks.insert(slot, Acknowledged { by: head.id, at: now.uptime });
+            }
+            self.settle_push(now, id, actions);
+        }
+    }
+
+    pub(super) fn own_kept(&mut self, now: Now, id: PushId, actions: &mut Vec<Action>) {
+        if let Some(push) = self.pushes.open.get_mut(&id) {
+            push.own = true;
+            self.settle_push(now, id, actions);
+        }
+    }
+
+    /// 3. While no majority holds them, they are sent again to those who are there and have not said that they have them.
+    pub(super) fn tick_pushes(&mut self, now: Now, actions: &mut Vec<Action>) {
+        self.pushes.sent.retain(|_, (_, sent)| now.uptime.saturating_sub(*sent) <= ANSWERED_WITHIN);
+        let open: Vec<PushId> = self.pushes.open.keys().copied().collect();
+        for id in &open {
+            // Our own word, or another's, may count by now, or not any more.
+            self.settle_push(now, *id, actions);
+        }
+        let live = self.members.live(now);
+        let mut batches: BTreeMap<ReplicaId, Vec<PushId>> = BTreeMap::new();
+        for id in open {
+            let Some(due) = self.pushes.open.get(&id).map(|push| push.due) else { continue };
+            if due > now.uptime {
+                continue;
+            }
+            for (slot, peer) in &live {
+                if self.lacks(id, (*slot, *peer), now) {
+                    batches.entry(*peer).or_default().push(id);
+                }
+            }
+            let Some(push) = self.pushes.open.get_mut(&id) else { continue };
+            push.pause = (push.pause * 2).min(LONGEST_PAUSE);
+            push.due = now.uptime + push.pause;
+        }
+        for (peer, ids) in batches {
+            self.send_again(now, peer, &ids, actions);
+        }
+    }
+
+    pub(super) fn forget_push(&mut self, id: PushId) {
+        if let Some(push) = self.pushes.open.get_mut(&id) {
+            push.waited_for = false;
+            if push.held {
+                self.pushes.open.remove(&id);
+            }
+        }
+    }
+
+    /// 4. Once a majority holds them: raise what others knew to reach as far, or date anew what has come late, and begin again; else
+    /// it is done.
+    fn settle_push(&mut self, now: Now, id: PushId, actions: &mut Vec<Action>) {
+        let (applied, core) = (self.applied(id, now), self.settings.core.size());
+        let majority = self.settings.core.majority();
+        let Some(push) = self.pushes.open.get_mut(&id) else { return };
+        if applied >= majority && !push.held {
+            if let Some(facts) = push.raised() {
+                push.raised = true;
+                self.push_changed(now, id, facts, actions);
+                return;
+            }
+            let late = now.wall.since(push.dated).max(now.uptime.saturating_sub(push.begun.uptime));
+            if late > STALENESS && push.kind != Kind::Floor {
+                let facts = push.facts.iter().map(|fact| later(fact, late)).collect();
+                push.dated = now.wall;
+                push.begun = now;
+                self.push_changed(now, id, facts, actions);
+                return;
+            }
+            push.held = true;
+            actions.push(Action::Released { facts: push.given.clone() });
+        }
+        let count = |replicas: usize| u16::try_from(replicas).unwrap_or(u16::MAX);
+        let applied = if push.held { applied.max(majority) } else { applied };
+        if count(applied) > push.told {
+            push.told = count(applied);
+            actions.push(Action::Pushed { id, spread: Spread { applied: count(applied), core: count(core) } });
+        }
+        let over = push.held && (!push.waited_for || applied == core);
+        let floor = push.held && push.kind == Kind::Floor;
+        if over {
+            self.pushes.open.remove(&id);
+        }
+        if floor {
+            self.floor_held(id);
+        }
+    }
+
+    /// The facts of a push say something else from here on: nobody has them yet.
+    fn push_changed(&mut self, now: Now, id: PushId, facts: Vec<Fact>, actions: &mut Vec<Action>) {
+        let kept = self.facts.merge(&facts, now.wall);
+        self.wait(kept, Awaited::Own(id), actions);
+        if let Some(push) = self.pushes.open.get_mut(&id) {
+            push.facts = facts;
+            push.version += 1;
+            push.own = false;
+            push.acks.clear();
+            push.past.clear();
+            (push.pause, push.due) = (FIRST_PAUSE, now.uptime + FIRST_PAUSE);
+        }
+        self.send_to_all(now, id, actions);
+    }
+
+    /// How many of the core hold a push, as far as it counts.
+    fn applied(&self, id: PushId, now: Now) -> usize {
+        let Some(push) = self.pushes.open.get(&id) else { return 0 };
+        let own = self.slot.is_some() && push.own && (self.counts(now) || push.kind == Kind::Floor);
+        let acks = push.acks.iter().filter(|(slot, ack)| self.still_counts(**slot, **ack, push.held, now));
+        acks.count() + usize::from(own)
+    }
+
+    /// Whether an acknowledgement is of a life that goes on as far as we know: another one may have come without it, and its word counts
+    /// some seconds after its start.
+    fn still_counts(&self, slot: usize, ack: Acknowledged, held: bool, now: Now) -> bool {
+        if held {
+            return true;
+        }
+        let heard = self.members.peer(ack.by).map_or(ack.at, |peer| peer.heard.uptime.max(ack.at));
+        let replaced = self
+            .members
+            .in_place(slot)
+            .is_some_and(|id| id != ack.by && self.members.peer(id).is_some_and(|peer| peer.heard.uptime > ack.at));
+        !replaced && !self.members.is_duplicate(slot, now) && now.uptime.saturating_sub(heard) <= ACK_LASTS
+    }
+
+    /// Whether a push is to be sent again to somebody.
+    fn lacks(&self, id: PushId, (slot, peer): (usize, ReplicaId), now: Now) -> bool {
+        let Some(push) = self.pushes.open.get(&id) else { return false };
+        let acknowledged = push.acks.get(&slot).is_some_and(|ack| self.still_counts(slot, *ack, push.held, now));
+        // Once it is held, the rounds do the rest; but who waits for all waits for those who are there.
+        let there = self.members.peer(peer).is_some_and(|peer| peer.heard.uptime > push.begun.uptime);
+        !acknowledged && (!push.held || (push.waited_for && there))
+    }
+
+    fn send_to_all(&mut self, now: Now, id: PushId, actions: &mut Vec<Action>) {
+        let nonce = self.nonce();
+        let Some(push) = self.pushes.open.get(&id) else { return };
+        self.pushes.sent.insert(nonce, (vec![(id, push.version)], now.uptime));
+        let facts = push.facts.clone();
+        actions.push(self.send(To::All, &Body::Push { nonce, facts }));
+    }
+
+    fn send_again(&mut self, now: Now, peer: ReplicaId, ids: &[PushId], actions: &mut Vec<Action>) {
+        let mut rest = ids;
+        while !rest.is_empty() {
+            let nonce = self.nonce();
+            let (mut facts, mut about) = (Vec::new(), Vec::new());
+            while let [id, behind @ ..] = rest {
+                let Some(push) = self.pushes.open.get(id) else { break };
+                if !facts.is_empty() && facts.len() + push.facts.len() > BATCH {
+                    break;
+                }
+                facts.extend(&push.facts);
+                about.push((*id, push.version));
+                rest = behind;
+            }
+            self.counters.resent += facts.len() as u64;
+            self.pushes.sent.insert(nonce, (about, now.uptime));
+            actions.push(self.send(To::One(peer), &Body::Push { nonce, facts }));
+        }
+    }
+
+    /// Facts that came with an answer. They are visible when this returns.
+    pub(super) fn take_in(&mut self, now: Now, facts: &[Fact], actions: &mut Vec<Action>) {
+        if !facts.is_empty() {
+            let kept = self.facts.merge(facts, now.wall);
+            self.wait(kept, Awaited::Unanswered, actions);
+        }
+    }
+}
+
+impl Pushes {
+    /// How many are waiting for a majority.
+    pub(super) fn pending(&self) -> u64 {
+        self.open.values().filter(|push| !push.held).count() as u64
+    }
+
+    /// Somebody has come: what it lacks is due.
+    pub(super) fn hurry(&mut self, now: Now) {
+        for push in self.open.values_mut().filter(|push| !push.held) {
+            (push.due, push.pause) = (now.uptime, FIRST_PAUSE);
+        }
+    }
+}
+
+impl Push {
+    /// The facts, if some that others knew when these came reach as far: past those, once. A session that had begun when these were made
+    /// can't have started later than a few clock errors past that, so neither do they reach further.
+    fn raised(&self) -> Option<Vec<Fact>> {
+        if self.kind != Kind::Fresh || self.raised {
+            return None;
+        }
+        let reached = |fact: &Fact| compare::latest(fact, &self.past).and_then(|past| compare::at(&past));
+        let raised: Vec<Fact> = self
+            .facts
+            .iter()
+            .map(|fact| match (compare::at(fact), reached(fact)) {
+                (Some(own), Some(past)) => dated(fact, next(past).min(self.made.plus(AHEAD)).max(own)),
+                _ => *fact,
+            })
+            .collect();
+        (raised != self.facts).then_some(raised)
+    }
+}
+
+/// `fact`, at a later time, and kept as much longer.
+fn dated(fact: &Fact, to: Timestamp) -> Fact {
+    let by = compare::at(fact).map_or(Duration::ZERO, |from| to.since(from));
+    match later(fact, by) {
+        Fact::Cutoff { tag, until, .. } => Fact::Cutoff { tag, at: to, until },
+        Fact::Stale { tag, until, .. } => Fact::Stale { tag, at: to, until },
+        Fact::Floor { realm, until, .. } => Fact::Floor { realm, at: to, until },
+        other => other,
+    }
+}
+
+/// `fact`, kept longer.
+fn later(fact: &Fact, by: Duration) -> Fact {
+    let mut fact = *fact;
+    match &mut fact {
+        Fact::Deny { until, .. }
+        | Fact::Superseded { until, .. }
+        | Fact::Cutoff { until, .. }
+        | Fact::Stale { until, .. }
+        | Fact::Floor { until, .. } => *until = until.plus(by),
+    }
+    fact
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// For how long an acknowledgement counts of whoever has not been heard from since.
+const ACK_LASTS: Duration = Duration::from_millis(1_500);
+/// An answer to what was sent longer ago is none.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
+/// How far past the moment of an ending a session may start that had begun before it.
+const AHEAD: Duration = Duration::from_secs(10);
+/// How many facts are sent again at once.
+const BATCH: usize = 256;
