@@ -69,7 +69,7 @@ fn whatever_happens_the_promises_hold() {
     // A world in which nobody answers keeps every promise.
     let (accepted, refused) = (accepted.into_inner(), refused.into_inner());
     println!("{seeds} seeds: {accepted} tokens accepted, {refused} refused");
-    assert!(accepted > 1_000 * seeds && refused > 300 * seeds, "{accepted} accepted, {refused} refused");
+    assert!(accepted > 100 * seeds && refused > 100 * seeds, "{accepted} accepted, {refused} refused");
 }
 
 /// Runs one seed, and shows the shortest schedule that breaks a promise.

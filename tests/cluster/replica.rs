@@ -202,7 +202,7 @@ impl Replica {
             let actions = process.node.kept(now, *ticket, *durable);
             process.take(actions);
         }
-        if process.node.view(now).settled && process.node.view(now).complete {
+        if !process.table.is_complete() && process.node.view(now).settled {
             process.table.set_complete();
         }
         !done.is_empty()

@@ -106,9 +106,11 @@ impl At {
 
     /// Who is it?
     pub fn verify(&self, token: &Token, majority: usize) -> Result<(), Why> {
-        if !self.is_ready(majority) {
-            return Err(Why::NotReady);
-        }
+        if self.is_ready(majority) { self.look_at(token) } else { Err(Why::NotReady) }
+    }
+
+    /// Who is it, on a replica that may answer?
+    pub fn look_at(&self, token: &Token) -> Result<(), Why> {
         if !self.0.borrow().process().rings.opens(token.key) {
             return Err(Why::Key);
         }
@@ -146,6 +148,10 @@ impl At {
             return Answer::Refused;
         }
         if !self.breaks(Rule::LoginsAsk) && !self.ask(tags.clone(), None).await {
+            return Answer::Refused;
+        }
+        // The clock may be another one than when it was asked.
+        if !self.is_ready(majority) {
             return Answer::Refused;
         }
         let now = self.clock();
@@ -216,7 +222,7 @@ impl At {
     /// Good, by what a majority knows.
     async fn is_current(&self, majority: usize, token: &Token) -> bool {
         let good = |at: &Self| at.verify(token, majority).is_ok() && !at.has_expired(token);
-        good(self) && self.ask(Vec::new(), Some(key(token.sids[0]))).await && self.judge(token).is_none()
+        good(self) && self.ask(Vec::new(), Some(key(token.sids[0]))).await && good(self)
     }
 
     /// The end of a session, and of what it was rotated to.

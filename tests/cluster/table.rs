@@ -115,6 +115,11 @@ impl Table {
         self.held().journal.complete = true;
     }
 
+    /// Whether it does.
+    pub fn is_complete(&self) -> bool {
+        self.held().journal.complete
+    }
+
     /// What a crash leaves: what was durable, and some of what was being written.
     pub fn crash(&self, random: &mut Rng) -> Journal {
         let written = random.usize(..=self.waiting());
