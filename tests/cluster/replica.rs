@@ -1,5 +1,6 @@
 //! A simulated replica: the real node over a simulated disk, with clocks that the world sets.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future as _;
 use std::pin::Pin;
@@ -61,7 +62,7 @@ pub struct Process {
     spreads: BTreeMap<PushId, Spread>,
     asked: BTreeMap<AskId, Result<(), Uninformed>>,
     /// The wall clock never goes back for sessions.
-    latest: Timestamp,
+    latest: Cell<Timestamp>,
 }
 
 impl Replica {
@@ -117,7 +118,7 @@ impl Replica {
             durable: BTreeSet::new(),
             spreads: BTreeMap::new(),
             asked: BTreeMap::new(),
-            latest: self.wall(),
+            latest: Cell::new(self.wall()),
         };
         for (fact, dated) in process.table.pins() {
             let (push, actions) = process.node.resume(self.now(), dated, vec![fact]);
@@ -133,19 +134,19 @@ impl Replica {
         Timestamp::from_millis(u64::try_from(millis).expect("after the epoch")).expect("in range")
     }
 
-    /// Both clocks.
+    /// Both clocks. The node is told the time that sessions go by: if that stands still because the wall clock was set back, it is
+    /// as wrong as that.
     pub fn now(&self) -> Now {
         // Each machine was started at another time.
         let uptime = Duration::from_micros(self.moment) + Duration::from_secs(100 * self.place as u64);
-        Now { wall: self.wall(), uptime }
+        Now { wall: self.clock(), uptime }
     }
 
     /// The clock of sessions.
-    pub fn clock(&mut self) -> Timestamp {
-        let wall = self.wall();
-        let process = self.process.as_mut().expect("it runs");
-        process.latest = wall.max(process.latest);
-        process.latest
+    pub fn clock(&self) -> Timestamp {
+        let Some(process) = &self.process else { return self.wall() };
+        process.latest.set(self.wall().max(process.latest.get()));
+        process.latest.get()
     }
 
     /// Whether a process runs that is not asleep.

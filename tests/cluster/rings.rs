@@ -109,14 +109,14 @@ impl At {
         if !self.share().await {
             return Answer::Refused;
         }
-        let from = self.0.borrow_mut().clock().plus(CONFIRM + 2 * CLOCK_ERROR);
+        let from = self.0.borrow().clock().plus(CONFIRM + 2 * CLOCK_ERROR);
         self.ring(|rings| rings.change(id, |key| key.not_before = Some(from)));
         if self.share().await { Answer::Ended } else { Answer::Taken }
     }
 
     /// The end of a key, with a fresh one that seals at once.
     pub async fn revoke_key(self, revoked: KeyId, fresh: KeyId) -> Answer {
-        let now = self.0.borrow_mut().clock();
+        let now = self.0.borrow().clock();
         self.ring(|rings| {
             rings.change(revoked, |key| key.revoked = true);
             rings.change(fresh, |key| key.not_before = Some(now));
@@ -126,7 +126,7 @@ impl At {
 
     /// The key that seals.
     pub fn sealing(&self) -> Option<KeyId> {
-        let now = self.0.borrow_mut().clock();
+        let now = self.0.borrow().clock();
         self.0.borrow().process().rings.sealing(now)
     }
 

@@ -193,8 +193,10 @@ impl World {
             let (place, runs) = (at.0.borrow().place, at.0.borrow().process.is_some());
             at.0.borrow_mut().skew = self.random.i64(-400..=400);
             at.0.borrow_mut().disk = std::time::Duration::from_millis(1);
-            if !runs && place < self.core.size() {
-                self.start(place);
+            let ahead = at.0.borrow().clock().since(at.0.borrow().wall());
+            if (!runs && place < self.core.size()) || ahead > CLOCK_ERROR / 2 {
+                // A clock that was ahead and stands still until it is right is mended by a restart alone.
+                self.restart(place, true);
             }
         }
         self.wait(AWAKE)?;

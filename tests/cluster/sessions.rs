@@ -101,7 +101,7 @@ impl At {
     }
 
     fn clock(&self) -> Timestamp {
-        self.0.borrow_mut().clock()
+        self.0.borrow().clock()
     }
 
     /// Who is it?
