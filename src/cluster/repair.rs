@@ -23,7 +23,7 @@ pub(super) struct Repair {
 }
 
 /// Place in the core, when the round was sent that showed the difference, and whether its answer counts.
-type Source = (usize, Now, bool);
+type Source = (Option<usize>, Now, bool);
 
 struct Session {
     source: Source,

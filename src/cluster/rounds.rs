@@ -233,8 +233,7 @@ impl Node {
             self.pushes.hurry(now);
         }
         self.on_ring_state(now, head, &state, actions);
-        let Some(slot) = slot else { return };
-        if self.rings.digest().is_none() {
+        if standing != Standing::Good || self.rings.digest().is_none() || (slot.is_none() && self.slot.is_none()) {
             return;
         }
         let source = (slot, sent, state.votes);
@@ -250,7 +249,9 @@ impl Node {
     }
 
     /// All that the replica in a place knew when it answered a round is merged here and visible.
-    pub(super) fn merged(&mut self, now: Now, (slot, sent, votes): (usize, Now, bool)) {
+    pub(super) fn merged(&mut self, now: Now, (slot, sent, votes): (Option<usize>, Now, bool)) {
+        // What an edge knew is merged too, and counts for nothing.
+        let Some(slot) = slot else { return };
         if !votes || self.members.is_duplicate(slot, now) {
             return;
         }
