@@ -14,6 +14,7 @@ use sealpass::cluster::node::{Action, AskId, Node, NodeSettings, NotReady, PushI
 use sealpass::cluster::ports::Now;
 use sealpass::revocation::{Kept, Spread, Uninformed};
 
+use super::network::MOST;
 use super::rings::{CONFIRM, SimulatedRings};
 use super::rules::Rule;
 use super::table::{Journal, Table};
@@ -36,8 +37,8 @@ pub struct Replica {
     pub disk: Duration,
     /// Until when it does not run.
     pub asleep: Moment,
-    /// Since when it can't reach a majority.
-    pub alone_since: Option<Moment>,
+    /// When it could last ask each of the core, and hear the answer.
+    pub met: [Moment; MOST],
     pub process: Option<Process>,
     /// What is left when no process runs.
     pub journal: Journal,
@@ -75,7 +76,7 @@ impl Replica {
             moment,
             disk: Duration::from_millis(1),
             asleep: 0,
-            alone_since: None,
+            met: [moment; MOST],
             process: None,
             journal: Journal::default(),
             rings: SimulatedRings::default(),

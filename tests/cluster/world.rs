@@ -88,7 +88,7 @@ impl World {
         let at = self.replicas[place].clone();
         let life = {
             let mut replica = at.0.borrow_mut();
-            (replica.moment, replica.asleep, replica.alone_since) = (self.now, 0, None);
+            (replica.moment, replica.asleep, replica.met) = (self.now, 0, [self.now; MOST]);
             replica.start(&self.core, seed);
             replica.life
         };
@@ -170,29 +170,32 @@ impl World {
         if !at.0.borrow().runs() {
             return Ok(());
         }
-        let alone_since = if self.meets_a_majority(place) { None } else { Some(self.now) };
-        let since = {
-            let mut replica = at.0.borrow_mut();
-            replica.alone_since = alone_since.map(|now| replica.alone_since.unwrap_or(now));
-            replica.alone_since
-        };
+        let since = self.majority_met(place);
         let staleness = u64::try_from(STALENESS.as_micros()).expect("in range");
-        let silent = since.is_none_or(|since| self.now <= since + staleness);
-        if !silent && at.0.borrow().is_ready(self.core.majority()) {
-            let how = format!("replica {place} at {}: answers, and meets no majority since {since:?}", self.now);
+        if self.now > since + staleness && at.0.borrow().is_ready(self.core.majority()) {
+            let view = at.0.borrow().view();
+            let how = format!("replica {place} at {}: answers, and met a majority at {since} last: {view:?}", self.now);
             return Err(Broken { promise: Promise::WhoCantKnowIsSilent, how });
         }
         self.promises.check(&at, self.core.majority())
     }
 
-    /// Whether questions can come from it to a majority of the core, and answers back.
-    fn meets_a_majority(&self, place: usize) -> bool {
-        let meets = |other: &usize| {
-            let mut replica = self.replicas[*other].0.borrow_mut();
-            replica.moment = self.now;
-            *other == place || (replica.runs() && self.network.is_whole(place, *other))
-        };
-        (0..self.core.size()).filter(meets).count() >= self.core.majority()
+    /// Since when there is no majority of the core of which it could ask each one, and hear the answer.
+    fn majority_met(&self, place: usize) -> Moment {
+        for other in 0..self.core.size() {
+            let runs = {
+                let mut replica = self.replicas[other].0.borrow_mut();
+                replica.moment = self.now;
+                replica.runs()
+            };
+            if other == place || (runs && self.network.is_whole(place, other)) {
+                self.replicas[place].0.borrow_mut().met[other] = self.now;
+            }
+        }
+        let mut met = self.replicas[place].0.borrow().met;
+        let met = &mut met[..self.core.size()];
+        met.sort_unstable_by_key(|met| std::cmp::Reverse(*met));
+        met[self.core.majority() - 1]
     }
 
     /// Carries on with the requests at a replica. Whether any was answered.
