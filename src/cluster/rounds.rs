@@ -302,7 +302,8 @@ impl Node {
 
 /// One number for all buckets.
 fn root(buckets: &Buckets) -> u64 {
-    let bytes: Vec<u8> = buckets.iter().flat_map(|digest| digest.to_le_bytes()).collect();
+    let mut bytes = Vec::with_capacity(8 * buckets.len());
+    buckets.iter().for_each(|digest| bytes.extend_from_slice(&digest.to_le_bytes()));
     u64::from_be_bytes(*crate::secret::sha256(&bytes).first_chunk().expect("a hash has 32 bytes"))
 }
 

@@ -19,7 +19,11 @@ pub type KeyId = u8;
 
 /// Keys by their ids; `None` in a replica that has no ring yet.
 #[derive(Debug, Default)]
-pub struct SimulatedRings(Mutex<Option<Keys>>);
+pub struct SimulatedRings {
+    keys: Mutex<Option<Keys>>,
+    /// What every message is headed by.
+    digest: Mutex<Option<RingDigest>>,
+}
 
 type Keys = BTreeMap<KeyId, Key>;
 
@@ -37,7 +41,7 @@ impl SimulatedRings {
     /// One with a first key that seals.
     pub fn first() -> Self {
         let first = Key { not_before: Some(Timestamp::EPOCH), revoked: false };
-        Self(Mutex::new(Some(BTreeMap::from([(0, first)]))))
+        Self::of(Some(BTreeMap::from([(0, first)])))
     }
 
     /// The key that seals at `now`.
@@ -54,27 +58,29 @@ impl SimulatedRings {
     }
 
     fn change(&self, id: KeyId, change: impl FnOnce(&mut Key)) {
-        change(self.keys().get_or_insert_default().entry(id).or_default());
+        let mut keys = self.keys();
+        change(keys.get_or_insert_default().entry(id).or_default());
+        *self.digest.lock().expect("no thread panics with it") = keys.as_ref().map(digest_of);
+    }
+
+    fn of(keys: Option<Keys>) -> Self {
+        Self { digest: Mutex::new(keys.as_ref().map(digest_of)), keys: Mutex::new(keys) }
     }
 
     fn keys(&self) -> MutexGuard<'_, Option<Keys>> {
-        self.0.lock().expect("no thread panics with it")
+        self.keys.lock().expect("no thread panics with it")
     }
 }
 
 impl Clone for SimulatedRings {
     fn clone(&self) -> Self {
-        Self(Mutex::new(self.keys().clone()))
+        Self::of(self.keys().clone())
     }
 }
 
 impl Rings for SimulatedRings {
     fn digest(&self) -> Option<RingDigest> {
-        let mut hasher = DefaultHasher::new();
-        self.keys().as_ref()?.hash(&mut hasher);
-        let mut digest = [0; 32];
-        digest[..8].copy_from_slice(&hasher.finish().to_be_bytes());
-        Some(RingDigest { ring: [1; 16], digest })
+        *self.digest.lock().expect("no thread panics with it")
     }
 
     fn bytes(&self) -> Option<Vec<u8>> {
@@ -147,6 +153,14 @@ impl At {
         })
         .await
     }
+}
+
+fn digest_of(keys: &Keys) -> RingDigest {
+    let mut hasher = DefaultHasher::new();
+    keys.hash(&mut hasher);
+    let mut digest = [0; 32];
+    digest[..8].copy_from_slice(&hasher.finish().to_be_bytes());
+    RingDigest { ring: [1; 16], digest }
 }
 
 const PATIENCE: Moment = 10_000_000;
