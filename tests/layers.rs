@@ -24,6 +24,29 @@ const CORE: &[&str] = &[
     "token/",
 ];
 
+/// Files of the protocol of the replicas: no runtime, no engine, no clock and no randomness of their own.
+const PROTOCOL: &[&str] = &[
+    "cluster/asks.rs",
+    "cluster/clocks.rs",
+    "cluster/compare.rs",
+    "cluster/dating.rs",
+    "cluster/dispatch.rs",
+    "cluster/floor.rs",
+    "cluster/member.rs",
+    "cluster/members.rs",
+    "cluster/message.rs",
+    "cluster/node.rs",
+    "cluster/ports.rs",
+    "cluster/pushes.rs",
+    "cluster/repair.rs",
+    "cluster/report.rs",
+    "cluster/rounds.rs",
+    "cluster/sharing.rs",
+    "cluster/table.rs",
+    "cluster/view.rs",
+    "cluster/wire.rs",
+];
+
 /// What may be named where. A place is a file, or a directory with `/` behind it.
 struct Rule {
     why: &'static str,
@@ -90,6 +113,25 @@ const RULES: &[Rule] = &[
         names: &["ureq"],
         where_to: Only(&["cli/keys/remote.rs"]),
     },
+    Rule {
+        why: "the protocol of the replicas is told what comes in and what time it is",
+        names: &[
+            "tokio",
+            "zenoh",
+            "rcgen",
+            "crate::http",
+            "crate::store",
+            "crate::config",
+            "crate::telemetry",
+            "crate::entropy",
+            "std::fs",
+            "std::net",
+            "std::thread",
+            "std::io",
+            "Instant",
+        ],
+        where_to: NotIn(PROTOCOL, &[]),
+    },
     Rule { why: "the network of replicas is in cluster/", names: &["zenoh"], where_to: Only(&["cluster/"]) },
     Rule {
         why: "http calls Sessions; it names no cryptography and no ring",
@@ -125,8 +167,8 @@ const MAX_FUNCTION: usize = 50;
 fn the_sources_keep_their_layers() {
     let files = sources();
     assert!(files.len() > 40, "only {} files found", files.len());
-    for place in CORE {
-        assert!(files.iter().any(|(path, _)| is_in(path, &[place])), "{place} of the core is not there");
+    for place in CORE.iter().chain(PROTOCOL) {
+        assert!(files.iter().any(|(path, _)| is_in(path, &[place])), "{place} is not there");
     }
     for (long, _) in LONG {
         let text = files.iter().find(|(path, _)| path == long).map(|(_, text)| without_tests(text));
@@ -163,6 +205,10 @@ fn what_breaks_a_layer_is_found() {
         ("store/mod.rs", "use zenoh::Session;", "in cluster/"),
         ("http/dev.rs", "use ureq::Agent;", "calls nobody"),
         ("clock.rs", "use crate::config::Site;", "on the service"),
+        ("cluster/node.rs", "use tokio::sync::mpsc;", "is told what comes in"),
+        ("cluster/pushes.rs", "use zenoh::Session;", "is told what comes in"),
+        ("cluster/asks.rs", "use crate::store::CachedFacts;", "is told what comes in"),
+        ("cluster/rounds.rs", "let now = std::time::Instant::now();", "is told what comes in"),
     ] {
         let all = faults(path, &format!("{head}{line}\n"));
         assert!(all.iter().any(|fault| fault.contains(found)), "{path}: {line}: {all:?}");
@@ -179,6 +225,7 @@ fn what_breaks_a_layer_is_found() {
         ("cli/keys.rs", "use sealpass::keyring::KeyRing;"),
         ("token/mod.rs", "use super::keyring::Keys;"),
         ("store/ring_dir.rs", "use crate::keyring::file;"),
+        ("cluster/fleet.rs", "use tokio::sync::mpsc;"),
     ] {
         assert_eq!(faults(path, &format!("{head}{line}\n")), [""; 0], "{path}: {line}");
     }

@@ -138,7 +138,7 @@ impl Node {
         }
         if !new.is_empty() {
             ask.unwritten += 1;
-            let kept = self.facts.merge(&new, now.wall);
+            let kept = self.facts.merge(&new, self.dated(now));
             self.wait(kept, Awaited::Written(id), actions);
         }
         self.settle_ask(now, id, actions);
@@ -200,6 +200,7 @@ impl Node {
     /// 5. When a majority has answered: if a majority holds the most that it knows, that is it. Else it is written to those who knew less.
     fn settle_ask(&mut self, now: Now, id: AskId, actions: &mut Vec<Action>) {
         let (own, majority) = (self.counts(now), self.settings.core.majority());
+        let dated = self.dated(now);
         let Some(ask) = self.asks.open.get_mut(&id) else { return };
         let answered = ask.answers.len() + usize::from(own);
         let held = match (&ask.what, &ask.writing) {
@@ -208,7 +209,7 @@ impl Node {
             (Asked::What(_), Some(writing)) => writing.holders.len() + usize::from(own && writing.own) >= majority,
             (Asked::What(question), None) => {
                 // What is over by our clock, in doubt for long, is nothing that anybody needs to hold.
-                let all = self.facts.about(question).into_iter().filter(|fact| fact.until() > now.wall);
+                let all = self.facts.about(question).into_iter().filter(|fact| fact.until() > dated);
                 let facts: Vec<Fact> = all.collect();
                 let knows = |known: &Vec<Fact>| facts.iter().all(|fact| compare::covers(known, fact));
                 let holders: BTreeSet<usize> =

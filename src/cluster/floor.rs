@@ -28,15 +28,15 @@ impl Node {
         if self.slot.is_none() || self.votes() || waits || !lost || self.knowledge.floor.is_some() {
             return;
         }
-        let at = self.view(now).date(now.wall).plus(2 * CLOCK_ERROR);
+        let at = self.dated(now).plus(2 * CLOCK_ERROR);
         let facts = vec![Fact::Floor { realm: None, at, until: Timestamp::MAX }];
         let id = PushId(self.number());
         self.knowledge.floor = Some(id);
         self.counters.floors_raised += 1;
-        let kept = self.facts.merge(&facts, now.wall);
+        let kept = self.facts.merge(&facts, self.dated(now));
         self.awaiting.insert(id.ticket(), Awaited::Own(id));
         actions.push(Action::Await { ticket: id.ticket(), kept });
-        self.open_push(now, (id, now.wall), facts, Kind::Floor, actions);
+        self.open_push(now, (id, self.dated(now)), facts, Kind::Floor, actions);
     }
 
     /// A majority has merged the floor.

@@ -262,3 +262,89 @@ const LIVE: Duration = Duration::from_millis(2_500);
 /// For how long one that is away and has no place is listed.
 const LISTED: Duration = Duration::from_secs(60);
 const MAX_PEERS: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+
+    fn now(seconds: u64) -> Now {
+        let uptime = Duration::from_secs(seconds);
+        Now { wall: Timestamp::EPOCH.plus(uptime), uptime }
+    }
+
+    fn state() -> State {
+        State {
+            nonce: [0; 16],
+            wall: now(1).wall,
+            complete: true,
+            votes: true,
+            counts: true,
+            ready: true,
+            age: None,
+            ring: None,
+            root: 0,
+            buckets: None,
+            release: String::new(),
+        }
+    }
+
+    fn head(id: u8, reads: u16) -> Head {
+        Head {
+            version: 1,
+            reads,
+            id: ReplicaId([id; 16]),
+            name: Name::new("s-1").expect("a name"),
+            role: Role::Core,
+            realms: [0; 32],
+            ring: None,
+        }
+    }
+
+    /// A release that reads version 2 does not speak it before all that it knows read it, and does once the last one that does not is gone.
+    #[test]
+    fn nothing_is_spoken_that_somebody_can_t_read() {
+        let mut members = Members::of(3);
+        let heard = |members: &mut Members, id, slot, reads, at| {
+            members.note(&head(id, reads), (Some(slot), Standing::Good), now(at), &state(), true);
+        };
+        assert_eq!(members.speaks(2), 2);
+        heard(&mut members, 1, 1, 2, 10);
+        assert_eq!(members.speaks(2), 2);
+        heard(&mut members, 2, 2, 1, 10);
+        assert_eq!((members.speaks(2), members.speaks(1)), (1, 1));
+        heard(&mut members, 3, 2, 2, 11);
+        assert_eq!(members.speaks(2), 1, "the old one may still be there");
+        members.clean(now(20));
+        assert_eq!(members.speaks(2), 2, "its place has another life now");
+        members.note(&head(4, 1), (None, Standing::OtherRing), now(20), &state(), false);
+        assert_eq!(members.speaks(2), 2, "nothing is said to those");
+    }
+
+    #[test]
+    fn a_late_answer_of_an_earlier_life_does_not_take_the_place_of_the_next() {
+        let mut members = Members::of(3);
+        let heard = |members: &mut Members, id, at| {
+            members.note(&head(id, 1), (Some(1), Standing::Good), now(at), &state(), true);
+        };
+        heard(&mut members, 1, 10);
+        heard(&mut members, 2, 12);
+        heard(&mut members, 1, 11);
+        assert_eq!(members.live(now(12)), [(1, ReplicaId([2; 16]))]);
+        assert_eq!(members.live(now(15)), [], "silent by now");
+    }
+
+    #[test]
+    fn two_lives_are_a_duplicate_when_they_answer_two_rounds() {
+        let mut members = Members::of(3);
+        members.note_merged(1, now(9));
+        members.note_conflict(1, now(10));
+        assert_eq!((members.is_duplicate(1, now(10)), members.merged().count()), (false, 0));
+        members.note_merged(1, now(10));
+        assert_eq!(members.merged().count(), 0, "of the very round that two answered");
+        members.note_conflict(1, now(11));
+        assert!(members.is_duplicate(1, now(16)) && !members.is_duplicate(1, now(17)));
+        members.note_conflict(1, now(30));
+        assert!(!members.is_duplicate(1, now(30)), "long after");
+    }
+}

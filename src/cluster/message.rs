@@ -248,3 +248,160 @@ pub(super) const MAX_LEAVES: usize = 1_024;
 pub const MAX_MESSAGE: usize = 1 << 20;
 /// How long the name of a release may be.
 pub(super) const MAX_RELEASE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::{RealmId, SessionId};
+    use crate::revocation::SessionKey;
+
+    const NONCE: Nonce = [0xaa; 16];
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis).expect("in range")
+    }
+
+    fn head() -> Head {
+        Head {
+            version: 1,
+            reads: 1,
+            id: ReplicaId([0x11; 16]),
+            name: Name::new("s-0").expect("a name"),
+            role: Role::Core,
+            realms: [0x22; 32],
+            ring: Some([0x33; 16]),
+        }
+    }
+
+    fn digests() -> DigestsOf {
+        let mut all = Buckets::new([0; 256]);
+        (all[0], all[255]) = (1, 0x0203);
+        DigestsOf(all)
+    }
+
+    fn state(buckets: Option<DigestsOf>) -> State {
+        State {
+            nonce: NONCE,
+            wall: at(300),
+            complete: true,
+            votes: true,
+            counts: false,
+            ready: true,
+            age: Some(7),
+            ring: Some([0x44; 32]),
+            root: 5,
+            buckets,
+            release: "1.0".to_owned(),
+        }
+    }
+
+    /// One of each kind, with the bytes of its body in hexadecimal. These lines never change.
+    fn samples() -> Vec<(Body, String)> {
+        let nonce = NONCE;
+        let realm = RealmId([1; 8]);
+        let tag = TagKey { realm, tag: [2; 8] };
+        let facts = vec![Fact::Cutoff { tag, at: at(2), until: at(3) }];
+        let fact = "1302010101010101010102020202020202020203";
+        let session = Some(SessionKey { realm, sid: SessionId([3; 16]) });
+        let question = Question { realm, tags: vec![tag], session };
+        let n = "aa".repeat(16);
+        let many = format!("8010{}{}{}", "0100000000000000", "00".repeat(8 * 254), "0302000000000000");
+        let told = format!("06{n}ac020101000101070120{}05", "44".repeat(32)).replacen("0120", "01", 1);
+        vec![
+            (Body::Push { nonce, facts: facts.clone() }, format!("00{n}01{fact}")),
+            (Body::Ack { nonce, counts: true, more: facts.clone() }, format!("01{n}0101{fact}")),
+            (
+                Body::Ask { nonce, question },
+                format!("02{n}{r}01{r}{t}01{r}{s}", r = "01".repeat(8), t = "02".repeat(8), s = "03".repeat(16)),
+            ),
+            (
+                Body::Answer { nonce, counts: false, facts: facts.clone(), passed: Some(at(300)) },
+                format!("03{n}0001{fact}01ac02"),
+            ),
+            (
+                Body::Pass { nonce, tags: vec![tag], at: at(300) },
+                format!("04{n}01{}{}ac02", "01".repeat(8), "02".repeat(8)),
+            ),
+            (Body::Round { nonce, beyond: at(300), root: 300 }, format!("05{n}ac02ac02")),
+            (Body::State(state(None)), format!("{told}0003312e30")),
+            (Body::State(state(Some(digests()))), format!("{told}01{many}03312e30")),
+            (Body::Leaves { nonce, beyond: at(1), buckets: vec![7, 200] }, format!("07{n}010207c8")),
+            (
+                Body::LeafDigests { nonce, digests: vec![BucketLeaves { bucket: 7, leaves: digests() }] },
+                format!("08{n}0107{many}"),
+            ),
+            (Body::Pull { nonce, beyond: at(1), leaves: vec![(7, 200)] }, format!("09{n}010107c8")),
+            (Body::Pulled { nonce, leaves: 300, facts }, format!("0a{n}ac0201{fact}")),
+            (Body::RingPull { nonce }, format!("0b{n}")),
+            (Body::RingIs { nonce, bytes: vec![1, 2] }, format!("0c{n}020102")),
+            (Body::RingPush { nonce, bytes: vec![1, 2] }, format!("0d{n}020102")),
+            (Body::RingAck { nonce, votes: true, digest: Some([0x44; 32]) }, format!("0e{n}0101{}", "44".repeat(32))),
+        ]
+    }
+
+    const HEAD: &str = "01011111111111111111111111111111111103732d3000\
+        222222222222222222222222222222222222222222222222222222222222222201\
+        33333333333333333333333333333333";
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn each_kind_has_its_bytes_and_comes_back() {
+        for (body, bytes) in samples() {
+            let encoded = encode(&head(), &body);
+            assert_eq!(hex(&encoded), format!("{HEAD}{bytes}"), "{body:?}");
+            assert_eq!(decode(&encoded, NEWEST), Ok((head(), body)));
+        }
+    }
+
+    #[test]
+    fn no_prefix_and_nothing_longer_is_a_message() {
+        for (body, _) in samples() {
+            let bytes = encode(&head(), &body);
+            for len in 0..bytes.len() {
+                assert_eq!(decode(&bytes[..len], NEWEST), Err(Unread::Garbage), "{body:?}: the first {len} bytes");
+            }
+            assert_eq!(decode(&[&bytes[..], &[0]].concat(), NEWEST), Err(Unread::Garbage), "{body:?} and more");
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_is_refused_or_another_message() {
+        for (body, _) in samples() {
+            let bytes = encode(&head(), &body);
+            for bit in 0..bytes.len() * 8 {
+                let mut changed = bytes.clone();
+                changed[bit / 8] ^= 1 << (bit % 8);
+                match decode(&changed, NEWEST) {
+                    Ok((head, body)) => assert_eq!(encode(&head, &body), changed, "bit {bit}: a second spelling"),
+                    Err(Unread::Newer(head)) => assert!(head.version > NEWEST),
+                    Err(Unread::Garbage) => {}
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_release_writes_is_refused() {
+        let good = |edit: &dyn Fn(&mut Head)| {
+            let mut head = head();
+            edit(&mut head);
+            decode(&encode(&head, &Body::RingPull { nonce: NONCE }), NEWEST)
+        };
+        assert!(good(&|_| {}).is_ok());
+        assert_eq!(good(&|head| head.version = 0), Err(Unread::Garbage));
+        assert_eq!(good(&|head| head.reads = 0), Err(Unread::Garbage), "it could not read its own");
+        assert!(good(&|head| head.reads = 9).is_ok(), "whoever reads more is welcome");
+        let newer = |head: &mut Head| (head.version, head.reads) = (2, 2);
+        assert!(matches!(good(&|head| newer(head)), Err(Unread::Newer(head)) if head.version == 2));
+        let refused = |body: &Body| decode(&encode(&head(), body), NEWEST) == Err(Unread::Garbage);
+        assert!(refused(&Body::Pull { nonce: NONCE, beyond: at(1), leaves: vec![(0, 0); MAX_LEAVES + 1] }));
+        assert!(refused(&Body::RingIs { nonce: NONCE, bytes: vec![0; MAX_MESSAGE] }));
+        let long = State { release: "x".repeat(MAX_RELEASE + 1), ..state(None) };
+        assert!(refused(&Body::State(long)));
+        let tags = vec![TagKey { realm: RealmId([1; 8]), tag: [2; 8] }; 65];
+        assert!(refused(&Body::Pass { nonce: NONCE, tags, at: at(1) }));
+    }
+}

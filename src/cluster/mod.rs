@@ -8,6 +8,8 @@
 mod asks;
 mod clocks;
 mod compare;
+mod dating;
+mod dispatch;
 mod floor;
 pub mod member;
 mod members;
@@ -20,4 +22,5 @@ mod report;
 mod rounds;
 mod sharing;
 pub mod table;
+mod view;
 mod wire;

@@ -9,16 +9,16 @@ use super::clocks::Clocks;
 use super::compare;
 use super::member::{Core, MemberError, Name, ReplicaId, Role};
 use super::members::Members;
-use super::message::{Body, Head, NEWEST, Nonce, OLDEST, Unread, decode, encode};
+use super::message::{Body, NEWEST, Nonce, Unread, decode};
 use super::ports::{Facts, Now, Rings};
 use super::pushes::{Kind, Pushes};
 use super::repair::Repair;
 pub use super::report::{Counters, MemberReport, NotReady, Standing, View};
-use super::rounds::{Knowledge, Rounds};
+use super::rounds::Rounds;
 use super::sharing::Sharing;
+use super::view::Knowledge;
 use crate::clock::Timestamp;
 use crate::revocation::{Fact, Kept, Question, Spread, TagKey, Uninformed};
-use crate::secret::sha256;
 
 /// What a node has to know of its replica.
 #[derive(Clone, Debug)]
@@ -63,9 +63,10 @@ pub struct Node {
     pub(super) sharing: Sharing,
     pub(super) awaiting: HashMap<Ticket, Awaited>,
     pub(super) counters: Counters,
-    seed: [u8; 32],
-    last: u64,
-    told: Option<View>,
+    pub(super) seed: [u8; 32],
+    pub(super) last: u64,
+    /// The view that was told of last.
+    pub(super) told: Option<View>,
 }
 
 /// What is to be done once something is durable.
@@ -282,99 +283,5 @@ impl Node {
     /// What has happened since the start.
     pub fn counters(&self) -> Counters {
         Counters { pending: self.pushes.pending(), ..self.counters }
-    }
-
-    fn on_body(&mut self, now: Now, head: &Head, body: Body, actions: &mut Vec<Action>) {
-        // Rings are judged by whoever holds ours: one may have been made in place of the other.
-        let ours = head.realms == self.settings.realms;
-        match body {
-            Body::Round { nonce, beyond, root } => self.on_round(now, head, (nonce, beyond, root), actions),
-            Body::State(state) => self.on_state(now, head, state, actions),
-            Body::RingPull { nonce } if ours => self.on_ring_pull(head, nonce, actions),
-            Body::RingIs { nonce, bytes } if ours => self.on_ring_is(now, nonce, &bytes),
-            Body::RingPush { nonce, bytes } if ours => self.on_ring_push(head, nonce, &bytes, actions),
-            _ if self.is_foreign(head) => self.counters.foreign += 1,
-            // Facts are kept under the ring that they belong to: without one there is nothing to take in, and nothing to say.
-            _ if self.rings.digest().is_none() => {}
-            Body::RingAck { nonce, votes, digest } => self.on_ring_ack(now, head, (nonce, votes, digest), actions),
-            Body::Push { nonce, facts } => self.on_push(now, head, nonce, facts, actions),
-            Body::Ack { nonce, counts, more } => self.on_ack(now, head, (nonce, counts, &more), actions),
-            Body::Ask { nonce, question } => self.on_ask(now, head, nonce, &question, actions),
-            Body::Answer { nonce, counts, facts, passed } => {
-                self.on_answer(now, head, (nonce, counts, facts, passed), actions);
-            }
-            Body::Pass { nonce, tags, at } => self.on_pass(now, head, (nonce, &tags, at), actions),
-            Body::Leaves { nonce, beyond, buckets } => self.on_leaves(head, (nonce, beyond, &buckets), actions),
-            Body::LeafDigests { nonce, digests } => self.on_leaf_digests(now, head, nonce, &digests, actions),
-            Body::Pull { nonce, beyond, leaves } => self.on_pull(head, (nonce, beyond, &leaves), actions),
-            Body::Pulled { nonce, leaves, facts } => self.on_pulled(now, head, (nonce, leaves, &facts), actions),
-            Body::RingPull { .. } | Body::RingIs { .. } | Body::RingPush { .. } => self.counters.foreign += 1,
-        }
-    }
-
-    /// A push came: it is acknowledged once it is durable here. An edge's word counts for nothing, so it gives none.
-    fn on_push(&mut self, now: Now, head: &Head, nonce: Nonce, pushed: Vec<Fact>, actions: &mut Vec<Action>) {
-        let before = self.facts.same(&pushed);
-        let kept = self.facts.merge(&pushed, now.wall);
-        let awaited = match self.slot {
-            Some(_) => Awaited::Answer { to: head.id, nonce, pushed, before },
-            None => Awaited::Unanswered,
-        };
-        self.wait(kept, awaited, actions);
-    }
-
-    pub(super) fn wait(&mut self, kept: Kept, awaited: Awaited, actions: &mut Vec<Action>) -> Ticket {
-        let ticket = Ticket(self.number());
-        self.awaiting.insert(ticket, awaited);
-        actions.push(Action::Await { ticket, kept });
-        ticket
-    }
-
-    /// Whether a message is of a replica that is none of ours.
-    pub(super) fn is_foreign(&self, head: &Head) -> bool {
-        let own = self.rings.digest().map(|digest| digest.ring);
-        head.realms != self.settings.realms || matches!((own, head.ring), (Some(own), Some(other)) if own != other)
-    }
-
-    /// The place of whoever sent a message; `None` for those that count for nothing, and for whoever has our name.
-    pub(super) fn place(&self, head: &Head) -> Option<usize> {
-        let slot = (head.role == Role::Core).then(|| self.settings.core.slot(&head.name)).flatten();
-        slot.filter(|slot| Some(*slot) != self.slot)
-    }
-
-    pub(super) fn send(&self, to: To, body: &Body) -> Action {
-        let always_read = matches!(body, Body::Round { .. } | Body::State(_));
-        let head = Head {
-            version: if always_read { OLDEST } else { self.members.speaks(self.reads) },
-            reads: self.reads,
-            id: self.settings.id,
-            name: self.settings.name.clone(),
-            role: self.settings.role,
-            realms: self.settings.realms,
-            ring: self.rings.digest().map(|digest| digest.ring),
-        };
-        Action::Send { to, bytes: encode(&head, body) }
-    }
-
-    /// A number that nobody can guess who does not know the seed.
-    pub(super) fn nonce(&mut self) -> Nonce {
-        let number = self.number().to_le_bytes();
-        *sha256(&[&self.seed[..], &number].concat()).first_chunk().expect("a hash has 32 bytes")
-    }
-
-    pub(super) fn number(&mut self) -> u64 {
-        self.last += 1;
-        self.last
-    }
-
-    /// `actions`, and whether the view is another one by now.
-    pub(super) fn done(&mut self, now: Now, mut actions: Vec<Action>) -> Vec<Action> {
-        let view = self.view(now);
-        let same = |told: &View| told.tells_the_same(&view);
-        if !self.told.as_ref().is_some_and(same) {
-            actions.push(Action::Changed);
-            self.told = Some(view);
-        }
-        actions
     }
 }

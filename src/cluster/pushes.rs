@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::compare;
 use super::member::ReplicaId;
 use super::message::{Body, Head, Nonce};
 use super::node::{Action, Awaited, Node, PushId, To};
 use super::ports::Now;
+use super::{compare, dating};
 use crate::clock::Timestamp;
-use crate::revocation::{Fact, STALENESS, Spread, next};
+use crate::revocation::{Fact, STALENESS, Spread};
 
 /// The pushes under way.
 #[derive(Default)]
@@ -176,22 +176,23 @@ impl Node {
         }
     }
 
-    /// 4. Once a majority holds them: raise what others knew to reach as far, or date anew what has come late, and begin again; else
-    /// it is done.
+    /// 4. Once a majority holds them, it is done; unless others knew of some that reach as far, or it came late: then they are changed, and
+    ///    it begins again.
     fn settle_push(&mut self, now: Now, id: PushId, actions: &mut Vec<Action>) {
         let (applied, core) = (self.applied(id, now), self.settings.core.size());
-        let majority = self.settings.core.majority();
+        let (majority, dated) = (self.settings.core.majority(), self.dated(now));
         let Some(push) = self.pushes.open.get_mut(&id) else { return };
         if applied >= majority && !push.held {
-            if let Some(facts) = push.raised() {
+            let may = push.kind == Kind::Fresh && !push.raised;
+            if let Some(facts) = may.then(|| dating::raised(&push.facts, &push.past, push.made)).flatten() {
                 push.raised = true;
                 self.push_changed(now, id, facts, actions);
                 return;
             }
-            let late = now.wall.since(push.dated).max(now.uptime.saturating_sub(push.begun.uptime));
+            let late = dated.since(push.dated).max(now.uptime.saturating_sub(push.begun.uptime));
             if late > STALENESS && push.kind != Kind::Floor {
-                let facts = push.facts.iter().map(|fact| later(fact, late)).collect();
-                push.dated = now.wall;
+                let facts = push.facts.iter().map(|fact| dating::later(fact, late)).collect();
+                push.dated = dated;
                 push.begun = now;
                 self.push_changed(now, id, facts, actions);
                 return;
@@ -217,7 +218,7 @@ impl Node {
 
     /// The facts of a push say something else from here on: nobody has them yet.
     fn push_changed(&mut self, now: Now, id: PushId, facts: Vec<Fact>, actions: &mut Vec<Action>) {
-        let kept = self.facts.merge(&facts, now.wall);
+        let kept = self.facts.merge(&facts, self.dated(now));
         self.wait(kept, Awaited::Own(id), actions);
         if let Some(push) = self.pushes.open.get_mut(&id) {
             push.facts = facts;
@@ -288,14 +289,6 @@ impl Node {
             actions.push(self.send(To::One(peer), &Body::Push { nonce, facts }));
         }
     }
-
-    /// Facts that came with an answer. They are visible when this returns.
-    pub(super) fn take_in(&mut self, now: Now, facts: &[Fact], actions: &mut Vec<Action>) {
-        if !facts.is_empty() {
-            let kept = self.facts.merge(facts, now.wall);
-            self.wait(kept, Awaited::Unanswered, actions);
-        }
-    }
 }
 
 impl Pushes {
@@ -312,57 +305,11 @@ impl Pushes {
     }
 }
 
-impl Push {
-    /// The facts, if some that others knew when these came reach as far: past those, once. A session that had begun when these were made
-    /// can't have started later than a few clock errors past that, so neither do they reach further.
-    fn raised(&self) -> Option<Vec<Fact>> {
-        if self.kind != Kind::Fresh || self.raised {
-            return None;
-        }
-        let reached = |fact: &Fact| compare::latest(fact, &self.past).and_then(|past| compare::at(&past));
-        let raised: Vec<Fact> = self
-            .facts
-            .iter()
-            .map(|fact| match (compare::at(fact), reached(fact)) {
-                (Some(own), Some(past)) => dated(fact, next(past).min(self.made.plus(AHEAD)).max(own)),
-                _ => *fact,
-            })
-            .collect();
-        (raised != self.facts).then_some(raised)
-    }
-}
-
-/// `fact`, at a later time, and kept as much longer.
-fn dated(fact: &Fact, to: Timestamp) -> Fact {
-    let by = compare::at(fact).map_or(Duration::ZERO, |from| to.since(from));
-    match later(fact, by) {
-        Fact::Cutoff { tag, until, .. } => Fact::Cutoff { tag, at: to, until },
-        Fact::Stale { tag, until, .. } => Fact::Stale { tag, at: to, until },
-        Fact::Floor { realm, until, .. } => Fact::Floor { realm, at: to, until },
-        other => other,
-    }
-}
-
-/// `fact`, kept longer.
-fn later(fact: &Fact, by: Duration) -> Fact {
-    let mut fact = *fact;
-    match &mut fact {
-        Fact::Deny { until, .. }
-        | Fact::Superseded { until, .. }
-        | Fact::Cutoff { until, .. }
-        | Fact::Stale { until, .. }
-        | Fact::Floor { until, .. } => *until = until.plus(by),
-    }
-    fact
-}
-
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// For how long an acknowledgement counts of whoever has not been heard from since.
 const ACK_LASTS: Duration = Duration::from_millis(1_500);
 /// An answer to what was sent longer ago is none.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
-/// How far past the moment of an ending a session may start that had begun before it.
-const AHEAD: Duration = Duration::from_secs(10);
 /// How many facts are sent again at once.
 const BATCH: usize = 256;

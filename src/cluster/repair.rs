@@ -62,7 +62,7 @@ impl Node {
         // One with whom a repair is under way goes on with that: else a long one would never end. And of two that know much that
         // we don't, most of it is the same: the second waits for its next round.
         let much = |buckets: &[u8]| buckets.len() >= MUCH;
-        let busy = self.repair.active.values().any(|session| session.is_long());
+        let busy = self.repair.active.values().any(Session::is_long);
         if self.repair.active.contains_key(&peer) || (busy && much(&buckets)) {
             return;
         }
@@ -155,7 +155,7 @@ impl Node {
         }
         if !facts.is_empty() {
             self.counters.repaired += facts.len() as u64;
-            let kept = self.facts.merge(facts, now.wall);
+            let kept = self.facts.merge(facts, self.dated(now));
             self.repair.unwritten += 1;
             self.wait(kept, Awaited::Repaired, actions);
         }

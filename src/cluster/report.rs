@@ -39,13 +39,18 @@ impl View {
 
     /// By which time this replica dates endings, where its wall clock shows `wall`: by the core's median if its own clock is off.
     pub fn date(&self, wall: Timestamp) -> Timestamp {
-        let Some(offset) = self.offset else { return wall };
-        let off = Duration::from_millis(offset.unsigned_abs());
-        match (off > CLOCK_ERROR, offset > 0) {
-            (false, _) => wall,
-            (true, true) => wall.minus(off),
-            (true, false) => wall.plus(off),
-        }
+        date(self.offset, wall)
+    }
+}
+
+/// What the core's median shows where a wall clock shows `wall`, if that is off; `wall` itself otherwise.
+pub(super) fn date(offset: Option<i64>, wall: Timestamp) -> Timestamp {
+    let Some(offset) = offset else { return wall };
+    let off = Duration::from_millis(offset.unsigned_abs());
+    match (off > CLOCK_ERROR, offset > 0) {
+        (false, _) => wall,
+        (true, true) => wall.minus(off),
+        (true, false) => wall.plus(off),
     }
 }
 

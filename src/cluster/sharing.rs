@@ -12,8 +12,8 @@ use crate::revocation::Spread;
 #[derive(Default)]
 pub(super) struct Sharing {
     pulls: BTreeMap<Nonce, (RingDigest, Duration)>,
-    /// What was not taken in is not asked for again.
-    refused: Option<RingDigest>,
+    /// What was not taken in, and when: it is not asked for again at once.
+    refused: Option<(RingDigest, Duration)>,
     shares: BTreeMap<PushId, Share>,
     nonces: BTreeMap<Nonce, (RingDigest, Duration)>,
 }
@@ -50,14 +50,13 @@ impl Node {
     }
 
     pub(super) fn on_ring_is(&mut self, now: Now, nonce: Nonce, bytes: &[u8]) {
-        let _ = now;
         let Some((theirs, _)) = self.sharing.pulls.remove(&nonce) else {
             self.counters.unasked += 1;
             return;
         };
         if self.rings.merge(bytes).is_err() {
             self.counters.rings_refused += 1;
-            self.sharing.refused = Some(theirs);
+            self.sharing.refused = Some((theirs, now.uptime));
         }
     }
 
@@ -151,7 +150,9 @@ impl Node {
 
     fn pull_ring(&mut self, now: Now, head: &Head, theirs: RingDigest, actions: &mut Vec<Action>) {
         let asked = self.sharing.pulls.values().any(|(digest, _)| *digest == theirs);
-        if asked || self.sharing.refused == Some(theirs) {
+        let lately = |refused: &(RingDigest, Duration)| now.uptime.saturating_sub(refused.1) < REFUSED_FOR;
+        let refused = self.sharing.refused.filter(lately).is_some_and(|(digest, _)| digest == theirs);
+        if asked || refused {
             return;
         }
         let nonce = self.nonce();
@@ -170,4 +171,6 @@ impl Sharing {
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_millis(750);
+/// A disk or a secret that is being changed may be the reason.
+const REFUSED_FOR: Duration = Duration::from_secs(10);
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);

@@ -79,7 +79,9 @@ impl Facts for FactTable {
     fn merge(&self, facts: &[Fact], now: Timestamp) -> Kept {
         let mut table = self.table();
         table.clean(now);
-        facts.iter().for_each(|fact| table.add(fact));
+        for fact in facts {
+            table.add(fact);
+        }
         Kept::now()
     }
 
@@ -215,5 +217,88 @@ impl Known {
             Self::Tag(_, known) => minute(known.until),
             Self::Floor(..) => Timestamp::MAX,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::claims::SessionId;
+    use crate::revocation::AT_ONCE;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::EPOCH.plus(Duration::from_secs(seconds))
+    }
+
+    fn deny(number: u8, rotated: bool, until: u64) -> Fact {
+        let session = SessionKey { realm: RealmId([1; 8]), sid: SessionId([number; 16]) };
+        Fact::Deny { session, from: AT_ONCE, rotated, of: None, until: at(until) }
+    }
+
+    fn merged(facts: &[Fact]) -> FactTable {
+        let table = FactTable::default();
+        drop(table.merge(facts, at(0)));
+        table
+    }
+
+    fn floor(seconds: u64) -> Fact {
+        Fact::Floor { realm: None, at: at(seconds), until: at(1) }
+    }
+
+    #[test]
+    fn equal_states_have_equal_digests_whatever_the_order() {
+        let facts = [deny(1, true, 600), deny(2, false, 700), deny(1, false, 900), floor(5), floor(4)];
+        let one = merged(&facts);
+        let other = merged(&facts.iter().rev().copied().collect::<Vec<_>>());
+        let again = merged(&one.all());
+        for beyond in [0, 600, 840, 900, 960] {
+            assert_eq!(one.digest(at(beyond)), other.digest(at(beyond)));
+            assert_eq!(one.digest(at(beyond)), again.digest(at(beyond)), "what is handed over makes the same");
+        }
+        assert_ne!(one.digest(at(0)), one.digest(at(720)), "one is over by then");
+        assert_eq!(one.digest(at(900)), merged(&[floor(5)]).digest(at(0)), "floors are always in");
+        assert_ne!(one.digest(at(0)), merged(&facts[1..]).digest(at(0)), "that it was rotated is known");
+    }
+
+    /// Kept up entry by entry, and summed up anew: of each bucket, its leaves; of each leaf, its facts.
+    #[test]
+    fn digests_are_the_sums_of_what_is_handed_over() {
+        let facts: Vec<Fact> = (0..200).map(|number| deny(number, number % 3 == 0, 60 * u64::from(number))).collect();
+        let table = merged(&facts);
+        drop(table.merge(&facts.iter().rev().copied().collect::<Vec<_>>(), at(0)));
+        for beyond in [0, 60, 6_000] {
+            let digest = table.digest(at(beyond));
+            for bucket in 0..=255 {
+                let leaves = table.leaves(bucket, at(beyond));
+                assert_eq!(leaves.iter().fold(0u64, |sum, leaf| sum.wrapping_add(*leaf)), digest[usize::from(bucket)]);
+                for leaf in (0..=255).filter(|leaf| leaves[usize::from(*leaf)] != 0) {
+                    let other = merged(&table.leaf(bucket, leaf, at(beyond)));
+                    assert_eq!(other.leaves(bucket, at(beyond))[usize::from(leaf)], leaves[usize::from(leaf)]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_somebody_may_still_count_is_there() {
+        let table = merged(&[deny(1, false, 61)]);
+        drop(table.merge(&[floor(1)], at(184)));
+        assert_eq!(table.all().len(), 2);
+        drop(table.merge(&[floor(1)], at(241)));
+        assert_eq!(table.all(), [floor(1)]);
+        assert_eq!(table.digest(at(0)), merged(&[floor(1)]).digest(at(0)));
+    }
+
+    #[test]
+    fn the_latest_start_that_was_passed_is_remembered() {
+        let tag = |number| TagKey { realm: RealmId([1; 8]), tag: [number; 8] };
+        let table = FactTable::default();
+        table.pass(&[tag(1), tag(2)], at(5));
+        table.pass(&[tag(1)], at(3));
+        table.pass(&[tag(2)], at(7));
+        assert_eq!((table.passed(&[tag(1)]), table.passed(&[tag(1), tag(2)])), (Some(at(5)), Some(at(7))));
+        assert_eq!(table.passed(&[tag(3)]), None);
     }
 }

@@ -98,7 +98,7 @@ pub(super) mod time {
         use super::{Deserializer, Error, Serializer, Timestamp};
         use serde::{Deserialize as _, Serialize as _};
 
-        #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+        #[expect(clippy::ref_option, reason = "serde's signature")]
         pub(in super::super::super) fn serialize<S: Serializer>(
             at: &Option<Timestamp>,
             serializer: S,
@@ -122,7 +122,6 @@ pub(super) mod buckets {
     use super::{Deserialize as _, Deserializer, Error, Raw, RawRef, Serialize as _, Serializer};
     use crate::cluster::ports::Buckets;
 
-    #[expect(clippy::borrowed_box, reason = "serde's signature")]
     pub(in super::super) fn serialize<S: Serializer>(buckets: &Buckets, serializer: S) -> Result<S::Ok, S::Error> {
         let run: Vec<u8> = buckets.iter().flat_map(|digest| digest.to_le_bytes()).collect();
         RawRef(&run).serialize(serializer)

@@ -31,7 +31,8 @@ fn told_one(net: &Net, at: usize) -> Fact {
 #[test]
 fn what_one_of_the_majority_knows_is_here_and_held_when_the_answer_is() {
     let mut net = settled(5);
-    (net.crash(3), net.crash(4));
+    net.crash(3);
+    net.crash(4);
     told_one(&net, 1);
     let id = ask(&mut net, 0);
     net.run(10);
@@ -44,7 +45,8 @@ fn what_one_of_the_majority_knows_is_here_and_held_when_the_answer_is() {
 #[test]
 fn an_ask_does_not_resolve_while_no_majority_holds_what_it_found() {
     let mut net = settled(5);
-    (net.crash(3), net.crash(4));
+    net.crash(3);
+    net.crash(4);
     told_one(&net, 1);
     net.drops = Box::new(|_, _, body| matches!(body, Body::Push { .. } | Body::State(_)));
     let id = ask(&mut net, 0);

@@ -17,7 +17,8 @@ fn joiner(name: &str) -> Start {
 #[test]
 fn a_joiner_pulls_everything_once_and_is_ready_soon() {
     let mut net = Net::empty(3);
-    (net.start(Start::of("s-0")), net.start(Start::of("s-1")));
+    net.start(Start::of("s-0"));
+    net.start(Start::of("s-1"));
     net.run(5_000);
     let facts: Vec<_> = (0..20_000).map(|number| deny(&net, number)).collect();
     let wall = net.now(0).wall;
@@ -108,13 +109,17 @@ fn a_core_that_has_lost_its_facts_raises_the_floor() {
     }
     // One that has lost its facts completes itself from the others.
     let mut net = Net::empty(3);
-    (net.start(Start::of("s-0")), net.start(Start::of("s-1")), net.start(joiner("s-2")));
+    net.start(Start::of("s-0"));
+    net.start(Start::of("s-1"));
+    net.start(joiner("s-2"));
     net.run(10_000);
     assert!(net.view(2).ready);
     assert!(net.replicas.iter().all(|replica| replica.facts.floor(REALM).is_none()));
     // And two that can't hear the majority don't.
     let mut net = Net::empty(5);
-    (0..5).for_each(|slot| drop(net.start(Start { complete: slot < 2, ..Start::of(&format!("s-{slot}")) })));
+    for slot in 0..5 {
+        net.start(Start { complete: slot < 2, ..Start::of(&format!("s-{slot}")) });
+    }
     net.cut(3, 4);
     net.cut(2, 4);
     net.cut(2, 3);
@@ -177,4 +182,22 @@ fn a_ring_that_no_majority_confirms_ends_readiness_in_time() {
     net.drops = Box::new(|_, _, _| false);
     net.run(3_000);
     assert!(net.view(0).ready);
+}
+
+/// By its own clock all that it lacks has expired.
+#[test]
+fn a_joiner_whose_clock_is_ahead_is_not_complete_without_what_it_thinks_expired() {
+    let mut net = settled(3);
+    net.crash(2);
+    let facts: Vec<_> = (0..50).map(|number| deny(&net, number)).collect();
+    let wall = net.now(0).wall;
+    for at in [0, 1] {
+        drop(net.replicas[at].facts.merge(&facts, wall));
+    }
+    let late = net.start(Start { ahead: 2 * 3_600_000, ..joiner("s-2") });
+    for _ in 0..60 {
+        net.run(50);
+        assert!(!net.view(late).complete || net.replicas[late].facts.all().len() == 50);
+    }
+    assert!(net.view(late).complete && !net.view(late).ready, "{:?}", net.view(late));
 }

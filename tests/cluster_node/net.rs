@@ -51,9 +51,12 @@ pub struct Net {
     /// All that was sent: from whom, to whom, what.
     pub log: Vec<(usize, To, Body)>,
     /// Messages that a test does not let through.
-    pub drops: Box<dyn Fn(usize, usize, &Body) -> bool>,
+    pub drops: Drops,
     lives: u8,
 }
+
+/// Whether a message from one to another is lost.
+type Drops = Box<dyn Fn(usize, usize, &Body) -> bool>;
 
 impl Start {
     pub fn of(name: &str) -> Self {

@@ -110,7 +110,8 @@ fn a_lost_push_is_made_good_in_time_for_whoever_waits_for_all() {
 #[test]
 fn what_came_late_is_kept_longer_by_as_much() {
     let mut net = settled(3);
-    (net.cut(0, 1), net.cut(0, 2));
+    net.cut(0, 1);
+    net.cut(0, 2);
     let fact = deny(&net, 1);
     let push = net.push(0, &[fact]);
     net.replicas[0].node.forget(push);
@@ -150,7 +151,8 @@ fn a_cut_off_that_others_reach_is_raised_past_theirs_before_it_is_acknowledged()
 #[test]
 fn a_cut_off_is_not_raised_past_one_of_much_later() {
     let mut net = settled(3);
-    (net.cut(0, 1), net.cut(0, 2));
+    net.cut(0, 1);
+    net.cut(0, 2);
     let early = net.now(0).wall.plus(Duration::from_secs(2));
     let fact = cutoff(&net, 1, early);
     let push = net.push(0, &[fact]);

@@ -14,7 +14,8 @@ fn one_of_another_ring_or_with_other_realms_is_seen_and_never_merged() {
         (Start { ..Start::of("s-7") }, Standing::NotListed),
     ] {
         let mut net = Net::empty(3);
-        (net.start(Start::of("s-0")), net.start(Start::of("s-1")));
+        net.start(Start::of("s-0"));
+        net.start(Start::of("s-1"));
         net.run(5_000);
         let other = if start.name == "s-7" { net.start_unlisted(start) } else { net.start(start) };
         let (ours, theirs) = (deny(&net, 1), deny(&net, 2));
@@ -53,7 +54,8 @@ fn a_version_that_cant_be_read_is_seen_and_counted() {
 #[test]
 fn answers_that_nobody_asked_for_change_nothing() {
     let mut net = settled(3);
-    (net.crash(1), net.crash(2));
+    net.crash(1);
+    net.crash(2);
     net.run(3_000);
     let old: Vec<_> =
         net.log.iter().filter(|(from, ..)| *from != 0).map(|(from, _, body)| (*from, body.clone())).collect();
