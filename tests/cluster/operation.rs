@@ -119,7 +119,13 @@ impl Schedule {
             operations.extend([(0, 1_000), (1, -1_000)].map(|(at, millis)| Operation::Skew { at, millis }));
             operations.push(Operation::Wait { micros: 2_000_000 });
         }
-        operations.extend((0..length).map(|_| one(&mut random, mood)));
+        while operations.len() < length {
+            if random.u8(..4) == 0 && !mood.is_hasty() {
+                operations.extend(chapter(&mut random, mood));
+            } else {
+                operations.push(one(&mut random, mood));
+            }
+        }
         Self { seed, core, operations }
     }
 }
@@ -128,6 +134,40 @@ impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "with a core of {}:", self.core)?;
         self.operations.iter().try_for_each(|operation| writeln!(f, "  {operation:?},"))
+    }
+}
+
+/// Somebody logs in, and it ends, with something going wrong on the way, and it is long enough ago that all must know.
+fn chapter(random: &mut Rng, mood: Mood) -> Vec<Operation> {
+    let visitor = random.u8(..3);
+    let mut operations = vec![Operation::Login { at: random.u8(..7), visitor }];
+    let breath = |random: &mut Rng| Operation::Wait { micros: random.u32(..20_000) };
+    operations.push(breath(random));
+    operations.push(trouble(random, mood));
+    let at = random.u8(..7);
+    operations.push(match random.u8(..8) {
+        0..3 => Operation::End { at, visitor },
+        3..6 => Operation::CutSubject { at, subject: visitor },
+        6 => Operation::RotateSession { at, visitor },
+        _ => Operation::Reseal { at, visitor },
+    });
+    operations.push(breath(random));
+    if random.bool() {
+        operations.push(Operation::Login { at: random.u8(..7), visitor });
+    } else {
+        operations.push(trouble(random, mood));
+    }
+    operations.push(Operation::Wait { micros: random.u32(4_800_000..9_000_000) });
+    operations
+}
+
+/// What is wrong in this mood.
+fn trouble(random: &mut Rng, mood: Mood) -> Operation {
+    match (mood, random.u8(..4)) {
+        (Mood::Crashes, _) | (Mood::Any, 0) => life(random),
+        (Mood::Clocks, _) | (Mood::Any, 1) => clock(random),
+        (Mood::Splits, 0) | (Mood::Any, 2) => Operation::Suspend { at: random.u8(..7), millis: random.u32(1..12_000) },
+        _ => link(random),
     }
 }
 
@@ -166,10 +206,10 @@ fn weights(mood: Mood) -> [u32; 9] {
 }
 
 fn session(random: &mut Rng, mood: Mood) -> Operation {
-    let (at, visitor) = (random.u8(..7), random.u8(..if mood.is_hasty() { 3 } else { 6 }));
     if mood == Mood::Instants {
-        return Operation::Login { at, visitor };
+        return Operation::Login { at: random.u8(..3), visitor: 0 };
     }
+    let (at, visitor) = (random.u8(..7), random.u8(..if mood.is_hasty() { 3 } else { 6 }));
     match random.u8(..20) {
         0..8 => Operation::Login { at, visitor },
         8..11 => Operation::Renew { at, visitor },
@@ -182,7 +222,7 @@ fn session(random: &mut Rng, mood: Mood) -> Operation {
 }
 
 fn many(random: &mut Rng, mood: Mood) -> Operation {
-    let at = random.u8(..7);
+    let at = random.u8(..if mood == Mood::Instants { 3 } else { 7 });
     let subjects = if mood.is_hasty() { 1 } else { 3 };
     match random.u8(..4) {
         0 => Operation::CutHandle { at, handle: random.u8(..2) },
@@ -213,7 +253,7 @@ fn life(random: &mut Rng) -> Operation {
         0..5 => Operation::Crash { at },
         5..12 => Operation::Restart { at, journal: true },
         12..15 => Operation::Restart { at, journal: false },
-        15 => Operation::RestartAll { journals: random.bool() },
+        15 => Operation::RestartAll { journals: random.u8(..4) > 0 },
         _ => Operation::Disk { at, millis: [1, 20, 400, 3_000][random.usize(..4)] },
     }
 }
@@ -236,17 +276,16 @@ fn clock(random: &mut Rng) -> Operation {
 }
 
 fn wait(random: &mut Rng, mood: Mood) -> u32 {
-    let longest = match mood {
-        Mood::Instants => 2,
-        Mood::Races => 6,
-        _ => 11,
-    };
+    if mood == Mood::Instants {
+        return if random.u8(..12) == 0 { 3_000_000 } else { random.u32(..900) };
+    }
+    let longest = if mood == Mood::Races { 6 } else { 11 };
     match random.u8(..longest) {
         0..2 => random.u32(..2_000),
         2..4 => random.u32(..60_000),
         4..6 => random.u32(..1_200_000),
         6..8 => random.u32(1_000_000..6_500_000),
         _ if mood == Mood::Ages => random.u32(5_000_000..60_000_000),
-        _ => random.u32(4_000_000..16_000_000),
+        _ => random.u32(4_000_000..9_000_000),
     }
 }
