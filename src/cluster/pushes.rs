@@ -17,6 +17,8 @@ pub(super) struct Pushes {
     open: BTreeMap<PushId, Push>,
     /// What an acknowledgement that bears a nonce is about, in which version of each push, and when that was sent.
     sent: BTreeMap<Nonce, (Vec<(PushId, u32)>, Duration)>,
+    /// Whether our own word counted when this was looked at last.
+    counting: bool,
 }
 
 /// What is pushed.
@@ -56,6 +58,7 @@ struct Push {
 #[derive(Clone, Copy)]
 struct Acknowledged {
     by: ReplicaId,
+    /// When that was sent which it answers: since then at least it was alive.
     at: Duration,
 }
 
@@ -113,7 +116,7 @@ impl Node {
         (nonce, counts, more): (Nonce, bool, &[Fact]),
         actions: &mut Vec<Action>,
     ) {
-        let Some(about) = self.pushes.sent.get(&nonce).map(|(about, _)| about.clone()) else {
+        let Some((about, sent)) = self.pushes.sent.get(&nonce).cloned() else {
             self.on_ask_ack(now, head, (nonce, counts, more), actions);
             return;
         };
@@ -125,7 +128,7 @@ impl Node {
             push.past.extend(past);
             // That somebody who has lost its facts has merged a floor is worth as much as if it had not: see `floor`.
             if counts || push.kind == Kind::Floor {
-                push.acks.insert(slot, Acknowledged { by: head.id, at: now.uptime });
+                push.acks.insert(slot, Acknowledged { by: head.id, at: sent });
             }
             self.settle_push(now, id, actions);
         }
@@ -141,18 +144,18 @@ impl Node {
     /// 3. While no majority holds them, they are sent again to those who are there and have not said that they have them.
     pub(super) fn tick_pushes(&mut self, now: Now, actions: &mut Vec<Action>) {
         self.pushes.sent.retain(|_, (_, sent)| now.uptime.saturating_sub(*sent) <= ANSWERED_WITHIN);
-        let open: Vec<PushId> = self.pushes.open.keys().copied().collect();
-        for id in &open {
-            // Our own word, or another's, may count by now, or not any more.
-            self.settle_push(now, *id, actions);
+        let counts = self.counts(now);
+        if counts != self.pushes.counting {
+            // Our own word counts by now.
+            self.pushes.counting = counts;
+            self.pushes.hurry(now);
         }
+        let due = self.pushes.open.iter().filter(|(_, push)| push.due <= now.uptime);
+        let due: Vec<PushId> = due.map(|(id, _)| *id).collect();
         let live = self.members.live(now);
         let mut batches: BTreeMap<ReplicaId, Vec<PushId>> = BTreeMap::new();
-        for id in open {
-            let Some(due) = self.pushes.open.get(&id).map(|push| push.due) else { continue };
-            if due > now.uptime {
-                continue;
-            }
+        for id in due {
+            self.settle_push(now, id, actions);
             for (slot, peer) in &live {
                 if self.lacks(id, (*slot, *peer), now) {
                     batches.entry(*peer).or_default().push(id);

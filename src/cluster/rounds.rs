@@ -117,8 +117,8 @@ impl Node {
                 self.rounds.sent[at].voteless.insert(slot);
             }
         }
-        let current = self.facts.digest(beyond);
-        let same = state.root == root_then || state.root == root(&current);
+        let current = (state.root != root_then).then(|| self.facts.digest(beyond));
+        let same = current.as_ref().is_none_or(|current| state.root == root(current));
         let there = self.members.live(now);
         self.members.note(head, (self.place(head), standing), sent, &state, same);
         if slot.is_some_and(|slot| !there.contains(&(slot, head.id))) {
@@ -130,13 +130,13 @@ impl Node {
         }
         // Where our clock was ahead, the question left out what had not expired: its answer makes nothing known.
         let source = (slot, sent, state.votes && beyond <= state.wall);
-        match state.buckets {
+        match (current, state.buckets) {
             _ if same => self.merged(now, source),
-            Some(DigestsOf(theirs)) => {
-                let differ = differing(&current, &theirs);
+            (Some(ours), Some(DigestsOf(theirs))) => {
+                let differ = differing(&ours, &theirs);
                 self.begin_repair(now, (head.id, source), beyond, differ, actions);
             }
-            None => {}
+            _ => {}
         }
         self.confirm_ring(now);
     }

@@ -37,7 +37,7 @@ impl Node {
         let why = self.why_not(now, age, offset);
         let until =
             |(oldest, wall): (Now, Timestamp)| Now { wall: wall.plus(STALENESS), uptime: oldest.uptime + STALENESS };
-        let forever = Now { wall: Timestamp::MAX, uptime: Duration::MAX };
+        let forever = Now { wall: Timestamp::MAX, uptime: Duration::from_millis(u64::MAX) };
         View {
             ready: why.is_empty(),
             why,

@@ -290,3 +290,21 @@ fn what_an_earlier_life_acknowledged_does_not_count_for_long() {
     assert_eq!(net.replicas[0].released, [fact]);
     assert!(hour(&net) > fact.until());
 }
+
+/// It says that somebody was alive when it was asked, and not when the answer came.
+#[test]
+fn an_acknowledgement_that_was_long_on_the_way_proves_no_more_than_its_question() {
+    let mut net = settled(3);
+    net.crash(2);
+    net.delay = Duration::from_secs(1);
+    net.drops = Box::new(|_, _, body| matches!(body, Body::State(_)));
+    let fact = deny(&net, 1);
+    let push = net.push(0, &[fact]);
+    net.run(4_000);
+    assert!(net.sent(1, |body| matches!(body, Body::Ack { .. })) > 2);
+    assert_eq!(net.applied(0, push), 1);
+    net.delay = Duration::from_millis(1);
+    net.drops = Box::new(|_, _, _| false);
+    net.run(2_000);
+    assert_eq!(net.applied(0, push), 2);
+}
