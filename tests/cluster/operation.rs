@@ -79,16 +79,14 @@ pub enum Mood {
     Ages,
     /// Logins and endings within one millisecond, at clocks as far apart as they may be.
     Instants,
+    /// An ending, and then the whole fleet is killed.
+    Outages,
 }
 
 impl Mood {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Any, Self::Races, Self::Crashes, Self::Splits, Self::Clocks, Self::Ages, Self::Instants];
-
-    fn is_hasty(self) -> bool {
-        matches!(self, Self::Races | Self::Instants)
-    }
+    pub const ALL: [Self; 8] =
+        [Self::Any, Self::Races, Self::Crashes, Self::Splits, Self::Clocks, Self::Ages, Self::Instants, Self::Outages];
 }
 
 /// A fleet, and what happens to it.
@@ -105,7 +103,7 @@ pub struct Schedule {
 impl Schedule {
     /// The schedule of a seed, its mood chosen by the seed as well.
     pub fn of(seed: u64) -> Self {
-        let mood = Mood::ALL[usize::try_from(seed % 7).expect("below seven")];
+        let mood = Mood::ALL[usize::try_from(seed % 8).expect("below eight")];
         Self::in_mood(seed, mood)
     }
 
@@ -115,15 +113,14 @@ impl Schedule {
         let core = if random.u8(..4) == 0 { 5 } else { 3 };
         let length = random.usize(5..45);
         let mut operations = Vec::new();
-        if mood == Mood::Instants {
-            operations.extend([(0, 1_000), (1, -1_000)].map(|(at, millis)| Operation::Skew { at, millis }));
-            operations.push(Operation::Wait { micros: 2_000_000 });
-        }
         while operations.len() < length {
-            if random.u8(..4) == 0 && !mood.is_hasty() {
-                operations.extend(chapter(&mut random, mood));
-            } else {
-                operations.push(one(&mut random, mood));
+            match mood {
+                Mood::Instants => operations.extend(instant(&mut random)),
+                Mood::Outages => operations.extend(outage(&mut random)),
+                Mood::Races => operations.push(one(&mut random, mood)),
+                Mood::Ages if random.u8(..8) == 0 => operations.extend(age(&mut random)),
+                _ if random.u8(..4) == 0 => operations.extend(chapter(&mut random, mood)),
+                _ => operations.push(one(&mut random, mood)),
             }
         }
         Self { seed, core, operations }
@@ -159,6 +156,57 @@ fn chapter(random: &mut Rng, mood: Mood) -> Vec<Operation> {
     }
     operations.push(Operation::Wait { micros: random.u32(4_800_000..9_000_000) });
     operations
+}
+
+/// Somebody logs in where the clock is as far ahead as it may be, and is cut off in the same millisecond where it is as far behind.
+fn instant(random: &mut Rng) -> Vec<Operation> {
+    let subject = random.u8(..3);
+    vec![
+        Operation::Skew { at: 0, millis: 1_000 },
+        Operation::Skew { at: 1, millis: -1_000 },
+        Operation::Wait { micros: random.u32(3_000_000..4_000_000) },
+        Operation::Login { at: 0, visitor: subject },
+        Operation::Wait { micros: random.u32(100..900) },
+        Operation::CutSubject { at: 1, subject },
+        Operation::Wait { micros: random.u32(..900) },
+        Operation::Login { at: random.u8(..3), visitor: subject },
+        Operation::Wait { micros: random.u32(..2_000) },
+        Operation::CutHandle { at: random.u8(..3), handle: subject % 2 },
+        Operation::Wait { micros: 5_200_000 },
+    ]
+}
+
+/// Somebody logs in, it ends, and right after that all are killed, some of whose disks are slow.
+fn outage(random: &mut Rng) -> Vec<Operation> {
+    let visitor = random.u8(..3);
+    let slow = |at, random: &mut Rng| Operation::Disk { at, millis: [1, 400, 400, 400][random.usize(..4)] };
+    vec![
+        Operation::Login { at: random.u8(..3), visitor },
+        slow(0, random),
+        slow(1, random),
+        slow(2, random),
+        Operation::Wait { micros: random.u32(1_000..20_000) },
+        Operation::End { at: random.u8(..3), visitor },
+        Operation::Wait { micros: random.u32(..20_000) },
+        Operation::RestartAll { journals: random.u8(..4) > 0 },
+        Operation::Wait { micros: random.u32(5_200_000..9_000_000) },
+    ]
+}
+
+/// What was ended is renewed where nobody knows that yet, and dies by its idle limit.
+fn age(random: &mut Rng) -> Vec<Operation> {
+    let (visitor, alone) = (random.u8(..3), random.u8(..3));
+    vec![
+        Operation::Heal,
+        Operation::Login { at: random.u8(..3), visitor },
+        Operation::Wait { micros: random.u32(1_000..20_000) },
+        Operation::Split { mask: 1 << alone },
+        Operation::End { at: (alone + 1) % 3, visitor },
+        Operation::Wait { micros: random.u32(1_000_000..5_000_000) },
+        Operation::Renew { at: alone, visitor },
+        Operation::Heal,
+        Operation::Wait { micros: random.u32(20_000_000..30_000_000) },
+    ]
 }
 
 /// What is wrong in this mood.
@@ -201,15 +249,12 @@ fn weights(mood: Mood) -> [u32; 9] {
         Mood::Splits => [20, 8, 2, 20, 1, 2, 0, 6, 20],
         Mood::Clocks => [20, 10, 1, 3, 1, 1, 16, 3, 16],
         Mood::Ages => [24, 8, 0, 4, 3, 1, 3, 1, 24],
-        Mood::Instants => [30, 20, 0, 0, 0, 0, 1, 0, 30],
+        Mood::Instants | Mood::Outages => [1; 9],
     }
 }
 
 fn session(random: &mut Rng, mood: Mood) -> Operation {
-    if mood == Mood::Instants {
-        return Operation::Login { at: random.u8(..3), visitor: 0 };
-    }
-    let (at, visitor) = (random.u8(..7), random.u8(..if mood.is_hasty() { 3 } else { 6 }));
+    let (at, visitor) = (random.u8(..7), random.u8(..if mood == Mood::Races { 3 } else { 6 }));
     match random.u8(..20) {
         0..8 => Operation::Login { at, visitor },
         8..11 => Operation::Renew { at, visitor },
@@ -222,8 +267,8 @@ fn session(random: &mut Rng, mood: Mood) -> Operation {
 }
 
 fn many(random: &mut Rng, mood: Mood) -> Operation {
-    let at = random.u8(..if mood == Mood::Instants { 3 } else { 7 });
-    let subjects = if mood.is_hasty() { 1 } else { 3 };
+    let at = random.u8(..7);
+    let subjects = if mood == Mood::Races { 1 } else { 3 };
     match random.u8(..4) {
         0 => Operation::CutHandle { at, handle: random.u8(..2) },
         _ => Operation::CutSubject { at, subject: random.u8(..subjects) },
@@ -276,9 +321,6 @@ fn clock(random: &mut Rng) -> Operation {
 }
 
 fn wait(random: &mut Rng, mood: Mood) -> u32 {
-    if mood == Mood::Instants {
-        return if random.u8(..12) == 0 { 3_000_000 } else { random.u32(..900) };
-    }
     let longest = if mood == Mood::Races { 6 } else { 11 };
     match random.u8(..longest) {
         0..2 => random.u32(..2_000),

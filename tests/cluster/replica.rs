@@ -150,6 +150,14 @@ impl Replica {
         process.latest.get()
     }
 
+    /// How far the clock of sessions is ahead of the world's, in milliseconds; it stands still where the wall clock was set back.
+    pub fn ahead(&self, moment: Moment) -> i64 {
+        let latest = self.process.as_ref().map_or(0, |process| process.latest.get().as_millis());
+        let behind =
+            i64::try_from(latest).expect("in range") - i64::try_from(BEGIN + moment / 1_000).expect("in range");
+        if self.skew < 0 && behind < 0 { self.skew } else { self.skew.max(behind) }
+    }
+
     /// Whether a process runs that is not asleep.
     pub fn runs(&self) -> bool {
         self.process.is_some() && self.moment >= self.asleep

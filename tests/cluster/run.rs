@@ -176,7 +176,7 @@ impl World {
     /// Sets a clock. Of the core fewer than half are wrong at a time: nobody could tell what time it is.
     fn skew(&mut self, place: usize, millis: i64) {
         let bound = i64::try_from(CLOCK_ERROR.as_millis()).expect("in range");
-        let is_off = |place: usize| self.replicas[place].0.borrow().skew.abs() > bound;
+        let is_off = |place: usize| self.replicas[place].0.borrow().ahead(self.now).abs() > bound;
         let others = (0..self.core.size()).filter(|other| *other != place && is_off(*other)).count();
         let may = place >= self.core.size() || others < self.core.size() - self.core.majority();
         self.replicas[place].0.borrow_mut().skew = if may { millis } else { millis.clamp(-bound, bound) };
