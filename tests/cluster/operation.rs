@@ -158,7 +158,8 @@ fn chapter(random: &mut Rng, mood: Mood) -> Vec<Operation> {
     operations
 }
 
-/// Somebody logs in where the clock is as far ahead as it may be, and is cut off in the same millisecond where it is as far behind.
+/// Somebody logs in where the clock is as far ahead as it may be, and is cut off in the same millisecond where it is as far behind; and the
+/// same again, by another name.
 fn instant(random: &mut Rng) -> Vec<Operation> {
     let subject = random.u8(..3);
     vec![
@@ -167,7 +168,7 @@ fn instant(random: &mut Rng) -> Vec<Operation> {
         Operation::Wait { micros: random.u32(3_000_000..4_000_000) },
         Operation::Login { at: 0, visitor: subject },
         Operation::Wait { micros: random.u32(100..900) },
-        Operation::CutSubject { at: 1, subject },
+        Operation::CutSubject { at: random.u8(..2), subject },
         Operation::Wait { micros: random.u32(..900) },
         Operation::Login { at: random.u8(..3), visitor: subject },
         Operation::Wait { micros: random.u32(..2_000) },
