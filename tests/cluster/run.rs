@@ -217,10 +217,10 @@ impl World {
         let broken = |how: String| Err(Broken { promise: Promise::Converges, how });
         let known = |at: &At| at.0.borrow().process().table.all(beyond);
         let not_in = |facts: &[Fact], others: &[Fact]| -> Vec<_> {
-            let knows = |fact: &Fact| {
+            let covered = |fact: &Fact| {
                 others.iter().any(|other| is_same_but_for_until(fact, other) && other.until() >= fact.until())
             };
-            facts.iter().filter(|fact| !knows(fact)).copied().collect()
+            facts.iter().filter(|fact| !covered(fact)).copied().collect()
         };
         let first = known(&self.replicas[0]);
         for (place, at) in self.replicas.iter().enumerate().filter(|(_, at)| at.0.borrow().process.is_some()) {
