@@ -1,9 +1,11 @@
 //! What happens in a world: messages that arrive, clocks that tick, writes that become durable, processes that wake.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use sealpass::cluster::member::ReplicaId;
 use sealpass::cluster::node::To;
+use sealpass::revocation::CLOCK_ERROR;
 
 use super::promises::Broken;
 use super::replica::Moment;
@@ -82,10 +84,10 @@ impl World {
         if replica.life != life {
             return;
         }
-        let view = replica.view();
-        if view.offset.is_some() {
-            // A clock that is ahead must not make it forget what it acknowledged.
-            replica.process().table.clean(view.date(replica.clock()));
+        let good = |offset: i64| Duration::from_millis(offset.unsigned_abs()) <= CLOCK_ERROR;
+        if replica.view().offset.is_some_and(good) {
+            // A clock that is off must not make it forget what it acknowledged; nor the median of two, one of which is.
+            replica.process().table.clean(replica.clock());
         }
         replica.with(|node, now| ((), node.tick(now)));
         let next = TICK + self.random.u64(..2_000);
