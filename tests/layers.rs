@@ -108,12 +108,16 @@ const RULES: &[Rule] = &[
         names: &["subtle::"],
         where_to: Only(&["secret.rs"]),
     },
-    Rule { why: "HTTP is in http/", names: &["actix_web"], where_to: Only(&["http/", "cli/serve.rs"]) },
+    Rule {
+        why: "HTTP is in http/",
+        names: &["actix_web"],
+        where_to: Only(&["http/", "cli/serve.rs", "cli/demo_fleet/"]),
+    },
     Rule { why: "stores are in store/", names: &["moka", "redb"], where_to: Only(&["store/"]) },
     Rule {
-        why: "the service calls nobody; one command does",
+        why: "the service calls nobody; commands do",
         names: &["ureq"],
-        where_to: Only(&["cli/keys/remote.rs"]),
+        where_to: Only(&["cli/keys/remote.rs", "cli/demo_fleet/"]),
     },
     Rule {
         why: "the protocol of the replicas is told what comes in and what time it is",

@@ -6,6 +6,7 @@
 mod check;
 mod cluster;
 mod credential;
+mod demo_fleet;
 mod facts;
 mod keys;
 mod serve;
@@ -55,6 +56,8 @@ struct Common {
 enum Command {
     /// Run the service
     Serve(serve::Serve),
+    /// Watch three replicas agree
+    DemoFleet(demo_fleet::DemoFleet),
     /// Check the configuration without starting anything
     Check(check::Check),
     /// Make the key ring, look at it, rotate its keys
@@ -112,6 +115,7 @@ pub fn run() -> ExitCode {
     let Arguments { common, command } = Arguments::parse();
     let done = match command {
         Command::Serve(serve) => serve.run(&common),
+        Command::DemoFleet(demo) => demo.run(),
         Command::Check(check) => check.run(&common),
         Command::Keys(keys) => keys.run(&common),
         Command::Cluster(cluster) => cluster.run(&common),

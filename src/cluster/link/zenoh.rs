@@ -4,12 +4,13 @@
 //! zenoh are made on a thread of our own: zenoh refuses to be called from a runtime of one thread, which the workers of the
 //! HTTP server are, and a call may block while a peer takes nothing in.
 //!
-//! A host name in `peers` is resolved anew at each try, and the first address is tried; gossip finds the other replicas
-//! through any one that is reached.
+//! A host name in `peers` is resolved anew at each try, and the first address is tried; `names` finds the others behind it
+//! and makes links again that came by gossip, which zenoh does not.
 //!
 //! What zenoh promises alone is less than it seems: who *dials* also accepts a server with a certificate of a public authority,
 //! since zenoh trusts these beside ours. That is why every payload is sealed, and why nothing but sealed answers counts.
 
+mod names;
 mod settings;
 
 use std::net::SocketAddr;
@@ -30,6 +31,7 @@ use crate::clock::Timestamp;
 use crate::cluster::member::ReplicaId;
 use crate::entropy::Entropy;
 use crate::keyring::file::ClusterSecret;
+use names::{Lookup, Names};
 
 /// What a link is opened with.
 pub struct LinkSettings {
@@ -76,10 +78,15 @@ impl ZenohLink {
     /// # Errors
     /// [`LinkError`]
     pub fn open(settings: LinkSettings, deliver: Deliver) -> Result<Self, LinkError> {
+        Self::open_by(settings, deliver, names::system())
+    }
+
+    fn open_by(settings: LinkSettings, deliver: Deliver, lookup: Lookup) -> Result<Self, LinkError> {
         let keys = PeerKeys::new(&settings.secrets.iter().collect::<Vec<_>>()).ok_or(LinkError::NoSecret)?;
         let certificates = Certificates::new(&keys, settings.now)?;
         let address = settings::free(settings.listen)?;
-        let config = settings::config(address, &settings.peers, &certificates)?;
+        let config = settings::config(Some(address), &settings.peers, &certificates)?;
+        let names = Names::new(&settings.peers, address, certificates, lookup);
         let gate = Arc::new(Gate::new(settings.id, keys, settings.entropy, deliver));
         let (state, (queue, outgoing)) = (Arc::new(State::default()), sync_channel(MAX_WAITING));
         let (opened, open) = sync_channel(1);
@@ -88,6 +95,7 @@ impl ZenohLink {
             let run = move || match open_session(config, &gate) {
                 Ok(session) => {
                     drop(opened.send(Ok(())));
+                    let _following = names.and_then(|names| names.follow(&session));
                     send_all(&session, &gate, &state, &outgoing);
                     drop(session.close().wait());
                 }

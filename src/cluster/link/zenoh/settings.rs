@@ -16,8 +16,8 @@ pub fn free(listen: SocketAddr) -> Result<SocketAddr, LinkError> {
     bound.map_err(|source| LinkError::Listen { address: listen, source })
 }
 
-/// The configuration of a link that listens at `listen` and dials `peers`.
-pub fn config(listen: SocketAddr, peers: &[String], certificates: &Certificates) -> Result<Config, LinkError> {
+/// The configuration of a link that listens at `listen`, or nowhere, and dials `peers`.
+pub fn config(listen: Option<SocketAddr>, peers: &[String], certificates: &Certificates) -> Result<Config, LinkError> {
     let peers = peers.iter().map(|peer| endpoint(peer)).collect::<Result<Vec<_>, _>>()?;
     let mut config = Config::default();
     for (key, value) in general(listen, &peers).into_iter().chain(tls(certificates)) {
@@ -26,11 +26,12 @@ pub fn config(listen: SocketAddr, peers: &[String], certificates: &Certificates)
     Ok(config)
 }
 
-fn general(listen: SocketAddr, peers: &[String]) -> Vec<(&'static str, Value)> {
+fn general(listen: Option<SocketAddr>, peers: &[String]) -> Vec<(&'static str, Value)> {
+    let listen: Vec<_> = listen.iter().map(|address| format!("quic/{address}")).collect();
     let retry = json!({ "period_init_ms": 100, "period_max_ms": 1_000, "period_increase_factor": 2 });
     vec![
         ("mode", json!("peer")),
-        ("listen/endpoints", json!([format!("quic/{listen}")])),
+        ("listen/endpoints", json!(listen)),
         ("listen/exit_on_failure", json!(true)),
         ("connect/endpoints", json!(peers)),
         ("connect/exit_on_failure", json!(false)),
