@@ -63,6 +63,13 @@ impl Fleet {
         }
     }
 
+    /// Every replica refuses this token: none needs time to find out.
+    pub fn assert_refused(&self, token: &str) {
+        for replica in &self.0 {
+            assert_eq!(replica.verify(token), 401, "{}", replica.name);
+        }
+    }
+
     /// Every replica lets this token in.
     pub fn assert_accepted(&self, token: &str) {
         for replica in &self.0 {
