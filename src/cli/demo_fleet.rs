@@ -32,7 +32,7 @@ impl DemoFleet {
         match played {
             Ok(()) if self.keep => {
                 say(script::try_next(&stage))?;
-                stage.wait_for_signal()
+                stage::wait_for_signal()
             }
             played => {
                 let told = played.map_err(|failure| stage.with_logs(&failure));

@@ -46,7 +46,9 @@ fn s05_log_out_everywhere_ends_what_was_and_not_what_comes() {
     let answer = fleet.0[0].call("/v1/subjects/revoke", &json!({"subject": "alice", "wait": "all"}));
     assert_eq!(answer.status, 200);
     // Before anybody asks for what ended: a login would bring it along.
-    before.iter().for_each(|session| fleet.assert_refused(&session.token));
+    for session in &before {
+        fleet.assert_refused(&session.token);
+    }
     let after = fleet.0[2].login("alice");
     fleet.assert_accepted(&after.token);
     fleet.assert_accepted(&other.token);

@@ -211,7 +211,7 @@ impl Replica {
                 let mut command = Command::new(by);
                 command.args(words).arg(own.get_program()).args(own.get_args());
                 for (name, value) in own.get_envs() {
-                    assert!(value.is_none(), "{name:?} is not handed on");
+                    assert!(value.is_none(), "{} is not handed on", name.display());
                     command.env_remove(name);
                 }
                 command
