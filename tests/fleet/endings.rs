@@ -59,7 +59,7 @@ fn what_a_majority_acknowledged_outlives_the_replica_that_was_told() {
     let mut fleet = Setup::core(3).on_loopback().started();
     for round in 0..times("SEALPASS_FLEET_KILLS", 3) {
         let told = round % 3;
-        // A replica that was restarted is ready before its word counts, so that two in a row leave no majority for a while.
+        // A replica that was restarted is ready before its word counts: two in a row leave no majority for a while.
         let session = fleet.0[(round + 1) % 3].login_once_a_majority_counts("alice");
         let answer = fleet.0[told].end(&session, "majority");
         fleet.0[told].kill();

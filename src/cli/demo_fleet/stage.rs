@@ -144,7 +144,7 @@ pub fn on_signal(end: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
             let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
             std::future::poll_fn(|cx| match interrupt.poll_recv(cx) {
                 std::task::Poll::Pending => terminate.poll_recv(cx),
-                told => told,
+                told @ std::task::Poll::Ready(_) => told,
             })
             .await;
             Ok::<_, std::io::Error>(())
