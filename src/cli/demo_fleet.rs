@@ -13,8 +13,8 @@ use super::{Failure, say};
 
 /// Watch three replicas agree
 ///
-/// Starts three replicas on free ports of the loopback, in a temporary directory; logs somebody in at one and out at another,
-/// makes a key, kills replicas until the last one is alone, and brings them back. Takes about half a minute, and ends
+/// Starts three replicas on free ports of the loopback, in a temporary directory; logs somebody in at one and out at
+/// another, makes a key, kills replicas until the last one is alone, and brings them back. Takes about half a minute, and ends
 /// whatever it started.
 #[derive(Debug, Args)]
 pub struct DemoFleet {
@@ -32,7 +32,7 @@ impl DemoFleet {
         match played {
             Ok(()) if self.keep => {
                 say(script::try_next(&stage))?;
-                stage.wait_for_signal()
+                stage::wait_for_signal()
             }
             played => {
                 let told = played.map_err(|failure| stage.with_logs(&failure));

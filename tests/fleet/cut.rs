@@ -29,7 +29,9 @@ fn s06_both_sides_of_a_partition_take_endings_and_agree_when_it_heals() {
     net.heal(2);
     let healed = Instant::now();
     fleet.wait_ready();
-    [&at_majority, &at_minority].iter().for_each(|session| fleet.wait_refused(&session.token));
+    for session in [&at_majority, &at_minority] {
+        fleet.wait_refused(&session.token);
+    }
     eprintln!("a partition of {lasts:?} had healed after {:?}", healed.elapsed());
     fleet.assert_accepted(&live.token);
 }

@@ -1,5 +1,5 @@
-//! A network for each replica, in which one can be cut off from the others and still be asked by the test. Needs root and
-//! iproute2. Addresses are of the range for such tests (RFC 2544).
+//! A network for each replica, in which one can be cut off from the others and still be asked by the test. Needs root
+//! and iproute2. Addresses are of the range for such tests (RFC 2544).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, Output};

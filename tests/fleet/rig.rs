@@ -63,6 +63,13 @@ impl Fleet {
         }
     }
 
+    /// Every replica refuses this token: none needs time to find out.
+    pub fn assert_refused(&self, token: &str) {
+        for replica in &self.0 {
+            assert_eq!(replica.verify(token), 401, "{}", replica.name);
+        }
+    }
+
     /// Every replica lets this token in.
     pub fn assert_accepted(&self, token: &str) {
         for replica in &self.0 {
@@ -204,7 +211,7 @@ impl Replica {
                 let mut command = Command::new(by);
                 command.args(words).arg(own.get_program()).args(own.get_args());
                 for (name, value) in own.get_envs() {
-                    assert!(value.is_none(), "{name:?} is not handed on");
+                    assert!(value.is_none(), "{} is not handed on", name.display());
                     command.env_remove(name);
                 }
                 command

@@ -88,13 +88,6 @@ impl Stage {
         let _ = fs::remove_dir_all(&self.dir);
     }
 
-    /// Until the process is told to end: whoever handles the signal ends it.
-    pub fn wait_for_signal(&self) -> ! {
-        loop {
-            thread::park();
-        }
-    }
-
     /// What failed, and what the replicas had last to say, before their logs go.
     pub fn with_logs(&self, failure: &Failure) -> Failure {
         let last = |which: usize| {
@@ -151,7 +144,7 @@ pub fn on_signal(end: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
             let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
             std::future::poll_fn(|cx| match interrupt.poll_recv(cx) {
                 std::task::Poll::Pending => terminate.poll_recv(cx),
-                told => told,
+                told @ std::task::Poll::Ready(_) => told,
             })
             .await;
             Ok::<_, std::io::Error>(())
@@ -163,6 +156,13 @@ pub fn on_signal(end: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     };
     let thread = thread::Builder::new().name("signals".to_owned()).spawn(watch);
     thread.map(drop).map_err(|error| Failure::Io { what: "can't start a thread".to_owned(), error })
+}
+
+/// Until the process is told to end: whoever handles the signal ends it.
+pub fn wait_for_signal() -> ! {
+    loop {
+        thread::park();
+    }
 }
 
 /// Ports that nobody listens on. All are held until the last one is known, so that they differ.
