@@ -20,7 +20,9 @@ impl Net {
     /// One for so many replicas; `None`, and a line that says why, where it can't be had.
     pub fn new(count: u8) -> Option<Self> {
         static PARTS: AtomicU8 = AtomicU8::new(0);
-        let part = PARTS.fetch_add(1, Ordering::Relaxed);
+        // Other processes may run these tests at the same time.
+        let process = u8::try_from(std::process::id() % 251).expect("less than 256");
+        let part = PARTS.fetch_add(1, Ordering::Relaxed).wrapping_add(process);
         let net = Self { id: format!("sp{}x{part}", std::process::id()), part, count };
         match net.build() {
             Ok(()) => Some(net),
