@@ -29,6 +29,7 @@ const CORE: &[&str] = &[
 /// Files of the protocol of the replicas: no runtime, no engine, no clock and no randomness of their own.
 const PROTOCOL: &[&str] = &[
     "cluster/asks.rs",
+    "cluster/batches.rs",
     "cluster/clocks.rs",
     "cluster/compare.rs",
     "cluster/dating.rs",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::asks::{Asked, Asks};
+use super::batches::Batches;
 use super::clocks::Clocks;
 use super::compare;
 use super::member::{Core, MemberError, Name, ReplicaId, Role};
@@ -59,6 +60,7 @@ pub struct Node {
     pub(super) rounds: Rounds,
     pub(super) repair: Repair,
     pub(super) pushes: Pushes,
+    pub(super) batches: Batches,
     pub(super) asks: Asks,
     pub(super) sharing: Sharing,
     pub(super) awaiting: HashMap<Ticket, Awaited>,
@@ -177,6 +179,7 @@ impl Node {
             rounds: Rounds::default(),
             repair: Repair::default(),
             pushes: Pushes::default(),
+            batches: Batches::default(),
             asks: Asks::default(),
             sharing: Sharing::default(),
             awaiting: HashMap::new(),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::member::ReplicaId;
-use super::message::{Body, Head, Nonce};
-use super::node::{Action, Awaited, Node, PushId, To};
+use super::message::{Head, Nonce};
+use super::node::{Action, Awaited, Node, PushId};
 use super::ports::Now;
 use super::{compare, dating};
 use crate::clock::Timestamp;
@@ -105,7 +105,7 @@ impl Node {
             pause: FIRST_PAUSE,
         };
         self.pushes.open.insert(id, push);
-        self.send_to_all(now, id, actions);
+        self.send_soon(now, id, actions);
     }
 
     /// 2. Whoever has them durably says so, and what it knew that they don't say.
@@ -132,17 +132,20 @@ impl Node {
             }
             self.settle_push(now, id, actions);
         }
+        self.send_waiting(now, actions);
     }
 
     pub(super) fn own_kept(&mut self, now: Now, id: PushId, actions: &mut Vec<Action>) {
         if let Some(push) = self.pushes.open.get_mut(&id) {
             push.own = true;
             self.settle_push(now, id, actions);
+            self.send_waiting(now, actions);
         }
     }
 
     /// 3. While no majority holds them, they are sent again to those who are there and have not said that they have them.
     pub(super) fn tick_pushes(&mut self, now: Now, actions: &mut Vec<Action>) {
+        self.tick_batches(now, actions);
         self.pushes.sent.retain(|_, (_, sent)| now.uptime.saturating_sub(*sent) <= ANSWERED_WITHIN);
         let counts = self.counts(now);
         if counts != self.pushes.counting {
@@ -201,6 +204,7 @@ impl Node {
                 return;
             }
             push.held = true;
+            self.batches.held(id);
             actions.push(Action::Released { facts: push.given.clone() });
         }
         let count = |replicas: usize| u16::try_from(replicas).unwrap_or(u16::MAX);
@@ -264,40 +268,22 @@ impl Node {
         let there = self.members.peer(peer).is_some_and(|peer| peer.heard.uptime > push.begun.uptime);
         !acknowledged && (!push.held || (push.waited_for && there))
     }
-
-    fn send_to_all(&mut self, now: Now, id: PushId, actions: &mut Vec<Action>) {
-        let nonce = self.nonce();
-        let Some(push) = self.pushes.open.get(&id) else { return };
-        self.pushes.sent.insert(nonce, (vec![(id, push.version)], now.uptime));
-        let facts = push.facts.clone();
-        actions.push(self.send(To::All, &Body::Push { nonce, facts }));
-    }
-
-    fn send_again(&mut self, now: Now, peer: ReplicaId, ids: &[PushId], actions: &mut Vec<Action>) {
-        let mut rest = ids;
-        while !rest.is_empty() {
-            let nonce = self.nonce();
-            let (mut facts, mut about) = (Vec::new(), Vec::new());
-            while let [id, behind @ ..] = rest {
-                let Some(push) = self.pushes.open.get(id) else { break };
-                if !facts.is_empty() && facts.len() + push.facts.len() > BATCH {
-                    break;
-                }
-                facts.extend(&push.facts);
-                about.push((*id, push.version));
-                rest = behind;
-            }
-            self.counters.resent += facts.len() as u64;
-            self.pushes.sent.insert(nonce, (about, now.uptime));
-            actions.push(self.send(To::One(peer), &Body::Push { nonce, facts }));
-        }
-    }
 }
 
 impl Pushes {
     /// How many are waiting for a majority.
     pub(super) fn pending(&self) -> u64 {
         self.open.values().filter(|push| !push.held).count() as u64
+    }
+
+    /// What is sent of it now, in which version.
+    pub(super) fn content(&self, id: PushId) -> Option<(u32, &[Fact])> {
+        self.open.get(&id).map(|push| (push.version, &*push.facts))
+    }
+
+    /// What an acknowledgement with this nonce is about.
+    pub(super) fn note_sent(&mut self, nonce: Nonce, about: Vec<(PushId, u32)>, at: Duration) {
+        self.sent.insert(nonce, (about, at));
     }
 
     /// Somebody has come: what it lacks is due.
@@ -314,5 +300,3 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const ACK_LASTS: Duration = Duration::from_millis(1_500);
 /// An answer to what was sent longer ago is none.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
-/// How many facts are sent again at once.
-const BATCH: usize = 256;
