@@ -113,6 +113,12 @@ impl Fleet {
         self.shared.fresh.holds(wall)
     }
 
+    /// By which time to date what counts everywhere: the own clock, or the core's median while that one is off. It waits for no
+    /// lock, so whoever holds one that the node needs may ask.
+    pub fn date(&self) -> Timestamp {
+        self.shared.date()
+    }
+
     /// Of how many replicas the core is made up.
     pub fn core(&self) -> u16 {
         u16::try_from(self.shared.core).unwrap_or(u16::MAX)

@@ -101,6 +101,11 @@ fn a_store_forgets_once_the_fleet_has_said_that_its_clock_agrees_and_not_where_i
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(holds(2), "its clock is off");
+    for fleet in &fleets {
+        let (dated, now) = (fleet.date(), SystemClock.now());
+        let off = dated.since(now).max(now.since(dated));
+        assert!(off < Duration::from_secs(600), "an emergency is not dated by a clock that is off: {off:?}");
+    }
 }
 
 #[test]
@@ -151,4 +156,16 @@ fn over_running_fleets_a_rotation_is_answered_when_a_majority_has_it_dated_and_f
         let digest = dir(place).load().expect("written").digest();
         assert_eq!(digest, replicas[0].1.digest().expect("a ring").digest);
     }
+}
+
+#[test]
+fn a_revocation_where_the_clock_is_ahead_leaves_a_key_that_seals_at_once() {
+    let right = Arc::new(ManualClock::at(SystemClock.now()));
+    let places = places(1, &right);
+    let ahead = Arc::new(ManualClock::at(right.now().plus(Duration::from_secs(900))));
+    let office = office(&places[0], &ahead).of_many().revoking_by(Arc::clone(&right) as Arc<dyn Clock>);
+    let kid = dir(&places[0]).load().expect("a ring").sealing(right.now()).expect("one is active");
+    let receipt = office.carry_out(Task::Order(Order::Revoke { kid }), false).expect("carried out");
+    let sealing = dir(&places[0]).load().expect("a ring").sealing(right.now()).map(|kid| kid.to_string());
+    assert_eq!((receipt.fresh_key.is_some(), sealing), (true, receipt.fresh_key));
 }

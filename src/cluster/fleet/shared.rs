@@ -119,6 +119,10 @@ impl Shared {
         look(&self.inner().node, moment(&*self.wall))
     }
 
+    pub fn date(&self) -> Timestamp {
+        self.fresh.date().unwrap_or_else(|| self.wall.now())
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -131,7 +135,7 @@ impl Shared {
         let todo = inner.sort(actions);
         // Under the lock, so that of two looks the later one stands.
         let view = inner.node.view(now);
-        self.fresh.set(&view);
+        self.fresh.set(&view, now);
         self.facts.agreed(view.agrees().then_some(now.wall));
         drop(inner);
         self.perform(todo);
