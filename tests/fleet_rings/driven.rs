@@ -159,13 +159,14 @@ fn over_running_fleets_a_rotation_is_answered_when_a_majority_has_it_dated_and_f
 }
 
 #[test]
-fn a_revocation_where_the_clock_is_ahead_leaves_a_key_that_seals_at_once() {
+fn a_revocation_where_the_clock_is_ahead_makes_a_key_that_seals_from_now_on() {
     let right = Arc::new(ManualClock::at(SystemClock.now()));
     let places = places(1, &right);
     let ahead = Arc::new(ManualClock::at(right.now().plus(Duration::from_secs(900))));
     let office = office(&places[0], &ahead).of_many().revoking_by(Arc::clone(&right) as Arc<dyn Clock>);
     let kid = dir(&places[0]).load().expect("a ring").sealing(right.now()).expect("one is active");
     let receipt = office.carry_out(Task::Order(Order::Revoke { kid }), false).expect("carried out");
-    let sealing = dir(&places[0]).load().expect("a ring").sealing(right.now()).map(|kid| kid.to_string());
-    assert_eq!((receipt.fresh_key.is_some(), sealing), (true, receipt.fresh_key));
+    let fresh = receipt.fresh_key.expect("the active one was revoked");
+    let from = receipt.ring.key(&fresh).and_then(|key| key.seals_from).expect("it is dated");
+    assert!(from.since(right.now()) < Duration::from_secs(1), "{from:?}");
 }
