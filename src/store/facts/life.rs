@@ -88,7 +88,9 @@ impl CachedFacts {
         Ok(epoch.flatten().is_some())
     }
 
-    /// What others knew is known here by now, and durable: the journal need not ask them at the next start.
+    /// What others knew is known here by now: the journal need not ask them at the next start. That is written behind all facts
+    /// that came before, so it is never durable without them. What comes later and is lost was acknowledged by nobody here, and
+    /// so makes the journal no less whole: whoever pulled it counts on those who did.
     pub fn settled(&self) {
         if let Some(journal) = &self.journal {
             journal.settle();
