@@ -7,6 +7,8 @@ mod budget;
 mod file;
 #[path = "facts/fleet.rs"]
 mod fleet;
+#[path = "facts/forgetting.rs"]
+mod forgetting;
 #[path = "facts/joining.rs"]
 mod joining;
 #[path = "facts/kept.rs"]

@@ -11,21 +11,27 @@ use sealpass::telemetry::{Audit, By, Event, FactMetrics, Kind};
 
 use super::Failure;
 
-/// Opens the store and its journal. It knows nothing before it is started.
+/// Opens the store and its journal. It knows nothing before it is started. Among others it goes by the clock of the sessions,
+/// which is the one that is compared with theirs.
 pub fn open(
     settings: &Settings,
     site: &Site,
     metrics: FactMetrics,
-    among_others: bool,
+    among_others: Option<Arc<dyn Clock>>,
 ) -> Result<CachedFacts, Failure> {
     let journal = Journal::place(settings.journal.as_deref(), &settings.keys);
     let journal = journal.as_deref().map(|path| Journal::open(path, metrics.journal.clone())).transpose()?;
     if journal.is_none() {
-        tracing::warn!("journal = \"none\": endings are kept in memory alone, and {}", without_journal(among_others));
+        tracing::warn!(
+            "journal = \"none\": endings are kept in memory alone, and {}",
+            without_journal(among_others.is_some())
+        );
     }
-    // By the wall clock itself: the store has to see when that is set back.
-    let make = if among_others { CachedFacts::in_fleet } else { CachedFacts::with };
-    Ok(make(Arc::new(SystemClock), journal, budgets(site), metrics))
+    Ok(match among_others {
+        Some(clock) => CachedFacts::in_fleet(clock, journal, budgets(site), metrics),
+        // By the wall clock itself: the store has to see when that is set back.
+        None => CachedFacts::with(Arc::new(SystemClock), journal, budgets(site), metrics),
+    })
 }
 
 /// Writes folds into the audit trail. The sessions, which know the pseudonyms, come to be after the store.

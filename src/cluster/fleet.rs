@@ -43,7 +43,8 @@ pub enum FleetError {
 
 impl Fleet {
     /// Takes part from here on, over the link that [`Fleet::connect`] is given. `seed` is random and secret. `wall` is the
-    /// clock of the system itself: one that stands still to go back is no clock to compare with others.
+    /// very clock by which sessions begin and facts are forgotten: where that one stands still ahead of the system's, which was
+    /// set back, it is what is compared with the others, and the replica is not ready.
     ///
     /// # Errors
     /// [`FleetError`]
@@ -56,8 +57,8 @@ impl Fleet {
     ) -> Result<Self, FleetError> {
         let runtime = Builder::new_current_thread().enable_time().build()?;
         let core = settings.core.size();
-        let node = Node::new(settings, facts, rings, seed, shared::moment(&*wall))?;
-        let shared = Arc::new(Shared::new(node, core, wall, runtime.handle().clone()));
+        let node = Node::new(settings, Arc::clone(&facts), rings, seed, shared::moment(&*wall))?;
+        let shared = Arc::new(Shared::new(node, facts, core, wall, runtime.handle().clone()));
         let (stop, stopped) = oneshot::channel();
         let ticking = Arc::clone(&shared);
         let ticks = move || runtime.block_on(tick(&ticking, stopped));
@@ -110,6 +111,12 @@ impl Fleet {
     /// `wall` is the time by which the request is judged. Cheap, and right while the fleet's own thread gets no time.
     pub fn is_fresh(&self, wall: Timestamp) -> bool {
         self.shared.fresh.holds(wall)
+    }
+
+    /// By which time to date what counts everywhere: the own clock, or the core's median while that one is off. It waits for no
+    /// lock, so whoever holds one that the node needs may ask.
+    pub fn date(&self) -> Timestamp {
+        self.shared.date()
     }
 
     /// Of how many replicas the core is made up.

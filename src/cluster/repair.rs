@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::member::ReplicaId;
 use super::message::{Body, BucketLeaves, DigestsOf, Head, MAX_LEAVES, Nonce};
 use super::node::{Action, Awaited, Node, To};
-use super::ports::Now;
+use super::ports::{Buckets, Now};
 use super::rounds::differing;
 use crate::clock::Timestamp;
 use crate::revocation::encoding::encode;
@@ -20,6 +20,9 @@ pub(super) struct Repair {
     active: BTreeMap<ReplicaId, Session>,
     /// How many parts that came are not durable yet.
     pub(super) unwritten: usize,
+    /// What differed still when all of a replica's part was merged: its digest and ours. Whoever does away with what a floor or a
+    /// cut-off says as well has no use for it, and pulling it again would change nothing until either is another one.
+    vain: BTreeMap<ReplicaId, BTreeMap<u8, (u64, u64)>>,
 }
 
 /// Place in the core, when the round was sent that showed the difference, and whether its answer counts.
@@ -28,6 +31,8 @@ type Source = (Option<usize>, Now, bool);
 struct Session {
     source: Source,
     beyond: Timestamp,
+    /// What differed, with the other's digest of it.
+    shown: Vec<(u8, u64)>,
     buckets: Vec<u8>,
     leaves: Vec<(u8, u8)>,
     asked: BTreeMap<Nonce, Question>,
@@ -46,15 +51,16 @@ enum Part {
 }
 
 impl Node {
-    /// 1. A round has shown that these buckets differ.
+    /// 1. A round has shown that these buckets differ, with the other's digests of them.
     pub(super) fn begin_repair(
         &mut self,
         now: Now,
         (peer, source): (ReplicaId, Source),
         beyond: Timestamp,
-        buckets: Vec<u8>,
+        shown: Vec<(u8, u64)>,
         actions: &mut Vec<Action>,
     ) {
+        let buckets: Vec<u8> = shown.iter().map(|(bucket, _)| *bucket).collect();
         if buckets.is_empty() {
             self.merged(now, source);
             return;
@@ -67,7 +73,7 @@ impl Node {
             return;
         }
         let (leaves, asked) = (Vec::new(), BTreeMap::new());
-        self.repair.active.insert(peer, Session { source, beyond, buckets, leaves, asked });
+        self.repair.active.insert(peer, Session { source, beyond, shown, buckets, leaves, asked });
         self.go_on(now, peer, actions);
     }
 
@@ -188,10 +194,10 @@ impl Node {
             let Some(part) = session.next() else { break };
             self.ask_part(now, peer, part, 1, actions);
         }
-        let over =
-            self.repair.active.get(&peer).filter(|session| session.asked.is_empty()).map(|session| session.source);
-        if let Some(source) = over {
-            self.repair.active.remove(&peer);
+        let is_over = self.repair.active.get(&peer).is_some_and(|session| session.asked.is_empty());
+        if let Some(Session { source, beyond, shown, .. }) = is_over.then(|| self.repair.active.remove(&peer)).flatten()
+        {
+            self.repair.note_vain(peer, &shown, &self.facts.digest(beyond));
             // 7. All that it knew when it answered the round is known here.
             self.merged(now, source);
         }
@@ -211,6 +217,35 @@ impl Node {
 }
 
 impl Repair {
+    /// Which buckets differ, with the other's digests, but for those that were pulled and stayed as they are.
+    pub(super) fn worth_pulling(&self, peer: ReplicaId, ours: &Buckets, theirs: &Buckets) -> Vec<(u8, u64)> {
+        let vain = self.vain.get(&peer);
+        let is_vain = |bucket: u8, pair| vain.is_some_and(|vain| vain.get(&bucket) == Some(&pair));
+        let differ = differing(ours, theirs).into_iter().map(|bucket| (bucket, usize::from(bucket)));
+        differ
+            .filter(|(bucket, at)| !is_vain(*bucket, (theirs[*at], ours[*at])))
+            .map(|(bucket, at)| (bucket, theirs[at]))
+            .collect()
+    }
+
+    fn note_vain(&mut self, peer: ReplicaId, shown: &[(u8, u64)], ours: &Buckets) {
+        if self.vain.len() >= PEERS {
+            self.vain.retain(|other, _| *other == peer);
+        }
+        let vain = self.vain.entry(peer).or_default();
+        for (bucket, theirs) in shown {
+            let own = ours[usize::from(*bucket)];
+            if own == *theirs {
+                vain.remove(bucket);
+            } else {
+                vain.insert(*bucket, (*theirs, own));
+            }
+        }
+        if vain.is_empty() {
+            self.vain.remove(&peer);
+        }
+    }
+
     /// The question that was answered, with its session.
     fn answered(&mut self, peer: ReplicaId, nonce: Nonce) -> Option<(&mut Session, Part)> {
         let session = self.active.get_mut(&peer)?;
@@ -252,5 +287,7 @@ const LEAVES_AT_ONCE: usize = 256;
 const CHUNK: usize = 64 << 10;
 /// Two repairs of so many buckets don't go on at the same time.
 const MUCH: usize = 64;
+/// Of how many replicas it is remembered what is no use.
+const PEERS: usize = 64;
 const PATIENCE: Duration = Duration::from_millis(750);
 const TRIES: u8 = 4;

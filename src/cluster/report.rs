@@ -37,6 +37,11 @@ impl View {
         flags(self) == flags(other) && self.fresh_until == other.fresh_until && self.offset == other.offset
     }
 
+    /// Whether its clock is known to agree with the core's median.
+    pub fn agrees(&self) -> bool {
+        self.offset.is_some_and(|offset| Duration::from_millis(offset.unsigned_abs()) <= CLOCK_ERROR)
+    }
+
     /// By which time this replica dates endings, where its wall clock shows `wall`: by the core's median if its own clock is off.
     pub fn date(&self, wall: Timestamp) -> Timestamp {
         date(self.offset, wall)

@@ -136,7 +136,7 @@ impl Node {
         match (current, state.buckets) {
             _ if same => self.merged(now, source),
             (Some(ours), Some(DigestsOf(theirs))) => {
-                let differ = differing(&ours, &theirs);
+                let differ = self.repair.worth_pulling(head.id, &ours, &theirs);
                 self.begin_repair(now, (head.id, source), beyond, differ, actions);
             }
             _ => {}

@@ -76,9 +76,14 @@ impl FactTable {
 }
 
 impl Facts for FactTable {
-    fn merge(&self, facts: &[Fact], now: Timestamp) -> Kept {
+    fn agreed(&self, shown: Option<Timestamp>) {
+        if let Some(now) = shown {
+            self.table().clean(now);
+        }
+    }
+
+    fn merge(&self, facts: &[Fact], _: Timestamp) -> Kept {
         let mut table = self.table();
-        table.clean(now);
         for fact in facts {
             table.add(fact);
         }
@@ -284,9 +289,11 @@ mod tests {
     #[test]
     fn what_somebody_may_still_count_is_there() {
         let table = merged(&[deny(1, false, 61)]);
-        drop(table.merge(&[floor(1)], at(184)));
-        assert_eq!(table.all().len(), 2);
-        drop(table.merge(&[floor(1)], at(241)));
+        drop(table.merge(&[floor(1)], at(100_000)));
+        table.agreed(None);
+        table.agreed(Some(at(184)));
+        assert_eq!(table.all().len(), 2, "what is merged may be dated by a wrong median");
+        table.agreed(Some(at(241)));
         assert_eq!(table.all(), [floor(1)]);
         assert_eq!(table.digest(at(0)), merged(&[floor(1)]).digest(at(0)));
     }

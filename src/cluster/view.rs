@@ -67,7 +67,7 @@ impl Node {
         self.clocks.offset(self.slot, self.settings.core.majority(), now)
     }
 
-    /// The time by which this replica dates and forgets.
+    /// The time by which this replica dates. Nothing is forgotten by it.
     pub(super) fn dated(&self, now: Now) -> Timestamp {
         date(self.offset(now), now.wall)
     }

@@ -39,6 +39,7 @@ use std::time::Duration;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
 
+use crate::clock::Timestamp;
 use crate::config::{Settings, Site};
 use crate::custody::Custodian;
 use crate::replica::{ClusterReport, Why};
@@ -68,7 +69,12 @@ pub struct Service {
 impl Service {
     /// Whether it can tell who is calling, and may issue, renew and change sessions. If not, it answers 503.
     pub fn is_ready(&self) -> bool {
-        self.readiness.holds(|| self.sessions.now()) && self.sessions.can_seal()
+        self.is_ready_at(|| self.sessions.now())
+    }
+
+    /// The same by a time that was taken before.
+    fn is_ready_at(&self, now: impl FnOnce() -> Timestamp) -> bool {
+        self.readiness.holds(now) && self.sessions.can_seal()
     }
 
     /// Whether verify may answer. If not, it answers 503: neither yes nor no.

@@ -57,8 +57,9 @@ impl Sessions {
             return Err(ChangeError::Conflict);
         }
         let mut claims = session.claims.clone();
-        claims.sealed = self.now().max(claims.sealed);
-        Ok(self.seal(&self.keys.load(), realm, &claims)?)
+        let now = self.now();
+        claims.sealed = now.max(claims.sealed);
+        Ok(self.seal(&self.keys.load(), realm, &claims, now)?)
     }
 
     /// New claims under the same id. Every earlier token of the session is refused from here on. Await
@@ -80,7 +81,7 @@ impl Sessions {
         let behind = start_after(next(claims.claims_at), self.outdated_from(realm, claims.sid));
         claims.claims_at = self.newer_claims_at(realm, &claims, change, now).max(behind);
         // Sealed before the fact is written: what can't be sealed must not outdate the token that works.
-        let issued = self.seal(&keys, realm, &claims)?;
+        let issued = self.seal(&keys, realm, &claims, now)?;
         let until = retention(&keys, realm).session(now, claims.started, claims.expires, claims.idle);
         let fact = Fact::Superseded { session: realm.key(claims.sid), at: claims.claims_at, until };
         let recorded = self.facts.record(fact, now);
@@ -117,7 +118,7 @@ impl Sessions {
         self.still_current(realm, session)?;
         claims.sid = keys.rotated(old);
         claims.claims_at = self.newer_claims_at(realm, &claims, change, now);
-        let issued = self.seal(&keys, realm, &claims)?;
+        let issued = self.seal(&keys, realm, &claims, now)?;
         // Kept to the absolute expiry: whoever ends the session by its old id has to find the new one.
         let until = retention(&keys, realm).whole_life(claims.started, claims.expires);
         let of = claims.folds_by();

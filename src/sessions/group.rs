@@ -148,8 +148,9 @@ impl Sessions {
     ) -> Result<Issued, SealError> {
         let mut claims = session.claims.clone();
         claims.started = next(at);
-        claims.sealed = self.now().max(claims.sealed);
-        self.seal(keys, realm, &claims)
+        let now = self.now();
+        claims.sealed = now.max(claims.sealed);
+        self.seal(keys, realm, &claims, now)
     }
 }
 

@@ -71,6 +71,9 @@ pub struct Issued {
     pub idle_expires: Timestamp,
     /// Whether the cookie outlives the browser.
     pub persistent: bool,
+    /// What the clock showed by which all of this was dated. Where a majority was asked before, the clock may have stepped
+    /// meanwhile: whether the replica may answer has to be judged again, by this.
+    pub dated_by: Timestamp,
 }
 
 /// A session can't be issued or changed as asked.
@@ -174,7 +177,7 @@ impl Sessions {
             tags: Tags::from_bytes(&tags).expect("handles are at most four"),
             ext: Vec::new(),
         };
-        let issued = self.seal(&keys, realm, &claims)?;
+        let issued = self.seal(&keys, realm, &claims, now)?;
         // Claims are never of before the start.
         Ok(Pending::now(issued).told(self.pass(realm, claims.tags.iter(), claims.claims_at)))
     }
@@ -212,8 +215,14 @@ impl Sessions {
         Known { ending, stale: facts.iter().filter_map(|facts| facts.stale).max() }
     }
 
-    /// Seals claims that were checked.
-    pub(super) fn seal(&self, keys: &Keys, realm: &Realm, claims: &Claims<'_>) -> Result<Issued, SealError> {
+    /// Seals claims that were checked, and dated by `now`.
+    pub(super) fn seal(
+        &self,
+        keys: &Keys,
+        realm: &Realm,
+        claims: &Claims<'_>,
+        now: Timestamp,
+    ) -> Result<Issued, SealError> {
         let token = seal(keys, realm.session(), claims, &*self.entropy)?;
         realm.check_cookie(token.expose().len(), claims.persistent)?;
         Ok(Issued {
@@ -225,6 +234,7 @@ impl Sessions {
             claims_at: claims.claims_at,
             idle_expires: claims.dies(),
             persistent: claims.persistent,
+            dated_by: now,
         })
     }
 }

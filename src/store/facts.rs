@@ -7,6 +7,7 @@
 mod expiry;
 mod fleet;
 mod fold;
+mod forgetting;
 mod index;
 mod life;
 mod pins;
@@ -33,6 +34,7 @@ use crate::sessions::Lifetimes;
 use crate::telemetry::FactMetrics;
 use expiry::{RandomKeys, Steps, UntilTheirTime};
 use fold::Pending;
+use forgetting::Forgetting;
 use index::Index;
 use pins::Pins;
 use sums::Sums;
@@ -51,9 +53,10 @@ pub struct CachedFacts {
     swept: Swept,
     passed: Mutex<Passed>,
     journal: Option<Journal>,
-    clock: Arc<dyn Clock>,
+    time: Arc<Forgetting>,
     steps: Mutex<Steps>,
-    /// The latest `now`, in milliseconds, of whoever recorded a fact. The clock of sessions never goes back, ours may.
+    /// The latest `now`, in milliseconds, of whoever recorded a fact. The clock of sessions never goes back, that of a replica
+    /// that is alone may.
     latest: AtomicU64,
     index: Arc<Index>,
     budgets: HashMap<RealmId, Budget>,
@@ -84,7 +87,8 @@ impl CachedFacts {
         Self::build(clock, journal, budgets, metrics, None)
     }
 
-    /// The same for one of several replicas, which compare what they hold: see [`Facts`](crate::cluster::ports::Facts).
+    /// The same for one of several replicas, which compare what they hold: see [`Facts`](crate::cluster::ports::Facts). It
+    /// forgets nothing before it is told that `clock`, that of its sessions, agrees with the others'.
     pub fn in_fleet(
         clock: Arc<dyn Clock>,
         journal: Option<Journal>,
@@ -107,7 +111,8 @@ impl CachedFacts {
         let quotas = budgets.iter().map(|(realm, budget)| (*realm, quota(budget))).collect();
         let (compared, pins) = (sums.is_some(), Arc::new(Pins::default()));
         let index = Arc::new(Index::new(quotas, quota(&any_other), sums));
-        let expiry = || UntilTheirTime { clock: Arc::clone(&clock), compared, pins: Arc::clone(&pins) };
+        let (begun, time) = (clock.now(), Arc::new(Forgetting::new(clock, compared)));
+        let expiry = || UntilTheirTime { time: Arc::clone(&time), compared, pins: Arc::clone(&pins) };
         let (of_sessions, of_tags) = (Arc::clone(&index), Arc::clone(&index));
         Self {
             sessions: Cache::builder()
@@ -124,7 +129,7 @@ impl CachedFacts {
             compared,
             passed: Mutex::default(),
             journal,
-            steps: Mutex::new(Steps::new(clock.now())),
+            steps: Mutex::new(Steps::new(begun)),
             latest: AtomicU64::default(),
             index,
             budgets,
@@ -133,7 +138,7 @@ impl CachedFacts {
             folds: Mutex::default(),
             on_fold: Vec::new(),
             metrics,
-            clock,
+            time,
         }
     }
 
@@ -147,16 +152,20 @@ impl CachedFacts {
     /// Drops what has expired, folds what is too much, and mends what a step of the wall clock did. A cache without
     /// traffic does nothing by itself: call this every second or so.
     pub fn maintain(&self) {
-        let now = self.clock.now();
-        if self.steps.lock().unwrap_or_else(PoisonError::into_inner).back(now, CLOCK_ERROR) {
-            self.date_anew(now);
+        let now = self.time.now();
+        if let Some(now) = now {
+            if self.steps.lock().unwrap_or_else(PoisonError::into_inner).back(now, CLOCK_ERROR) {
+                self.date_anew(now);
+            } else if self.time.has_untimed() {
+                self.date_all_again();
+            }
         }
         self.sessions.run_pending_tasks();
         self.tags.run_pending_tasks();
         self.fold(now);
         self.sweep(now);
         self.index.shrink();
-        if let Some(journal) = &self.journal {
+        if let (Some(journal), Some(now)) = (&self.journal, now) {
             journal.clean(now);
         }
         self.measure();
@@ -205,7 +214,9 @@ impl FactStore for CachedFacts {
 impl CachedFacts {
     /// Merges a fact, and keeps it if that changed anything, or `always`.
     fn record_if(&self, fact: Fact, now: Timestamp, always: bool) -> Recorded {
-        self.latest.fetch_max(now.as_millis(), Ordering::AcqRel);
+        if !self.compared {
+            self.latest.fetch_max(now.as_millis(), Ordering::AcqRel);
+        }
         let entry = self.journal.as_ref().map(Journal::begin);
         let (mut recorded, changed) = self.merge(&fact);
         self.note_cover(&fact);

@@ -18,6 +18,8 @@ pub struct RingOffice {
     /// The longest lifetime and idle limit of the configuration.
     longest: Longest,
     clock: Arc<dyn Clock>,
+    /// What a revocation is dated by.
+    revokes_by: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     one_of_many: bool,
 }
@@ -31,7 +33,8 @@ impl RingOffice {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        Self { dir, timing, longest, clock, entropy, one_of_many: false }
+        let revokes_by = Arc::clone(&clock);
+        Self { dir, timing, longest, clock, revokes_by, entropy, one_of_many: false }
     }
 
     /// For the ring of one replica of many: a rotation leaves the next key without a time. A replica that runs gives it one
@@ -39,6 +42,14 @@ impl RingOffice {
     #[must_use]
     pub fn of_many(mut self) -> Self {
         self.one_of_many = true;
+        self
+    }
+
+    /// Dates revocations by this clock. One is carried out even where the own clock is off, and where that is ahead the fresh key
+    /// would seal nothing until then, anywhere.
+    #[must_use]
+    pub fn revoking_by(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.revokes_by = clock;
         self
     }
 
@@ -88,9 +99,10 @@ impl RingOffice {
     }
 
     fn order(&self, order: Order, dry_run: bool) -> Result<Receipt, CustodyError> {
+        let clock = if matches!(order, Order::Revoke { .. }) { &self.revokes_by } else { &self.clock };
         let Updated { ring, outcome } = self.dir.update(&*self.entropy, |ring| {
             let noted = self.note(ring);
-            let done = ring.carry_out(order, self.clock.now(), self.timing, &*self.entropy)?;
+            let done = ring.carry_out(order, clock.now(), self.timing, &*self.entropy)?;
             Ok::<_, CustodyError>((!dry_run && (done.changed || noted), done))
         })?;
         Ok(Receipt::of(&outcome, dry_run, self.shown(&ring)))

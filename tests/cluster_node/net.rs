@@ -8,9 +8,9 @@ use sealpass::clock::Timestamp;
 use sealpass::cluster::member::{Core, Name, ReplicaId, Role};
 use sealpass::cluster::message::{Body, Head, NEWEST, decode, encode};
 use sealpass::cluster::node::{Action, AskId, Node, NodeSettings, PushId, Ticket, To, View};
-use sealpass::cluster::ports::{Now, RingDigest, RingRefused, Rings};
+use sealpass::cluster::ports::{Buckets, Facts, Now, RingDigest, RingRefused, Rings};
 use sealpass::cluster::table::FactTable;
-use sealpass::revocation::{Fact, Spread, Uninformed};
+use sealpass::revocation::{Fact, Kept, Question, Spread, TagKey, Uninformed};
 
 /// What a replica is started with.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ pub struct Net {
     pub log: Vec<(usize, To, Body)>,
     /// Messages that a test does not let through.
     pub drops: Drops,
+    /// Facts that no store takes in that starts from here on: it has done away with them.
+    pub refused: Vec<Fact>,
     lives: u8,
 }
 
@@ -62,6 +64,47 @@ impl Start {
     pub fn of(name: &str) -> Self {
         let (role, ring) = (Role::Core, Some(vec![RING, 1]));
         Self { name: name.to_owned(), role, complete: true, journal: true, ring, realms: 1, ahead: 0 }
+    }
+}
+
+/// A table that does not take in what it did away with.
+struct Swept {
+    facts: Arc<FactTable>,
+    refused: Vec<Fact>,
+}
+
+impl Facts for Swept {
+    fn merge(&self, facts: &[Fact], now: Timestamp) -> Kept {
+        let taken: Vec<_> = facts.iter().filter(|fact| !self.refused.contains(fact)).copied().collect();
+        self.facts.merge(&taken, now)
+    }
+
+    fn about(&self, question: &Question) -> Vec<Fact> {
+        self.facts.about(question)
+    }
+
+    fn same(&self, facts: &[Fact]) -> Vec<Fact> {
+        self.facts.same(facts)
+    }
+
+    fn pass(&self, tags: &[TagKey], at: Timestamp) {
+        self.facts.pass(tags, at);
+    }
+
+    fn passed(&self, tags: &[TagKey]) -> Option<Timestamp> {
+        self.facts.passed(tags)
+    }
+
+    fn digest(&self, beyond: Timestamp) -> Buckets {
+        self.facts.digest(beyond)
+    }
+
+    fn leaves(&self, bucket: u8, beyond: Timestamp) -> Buckets {
+        self.facts.leaves(bucket, beyond)
+    }
+
+    fn leaf(&self, bucket: u8, leaf: u8, beyond: Timestamp) -> Vec<Fact> {
+        self.facts.leaf(bucket, leaf, beyond)
     }
 }
 
@@ -85,6 +128,7 @@ impl Net {
             delay: Duration::from_millis(1),
             log: Vec::new(),
             drops: Box::new(|_, _, _| false),
+            refused: Vec::new(),
             lives: 0,
         }
     }
@@ -111,7 +155,8 @@ impl Net {
             confirm: Duration::from_secs(120),
         };
         let now = self.now_of(start.ahead);
-        let node = Node::new(settings, facts.clone(), ring.clone(), [self.lives; 32], now).expect("a place");
+        let store = Arc::new(Swept { facts: facts.clone(), refused: self.refused.clone() });
+        let node = Node::new(settings, store, ring.clone(), [self.lives; 32], now).expect("a place");
         self.replicas.push(Replica {
             node,
             facts,

@@ -200,6 +200,32 @@ fn only_leaves_that_differ_are_pulled_under_constant_writes() {
 }
 
 #[test]
+fn what_a_replica_has_done_away_with_is_merged_for_the_view_and_not_pulled_for_ever() {
+    let mut net = Net::empty(3);
+    net.start(Start::of("s-0"));
+    let (swept, other) = (deny(&net, 1), deny(&net, 2));
+    net.refused = vec![swept];
+    net.start(Start::of("s-1"));
+    net.start(Start::of("s-2"));
+    net.run(6_000);
+    let wall = net.now(0).wall;
+    drop(net.replicas[0].facts.merge(&[swept], wall));
+    // By the other one of these two it would be fresh without it.
+    net.crash(2);
+    net.log.clear();
+    net.run(30_000);
+    assert_eq!(net.view(1).why, [], "all that is there is known, though it differs");
+    assert!(!net.replicas[1].facts.same(&[swept]).contains(&swept));
+    let pulls = |net: &Net| net.log.iter().filter(|(_, _, body)| matches!(body, Body::Pull { .. })).count();
+    assert!((1..=4).contains(&pulls(&net)), "{} in thirty seconds", pulls(&net));
+    // What comes into the same bucket or another one is pulled all the same.
+    drop(net.replicas[0].facts.merge(&[other], wall));
+    net.run(2_000);
+    assert_eq!(net.replicas[1].facts.same(&[other]), [other]);
+    assert_eq!(net.view(1).why, []);
+}
+
+#[test]
 fn an_edge_is_fresh_by_the_same_majority_and_counts_for_nobody() {
     let mut net = settled(3);
     let edge = net.start(Start { role: sealpass::cluster::member::Role::Edge, complete: false, ..Start::of("e") });

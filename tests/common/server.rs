@@ -96,6 +96,11 @@ impl Server {
         Self::new(config, "", None, Others { facts: Box::new(others), ..Others::none() })
     }
 
+    /// The same, ready when `readiness` says so.
+    pub fn among_when(readiness: Readiness, others: impl FnOnce(CachedFacts) -> Arc<dyn FactStore>) -> Self {
+        Self::new("", "", None, Others { facts: Box::new(others), readiness, ..Others::none() })
+    }
+
     /// Ready when `readiness` says so.
     pub fn when(config: &str, readiness: Readiness) -> Self {
         Self::new(config, "", None, Others { readiness, ..Others::none() })

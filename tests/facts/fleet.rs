@@ -21,8 +21,11 @@ use super::rig::{Place, REALM, budget, maintain_until, now, realm, record, sessi
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// One whose clock agrees with the others'.
 fn compared(clock: &Arc<ManualClock>, budgets: impl IntoIterator<Item = Budget>) -> CachedFacts {
-    CachedFacts::in_fleet(Arc::clone(clock) as Arc<dyn Clock>, None, budgets, FactMetrics::default())
+    let facts = CachedFacts::in_fleet(Arc::clone(clock) as Arc<dyn Clock>, None, budgets, FactMetrics::default());
+    facts.agreed(Some(clock.now()));
+    facts
 }
 
 /// What is known, in plain maps.
@@ -244,6 +247,7 @@ fn digests_follow_folds_and_steps_of_the_clock() {
     block_on(Facts::merge(&facts, &of_one.iter().map(|one| one.deny(until)).collect::<Vec<_>>(), now())).expect("kept");
     assert_eq!(facts.len(), 38 + 1);
     clock.set(now().minus(MINUTE * 5));
+    facts.agreed(Some(clock.now()));
     facts.maintain();
     is_consistent(&facts, beyond);
     assert_eq!(facts.len(), 38 + 1);

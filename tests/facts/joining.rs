@@ -1,7 +1,9 @@
 //! A store among several replicas: what it lacks comes from the others, and its journal says only what it knows.
 
+use std::fs;
 use std::time::Duration;
 
+use pollster::block_on;
 use sealpass::revocation::FactStore as _;
 use sealpass::store::{Begin, CachedFacts, Journal};
 
@@ -36,6 +38,34 @@ fn a_fleet_that_starts_from_a_backup_ends_all_sessions() {
     assert!(facts.floor(realm(REALM)).is_some());
     drop(facts);
     assert!(seen(&place));
+}
+
+#[test]
+fn a_journal_is_not_whole_before_what_came_by_then_is_in_it() {
+    let place = Place::new();
+    let open = || place.open_with([budget(REALM, 1_000, 100)], Begin::InFleet).expect("a journal");
+    let away = place.path().with_extension("away");
+    let one = || session(realm(REALM), subject(1), now());
+    let (ended, other) = (one(), one());
+    for goes_on in [false, true] {
+        let facts = open();
+        fs::rename(place.path(), &away).expect("there");
+        assert!(block_on(facts.record(ended.deny(now().plus(HOUR)), now()).kept).is_err(), "it can't be written");
+        facts.settled();
+        if goes_on {
+            // Asked for behind that, so it has been tried to write it by then.
+            assert!(block_on(facts.record(other.deny(now().plus(HOUR)), now()).kept).is_err());
+            fs::rename(&away, place.path()).expect("there");
+            record(&facts, one().deny(now().plus(HOUR)));
+            drop(facts);
+        } else {
+            drop(facts);
+            fs::rename(&away, place.path()).expect("there");
+        }
+        assert_eq!(seen(&place), goes_on);
+    }
+    let facts = open();
+    assert!(ended.is_over(&facts) && other.is_over(&facts), "it is whole");
 }
 
 /// Whether a start would take the journal for whole.

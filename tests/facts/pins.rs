@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pollster::block_on;
 use sealpass::clock::{Clock, Timestamp};
+use sealpass::cluster::ports::Facts;
 use sealpass::revocation::{AT_ONCE, Fact, FactStore, TagKey};
 use sealpass::sessions::Lifetimes;
 use sealpass::store::CachedFacts;
@@ -140,6 +141,7 @@ fn a_store_that_is_compared_pins_as_well() {
     let place = Place::new();
     let clock = Arc::clone(&place.clock) as Arc<dyn Clock>;
     let facts = CachedFacts::in_fleet(clock, None, [], FactMetrics::default());
+    facts.agreed(Some(now()));
     let [one] = sessions();
     let until = now().minus(SECOND * 180);
     pin(&facts, one.deny(until));

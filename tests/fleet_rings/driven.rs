@@ -3,17 +3,19 @@
 use std::sync::{Arc, Mutex, Weak, mpsc};
 use std::time::{Duration, Instant};
 
-use sealpass::clock::{ManualClock, SystemClock};
+use sealpass::claims::{RealmId, SessionId};
+use sealpass::clock::{Clock, ManualClock, SystemClock, Timestamp};
 use sealpass::cluster::custodian::{FleetCustodian, RingSharing};
 use sealpass::cluster::fleet::Fleet;
 use sealpass::cluster::link::{Deliver, Link};
 use sealpass::cluster::member::ReplicaId;
 use sealpass::cluster::node::To;
-use sealpass::cluster::ports::Rings;
+use sealpass::cluster::ports::{Facts, Rings};
 use sealpass::custody::{Custodian, Patience, Task};
 use sealpass::keyring::{Kid, Order};
-use sealpass::revocation::Wait;
-use sealpass::store::RingWatch;
+use sealpass::revocation::{AT_ONCE, Fact, FactStore, SessionKey, Wait};
+use sealpass::store::{CachedFacts, RingWatch};
+use sealpass::telemetry::FactMetrics;
 
 use super::rig::{NoFacts, dir, office, places, settings};
 
@@ -45,9 +47,70 @@ impl Link for End {
     }
 }
 
+/// As many fleets that run and hear each other as there are stores.
+fn driven(clock: &Arc<ManualClock>, stores: Vec<(Arc<dyn Facts>, Arc<dyn Clock>)>) -> (Vec<Fleet>, Arc<Wire>) {
+    let (places, wire) = (places(stores.len(), clock), Arc::new(Wire::default()));
+    let (all, size) = (stores.into_iter().zip(&places).enumerate(), places.len());
+    let fleets = all.map(|(n, ((facts, wall), place))| {
+        let watch = RingWatch::new(office(place, clock), |_, _| (), |_| ()).in_fleet();
+        watch.look().expect("a ring");
+        let (settings, seed) = (settings(n, size), [u8::try_from(n).expect("few"); 32]);
+        let own = settings.id;
+        let fleet = Fleet::start(settings, facts, Arc::new(watch), seed, wall).expect("a thread");
+        wire.add(own, fleet.deliver());
+        fleet.connect(Arc::new(End { own, wire: Arc::downgrade(&wire) }));
+        fleet
+    });
+    (fleets.collect(), Arc::clone(&wire))
+}
+
+/// The clock of the system, and ahead of it.
+struct Ahead(Duration);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(self.0)
+    }
+}
+
+#[test]
+fn a_store_forgets_once_the_fleet_has_said_that_its_clock_agrees_and_not_where_it_does_not() {
+    let past = SystemClock.now().minus(Duration::from_secs(3_600));
+    let session = SessionKey { realm: RealmId([1; 8]), sid: SessionId([1; 16]) };
+    let stores: Vec<_> = [0, 0, 7_200]
+        .map(|seconds| {
+            let clock: Arc<dyn Clock> = Arc::new(Ahead(Duration::from_secs(seconds)));
+            let store = Arc::new(CachedFacts::in_fleet(Arc::clone(&clock), None, [], FactMetrics::default()));
+            let over = Fact::Deny { session, from: AT_ONCE, rotated: false, of: None, until: past };
+            assert!(store.record(over, clock.now()).raised);
+            (store, clock)
+        })
+        .into();
+    let holds = |n: usize| {
+        let store: &Arc<CachedFacts> = &stores[n].0;
+        store.maintain();
+        FactStore::session(&**store, session).is_some()
+    };
+    assert!((0..3).all(holds), "nobody has compared clocks yet");
+    let with_clocks = stores.iter().map(|(store, clock)| (Arc::clone(store) as Arc<dyn Facts>, Arc::clone(clock)));
+    let (fleets, _wire) = driven(&Arc::new(ManualClock::at(SystemClock.now())), with_clocks.collect());
+    let off = || fleets[2].view().offset.is_some_and(|offset| offset > 7_000_000);
+    let begun = Instant::now();
+    while holds(0) || holds(1) || !off() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", fleets);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(holds(2), "its clock is off");
+    for fleet in &fleets {
+        let (dated, now) = (fleet.date(), SystemClock.now());
+        let off = dated.since(now).max(now.since(dated));
+        assert!(off < Duration::from_secs(600), "an emergency is not dated by a clock that is off: {off:?}");
+    }
+}
+
 #[test]
 fn over_running_fleets_a_rotation_is_answered_when_a_majority_has_it_dated_and_files_are_followed_up() {
-    let clock = Arc::new(ManualClock::at(sealpass::clock::Clock::now(&SystemClock)));
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let (places, wire) = (places(3, &clock), Arc::new(Wire::default()));
     let replicas: Vec<_> = (0..3)
         .map(|n| {
@@ -93,4 +156,17 @@ fn over_running_fleets_a_rotation_is_answered_when_a_majority_has_it_dated_and_f
         let digest = dir(place).load().expect("written").digest();
         assert_eq!(digest, replicas[0].1.digest().expect("a ring").digest);
     }
+}
+
+#[test]
+fn a_revocation_where_the_clock_is_ahead_makes_a_key_that_seals_from_now_on() {
+    let right = Arc::new(ManualClock::at(SystemClock.now()));
+    let places = places(1, &right);
+    let ahead = Arc::new(ManualClock::at(right.now().plus(Duration::from_secs(900))));
+    let office = office(&places[0], &ahead).of_many().revoking_by(Arc::clone(&right) as Arc<dyn Clock>);
+    let kid = dir(&places[0]).load().expect("a ring").sealing(right.now()).expect("one is active");
+    let receipt = office.carry_out(Task::Order(Order::Revoke { kid }), false).expect("carried out");
+    let fresh = receipt.fresh_key.expect("the active one was revoked");
+    let from = receipt.ring.key(&fresh).and_then(|key| key.seals_from).expect("it is dated");
+    assert!(from.since(right.now()) < Duration::from_secs(1), "{from:?}");
 }

@@ -2,9 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use sealpass::claims::RealmId;
-use sealpass::clock::Timestamp;
+use sealpass::clock::{Clock, ManualClock, Timestamp};
+use sealpass::http::Readiness;
+use sealpass::replica::{ClusterReport, Replica};
 use sealpass::revocation::{
     AT_ONCE, Fact, FactStore, Learned, Question, Recorded, SessionFacts, SessionKey, Spread, Spreading, TagFacts,
     TagKey, Uninformed, Wait,
@@ -12,7 +15,7 @@ use sealpass::revocation::{
 use sealpass::store::CachedFacts;
 use serde_json::{Value, json};
 
-use crate::common::{Response, Server, Session, wait_for};
+use crate::common::{Response, Server, Session, start_of_time, wait_for};
 
 /// Every ending, as a call of the control API.
 fn endings(session: &Session) -> Vec<(&'static str, Value)> {
@@ -186,6 +189,75 @@ fn what_came_to_be_known_while_a_majority_was_asked_is_judged() {
 }
 
 #[test]
+fn nothing_is_handed_out_by_a_clock_that_stepped_while_a_majority_was_asked() {
+    let others = Others::holding(3);
+    let (server, _) = others.fresh_server();
+    let session = server.login("alice");
+    others.state().steps = Some(Arc::clone(&server.clock));
+    for (path, body) in handing_out(&session) {
+        refused(&server.call(path, &body), path);
+        assert!(server.clock.now() > start_of_time(), "{path} asked nobody");
+        server.clock.set(start_of_time());
+        assert!(server.accepts(&session.token), "{path} changed something");
+    }
+}
+
+#[test]
+fn nothing_is_handed_out_by_a_clock_that_stepped_at_the_last_moment() {
+    let others = Others::holding(3);
+    let (server, fresh) = others.fresh_server();
+    for n in 0..4 {
+        let session = server.login("alice");
+        let (path, body) = handing_out(&session).swap_remove(n);
+        // After it was judged for the second time.
+        *fresh.steps.lock().expect("no panic") = Some((Arc::clone(&server.clock), 2));
+        refused(&server.call(path, &body), path);
+        assert!(server.clock.now() > start_of_time(), "{path} was judged once");
+        server.clock.set(start_of_time());
+    }
+}
+
+/// Every call that hands out a token which a majority has to be asked for.
+fn handing_out(session: &Session) -> Vec<(&'static str, Value)> {
+    let token = json!({"token": session.token});
+    vec![
+        ("/v1/sessions", json!({"subject": "alice"})),
+        ("/v1/sessions/reseal", token.clone()),
+        ("/v1/sessions/rotate", token.clone()),
+        ("/v1/subjects/revoke", json!({"subject": "alice", "keep": token})),
+    ]
+}
+
+/// A replica that may answer until five seconds from the start by its wall clock.
+#[derive(Default)]
+struct Fresh {
+    /// What steps after it was asked so often.
+    steps: Mutex<Option<(Arc<ManualClock>, u8)>>,
+}
+
+impl Replica for Fresh {
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        let mut steps = self.steps.lock().expect("no panic");
+        if let Some((clock, left)) = &mut *steps {
+            *left -= 1;
+            if *left == 0 {
+                clock.advance(Duration::from_secs(10));
+                *steps = None;
+            }
+        }
+        now < start_of_time().plus(Duration::from_secs(5))
+    }
+
+    fn is_cut_off(&self) -> bool {
+        false
+    }
+
+    fn report(&self) -> ClusterReport {
+        ClusterReport::alone("here", "1")
+    }
+}
+
+#[test]
 fn a_logout_always_clears_the_cookie_and_says_when_it_is_late() {
     let others = Others::holding(2);
     let server = others.server();
@@ -239,12 +311,14 @@ struct State {
     answer: Option<Result<(), Uninformed>>,
     tells: Option<fn(&Question) -> Fact>,
     last_deny: Option<SessionKey>,
+    /// What steps by an hour while they are asked.
+    steps: Option<Arc<ManualClock>>,
 }
 
 impl Others {
     fn holding(held: u16) -> Arc<Self> {
-        let state =
-            State { facts: None, held, waiting: Vec::new(), answer: Some(Ok(())), tells: None, last_deny: None };
+        let answer = Some(Ok(()));
+        let state = State { facts: None, held, waiting: Vec::new(), answer, tells: None, last_deny: None, steps: None };
         Arc::new(Self { state: Mutex::new(state) })
     }
 
@@ -253,6 +327,16 @@ impl Others {
             self.state().facts = Some(Arc::new(facts));
             Arc::new(Among(Arc::clone(self)))
         })
+    }
+
+    fn fresh_server(self: &Arc<Self>) -> (Server, Arc<Fresh>) {
+        let (readiness, fresh) = (Readiness::among(false), Arc::new(Fresh::default()));
+        readiness.follow(Arc::clone(&fresh) as Arc<dyn Replica>);
+        let server = Server::among_when(readiness, |facts| {
+            self.state().facts = Some(Arc::new(facts));
+            Arc::new(Among(Arc::clone(self)))
+        });
+        (server, fresh)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -328,6 +412,9 @@ impl FactStore for Among {
     }
 
     fn learn(&self, question: Question) -> Learned {
+        if let Some(clock) = &self.0.state().steps {
+            clock.advance(HOUR);
+        }
         let tells = self.0.state().tells.take();
         if let Some(tells) = tells {
             self.0.hear(tells(&question));
@@ -365,3 +452,5 @@ impl Spreading for Others {
         Spread { applied: self.state().held, core: 3 }
     }
 }
+
+const HOUR: Duration = Duration::from_secs(3_600);

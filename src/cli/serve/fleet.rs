@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use sealpass::clock::{Clock, Timestamp};
 use sealpass::cluster::custodian::FleetCustodian;
 use sealpass::cluster::facts::FleetFacts;
 use sealpass::cluster::fleet::Fleet;
@@ -37,6 +38,18 @@ pub struct Joined {
 /// The sessions, and what has to be kept before anybody is answered; or why there are none.
 type Started = Arc<OnceLock<Result<(Arc<Sessions>, Mutex<Option<Kept>>), String>>>;
 
+/// The time by which the fleet dates, once there is one.
+struct Dating {
+    fleet: Arc<OnceLock<Arc<Fleet>>>,
+    own: Arc<dyn Clock>,
+}
+
+impl Clock for Dating {
+    fn now(&self) -> Timestamp {
+        self.fleet.get().map_or_else(|| self.own.now(), |fleet| fleet.date())
+    }
+}
+
 /// How a replica begins.
 #[derive(Clone, Copy, Debug)]
 pub struct How {
@@ -52,7 +65,9 @@ impl Joined {
         let complete = is_complete(parts, ring, how)?;
         let (started, cell) = (Started::default(), Arc::new(OnceLock::<Arc<Fleet>>::new()));
         let take_up = take_up(parts, Arc::clone(&started), Arc::clone(&cell), how.restored);
-        let watch = Arc::new(RingWatch::new(parts.office().of_many(), take_up, parts.confirm()).in_fleet());
+        let dating = Dating { fleet: Arc::clone(&cell), own: Arc::clone(&parts.clock) };
+        let office = parts.office().of_many().revoking_by(Arc::new(dating));
+        let watch = Arc::new(RingWatch::new(office, take_up, parts.confirm()).in_fleet());
         let id = ReplicaId(random(&*parts.entropy)?);
         let settings = node_settings(parts, membership, id, complete);
         let (own_facts, rings) = (Arc::clone(&parts.facts), Arc::clone(&watch));

@@ -52,10 +52,12 @@ impl Parts {
         })?;
         let known = Known::default();
         let on_fold = facts::note_folds(audit.clone(), &site, Arc::clone(&known));
-        let facts = facts::open(&settings, &site, metrics.facts.clone(), membership.is_some())?.on_fold(on_fold);
+        let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(Arc::new(SystemClock)));
+        let among_others = membership.map(|_| Arc::clone(&clock));
+        let facts = facts::open(&settings, &site, metrics.facts.clone(), among_others)?.on_fold(on_fold);
         Ok(Self {
             credentials: credentials(&settings, dev)?,
-            clock: Arc::new(SteadyClock::new(Arc::new(SystemClock))),
+            clock,
             entropy: Arc::new(SystemEntropy::new()),
             facts: Arc::new(facts),
             readiness: Arc::new(membership.map_or_else(Readiness::new, |member| Readiness::among(member.goes_on))),

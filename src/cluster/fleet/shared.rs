@@ -11,7 +11,7 @@ use super::fresh::Fresh;
 use crate::clock::{Clock, Timestamp};
 use crate::cluster::link::Link;
 use crate::cluster::node::{Action, AskId, Node, PushId, Ticket, To};
-use crate::cluster::ports::Now;
+use crate::cluster::ports::{Facts, Now};
 use crate::cluster::progress::Progress;
 use crate::revocation::{Fact, Kept, Learned, StoreError, Uninformed, Wait};
 use crate::uptime::uptime;
@@ -24,6 +24,7 @@ pub struct Shared {
     released: OnceLock<Hook>,
     wall: Arc<dyn Clock>,
     tasks: Handle,
+    facts: Arc<dyn Facts>,
     pub core: usize,
     pub fresh: Fresh,
 }
@@ -49,10 +50,10 @@ pub fn moment(wall: &dyn Clock) -> Now {
 }
 
 impl Shared {
-    pub fn new(node: Node, core: usize, wall: Arc<dyn Clock>, tasks: Handle) -> Self {
+    pub fn new(node: Node, facts: Arc<dyn Facts>, core: usize, wall: Arc<dyn Clock>, tasks: Handle) -> Self {
         let inner = Mutex::new(Inner { node, pushes: HashMap::new(), asks: HashMap::new() });
         let (link, released) = (OnceLock::new(), OnceLock::new());
-        Self { inner, link, released, wall, tasks, core, fresh: Fresh::default() }
+        Self { inner, link, released, wall, tasks, facts, core, fresh: Fresh::default() }
     }
 
     pub fn connect(&self, link: Arc<dyn Link>) {
@@ -118,6 +119,10 @@ impl Shared {
         look(&self.inner().node, moment(&*self.wall))
     }
 
+    pub fn date(&self) -> Timestamp {
+        self.fresh.date().unwrap_or_else(|| self.wall.now())
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -129,7 +134,9 @@ impl Shared {
         let (outcome, actions) = tell(&mut inner, now);
         let todo = inner.sort(actions);
         // Under the lock, so that of two looks the later one stands.
-        self.fresh.set(&inner.node.view(now));
+        let view = inner.node.view(now);
+        self.fresh.set(&view, now);
+        self.facts.agreed(view.agrees().then_some(now.wall));
         drop(inner);
         self.perform(todo);
         outcome

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::bulk::{self, Names};
 use super::given::{learn_of, with_session};
 use super::sessions::sealed;
-use super::{ready, realm};
+use super::{ready, realm, still_ready};
 use crate::config::RealmSite;
 use crate::http::answer::Problem;
 use crate::http::asked::{Floor, Handles, Subjects, Visitor};
@@ -186,6 +186,7 @@ async fn end_others(
     ready(service)?;
     let (token, cookie) = (keep.token.as_deref(), keep.cookie.as_deref());
     learn_of(service, patience, site, token, cookie).await?;
+    ready(service)?;
     let ended = with_session(service, site, token, cookie, |session| {
         let ended = service.sessions.end_group(&site.realm, Group::Subject(subject), Some(session));
         ended.map_err(|error| problems::of_group("subject", &error))
@@ -193,7 +194,9 @@ async fn end_others(
     note(service, by, Kind::EndedTogether, site, Group::Subject(subject));
     match ended.split() {
         (Some(issued), ended) => {
+            let still_ready = still_ready(service, &issued);
             patience.settled(service, Ok(ended)).await?;
+            still_ready?;
             Ok(sealed(service, site, StatusCode::OK, &issued))
         }
         (None, ended) => patience.acknowledged(service, Ok(ended)).await,

@@ -22,6 +22,7 @@ use super::credentials::Grant;
 use super::{Service, keys, problems};
 use crate::clock::Timestamp;
 use crate::config::RealmSite;
+use crate::sessions::Issued;
 
 /// The paths of the control listener.
 pub fn routes(app: &mut web::ServiceConfig) {
@@ -72,6 +73,12 @@ fn realm<'s>(service: &'s Service, grant: &Grant, name: &str) -> Result<&'s Real
 
 fn ready(service: &Service) -> Result<(), Problem> {
     if service.is_ready() { Ok(()) } else { Err(problems::not_ready()) }
+}
+
+/// What was sealed after others were asked is handed out only if the very time that it is dated by is one to answer at: the clock
+/// may have stepped meanwhile.
+fn still_ready(service: &Service, issued: &Issued) -> Result<(), Problem> {
+    if service.is_ready_at(|| issued.dated_by) { Ok(()) } else { Err(problems::not_ready()) }
 }
 
 fn instant(field: &'static str, text: Option<&str>) -> Result<Option<Timestamp>, Problem> {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::bulk::{self, Names};
 use super::given::{Given, learn_of, with_session};
-use super::{instant, ready, realm};
+use super::{instant, ready, realm, still_ready};
 use crate::claims::SessionId;
 use crate::config::RealmSite;
 use crate::http::answer::{Problem, json as json_answer, put_cookie};
@@ -61,8 +61,10 @@ pub(in crate::http) async fn issue_in(
         import,
     };
     patience.learned(service.sessions.ask_before_issue(&site.realm, &new)).await?;
+    ready(service)?;
     let begun = service.sessions.begin(&site.realm, &new).map_err(|error| problems::of_issue(&error))?;
     let (issued, begun) = begun.split();
+    still_ready(service, &issued)?;
     service.metrics.issued();
     trail::sealed(service, by, Kind::Issued, site, &issued);
     // The session that the visitor came with. What can't be read of it has no session to end.
@@ -152,13 +154,16 @@ pub(in crate::http) async fn change_in(
 ) -> Result<Pending<HttpResponse>, Problem> {
     ready(service)?;
     learn_of(service, patience, site, token, cookie).await?;
+    ready(service)?;
     with_session(service, site, token, cookie, |session| {
         let changed = match how {
             How::Rotate(grace) => service.sessions.rotate(&site.realm, session, change, grace),
             How::Reseal => service.sessions.reseal(&site.realm, session, change),
         };
         let changed = changed.map_err(|error| problems::of_change(&error))?;
-        Ok(changed.map(|issued| {
+        let (issued, changed) = changed.split();
+        still_ready(service, &issued)?;
+        Ok(changed.map(|()| {
             match how {
                 How::Rotate(_) => trail::rotated(service, by, site, session.claims.sid, &issued),
                 How::Reseal => trail::sealed(service, by, Kind::Resealed, site, &issued),

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use moka::Expiry;
 
+use super::forgetting::Forgetting;
 use super::pins::Pins;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Timestamp;
 use crate::revocation::digest::{About, handed_over_until};
 use crate::revocation::{SessionFacts, SessionKey, TagFacts, TagKey};
 
@@ -44,7 +45,7 @@ impl Hasher for FirstBytes {
 /// Facts expire at their own `until`, and an update that moves it later counts: moka's default for updates would keep
 /// the first expiry.
 pub(super) struct UntilTheirTime {
-    pub clock: Arc<dyn Clock>,
+    pub time: Arc<Forgetting>,
     /// Whether other replicas compare themselves with this one: then facts are there to be handed over for somewhat longer.
     pub compared: bool,
     pub pins: Arc<Pins>,
@@ -54,7 +55,7 @@ impl UntilTheirTime {
     fn left<K: Keyed>(&self, key: &K, until: Timestamp) -> Duration {
         let until = if self.compared { handed_over_until(until) } else { until };
         let until = self.pins.until(|| key.about()).map_or(until, |pinned| until.max(pinned));
-        until.since(self.clock.now())
+        self.time.left(until)
     }
 }
 

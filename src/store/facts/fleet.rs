@@ -9,6 +9,10 @@ use crate::revocation::digest::{About, minute, value};
 use crate::revocation::{Fact, FactStore, Kept, Question, TagKey};
 
 impl Facts for CachedFacts {
+    fn agreed(&self, shown: Option<Timestamp>) {
+        self.time.agree(shown);
+    }
+
     fn merge(&self, facts: &[Fact], now: Timestamp) -> Kept {
         // What was done away with here, another replica may still have.
         let new = facts.iter().filter(|fact| !self.is_swept(fact));

@@ -79,13 +79,15 @@ impl Budget {
 }
 
 impl CachedFacts {
-    /// Begins folds where they are due, and ends those whose facts are durable.
-    pub(super) fn fold(&self, now: Timestamp) {
+    /// Begins folds where they are due, and ends those whose facts are durable. None begins while there is no time: what it is
+    /// dated by says what it ends, and until when that counts.
+    pub(super) fn fold(&self, now: Option<Timestamp>) {
+        let mut pending = self.pending();
+        pending.retain_mut(|fold| !self.finish(fold));
+        let Some(now) = now else { return };
         // Sessions begin by a clock that stands still when this one is set back.
         let latest = Timestamp::from_millis(self.latest.load(Ordering::Acquire)).unwrap_or(Timestamp::MAX);
         let now = now.max(latest);
-        let mut pending = self.pending();
-        pending.retain_mut(|fold| !self.finish(fold));
         for realm in self.index.all() {
             if pending.iter().any(|fold| fold.fold.realm == realm) {
                 continue;

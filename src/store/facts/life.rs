@@ -37,7 +37,7 @@ impl CachedFacts {
     /// # Errors
     /// [`JournalError`]: it can't be read, or has seen a newer version of the ring and nothing was restored.
     pub fn start(&self, ring: &KeyRing, keys: &Keys, begin: Begin) -> Result<Kept, JournalError> {
-        let now = self.clock.now();
+        let now = self.time.shown();
         self.note_anonymous(keys);
         let known = self.journal.as_ref().map(|journal| journal.epoch(ring.id())).transpose()?.flatten();
         if let (Some(journal), Some(newest)) = (&self.journal, known)
@@ -46,7 +46,7 @@ impl CachedFacts {
         {
             return Err(journal.older(newest, ring.epoch()));
         }
-        self.load(ring, now)?;
+        self.load(ring)?;
         let at = match (begin, known) {
             (Begin::Restored, _) => Some(cutoff_at(now, self.floors.load().iter().map(|(_, at, _)| *at).max())),
             // A ring that was just made, and was not served by anybody: nothing was ended that could be missing, and
@@ -88,7 +88,9 @@ impl CachedFacts {
         Ok(epoch.flatten().is_some())
     }
 
-    /// What others knew is known here by now, and durable: the journal need not ask them at the next start.
+    /// What others knew is known here by now: the journal need not ask them at the next start. That is written behind all facts
+    /// that came before, so it is never durable without them. What comes later and is lost was acknowledged by nobody here, and
+    /// so makes the journal no less whole: whoever pulled it counts on those who did.
     pub fn settled(&self) {
         if let Some(journal) = &self.journal {
             journal.settle();
@@ -113,15 +115,15 @@ impl CachedFacts {
         }
         journal.note_ring(ring.id(), ring.epoch());
         newest?;
-        if other { self.load(ring, self.clock.now()) } else { Ok(()) }
+        if other { self.load(ring) } else { Ok(()) }
     }
 
-    fn load(&self, ring: &KeyRing, now: Timestamp) -> Result<(), JournalError> {
+    fn load(&self, ring: &KeyRing) -> Result<(), JournalError> {
         let Some(journal) = &self.journal else { return Ok(()) };
-        self.replay(journal, ring.id(), now)
+        self.replay(journal, ring.id(), self.time.now())
     }
 
-    fn replay(&self, journal: &Journal, ring: RingId, now: Timestamp) -> Result<(), JournalError> {
+    fn replay(&self, journal: &Journal, ring: RingId, now: Option<Timestamp>) -> Result<(), JournalError> {
         // What is pinned first: facts that are stay, whatever their time.
         journal.pins(ring, |fact, dated| self.pin_again(&fact, dated, now))?;
         for (fact, _) in self.pins() {
@@ -130,10 +132,10 @@ impl CachedFacts {
         journal.replay(ring, |fact| self.take_back(&fact, now))
     }
 
-    /// A fact from the journal, unless its time is over.
-    fn take_back(&self, fact: &Fact, now: Timestamp) {
+    /// A fact from the journal, unless its time is over, which nobody can tell where there is no time.
+    fn take_back(&self, fact: &Fact, now: Option<Timestamp>) {
         let until = if self.compared { handed_over_until(fact.until()) } else { fact.until() };
-        let counts = matches!(fact, Fact::Floor { .. }) || until > now;
+        let counts = matches!(fact, Fact::Floor { .. }) || now.is_none_or(|now| until > now);
         if counts && !self.is_folded(fact) {
             self.merge(fact);
         }
@@ -149,16 +151,21 @@ impl CachedFacts {
     /// Every fact gets its time anew from the clock as it is now, and what went too early comes back.
     pub(super) fn date_anew(&self, now: Timestamp) {
         tracing::warn!("the wall clock was set back; every fact gets its time anew");
+        self.date_all_again();
+        if let Some(journal) = &self.journal
+            && let Err(error) = self.replay(journal, journal.ring(), Some(now))
+        {
+            tracing::error!("facts that went too early are not back: {error}");
+        }
+    }
+
+    /// Every fact gets its time anew.
+    pub(super) fn date_all_again(&self) {
         for (key, _) in &self.sessions {
             self.date_again(&About::Session(*key));
         }
         for (key, _) in &self.tags {
             self.date_again(&About::Tag(*key));
-        }
-        if let Some(journal) = &self.journal
-            && let Err(error) = self.replay(journal, journal.ring(), now)
-        {
-            tracing::error!("facts that went too early are not back: {error}");
         }
     }
 

@@ -96,8 +96,8 @@ impl CachedFacts {
     }
 
     /// Takes back what was pinned before a restart.
-    pub(super) fn pin_again(&self, fact: &Fact, dated: Timestamp, now: Timestamp) {
-        if dated.plus(PINNED) > now {
+    pub(super) fn pin_again(&self, fact: &Fact, dated: Timestamp, now: Option<Timestamp>) {
+        if now.is_none_or(|now| dated.plus(PINNED) > now) {
             self.pins.pin(fact, dated, |_, _| {});
         }
     }

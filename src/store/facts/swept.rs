@@ -75,10 +75,12 @@ impl CachedFacts {
     }
 
     /// Does away with what is covered.
-    pub(super) fn sweep(&self, now: Timestamp) {
+    pub(super) fn sweep(&self, now: Option<Timestamp>) {
         let due = {
             let mut state = self.swept.state();
-            state.covers.retain(|_, (_, until)| *until > now.plus(WORTH));
+            if let Some(now) = now {
+                state.covers.retain(|_, (_, until)| *until > now.plus(WORTH));
+            }
             std::mem::take(&mut state.due)
         };
         if due.is_empty() {
@@ -102,7 +104,7 @@ impl CachedFacts {
     }
 
     fn cover(&self, cover: Cover, at: Timestamp, until: Timestamp) {
-        if until <= self.clock.now().plus(WORTH) {
+        if self.time.now().is_some_and(|now| until <= now.plus(WORTH)) {
             return;
         }
         let mut state = self.swept.state();
