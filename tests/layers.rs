@@ -40,6 +40,7 @@ const PROTOCOL: &[&str] = &[
     "cluster/message.rs",
     "cluster/node.rs",
     "cluster/ports.rs",
+    "cluster/progress.rs",
     "cluster/pushes.rs",
     "cluster/repair.rs",
     "cluster/report.rs",

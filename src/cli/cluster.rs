@@ -66,12 +66,12 @@ fn table(report: &ClusterReport) -> String {
     };
     let mut lines: Vec<_> = rows.iter().map(line).collect();
     lines.push(String::new());
+    let ends = |text: &str| if text.ends_with('?') { "" } else { "." };
     for why in &report.why {
-        lines.push(format!("{} does not answer: {}.", plain(&report.name), plain(&why.text)));
+        lines.push(format!("{} does not answer: {}{}", plain(&report.name), plain(&why.text), ends(&why.text)));
     }
     // Of itself it has said why already, and better.
     for member in report.members.iter().filter(|member| report.why.is_empty() || member.standing != "self") {
-        let ends = |text: &str| if text.ends_with('?') { "" } else { "." };
         lines.extend(member.problem().map(|problem| format!("{} {problem}{}", plain(&member.name), ends(problem))));
     }
     if report.counters.pending > 0 {

@@ -92,7 +92,8 @@ fn rotate(stage: &Stage) -> Result<(), Failure> {
     }
     until("the key has a time", || key_of(stage, first, &key).is_some_and(|key| key["seals_from"].is_string()))?;
     let dated = key_of(stage, first, &key).unwrap_or_default();
-    say(format_args!("  It seals new tokens from {} on, by when every replica opens them.", dated["seals_from"]))
+    let from = dated["seals_from"].as_str().unwrap_or_default();
+    say(format_args!("  It seals new tokens from {from} on, by when every replica opens them."))
 }
 
 /// Returns a session that lasts.
