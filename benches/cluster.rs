@@ -191,7 +191,7 @@ fn idle(what: &str, replicas: &[Replica]) {
     println!(
         "idle, {what}, a replica: {:.1} messages a second, {:.2} % of a core",
         (sent() - before) as f64 * each,
-        (processor() - used).as_secs_f64() * 100.0 * each
+        processor().saturating_sub(used).as_secs_f64() * 100.0 * each
     );
 }
 
@@ -246,7 +246,9 @@ fn joins(mut replicas: Vec<Replica>) {
                 drop(replica.facts.merge(&[fact], SystemClock.now()));
             }
         }
-        replicas.iter().for_each(|replica| replica.facts.maintain());
+        for replica in &replicas {
+            replica.facts.maintain();
+        }
         wait_for("all have looked", || replicas.iter().all(|replica| replica.fleet.view().ready));
         let (peers, before) = (vec![replicas[0].link.local_address().to_string()], memory());
         let begun = Instant::now();
