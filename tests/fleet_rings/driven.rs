@@ -97,7 +97,7 @@ fn a_store_forgets_once_the_fleet_has_said_that_its_clock_agrees_and_not_where_i
     let off = || fleets[2].view().offset.is_some_and(|offset| offset > 7_000_000);
     let begun = Instant::now();
     while holds(0) || holds(1) || !off() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", fleets);
+        assert!(begun.elapsed() < Duration::from_secs(60), "{fleets:?}");
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(holds(2), "its clock is off");
