@@ -213,7 +213,9 @@ impl Member {
             "silent" if self.role == "edge" => None,
             "silent" => Some("is not heard any more: down, or cut off from this one"),
             "duplicate" => Some("two processes have this name and neither counts: end one, or rename it"),
-            "not-listed" => Some("has no place in the core: set its cluster.name or role, and see that cluster.core is the same on all"),
+            "not-listed" => Some(
+                "has no place in the core: set its cluster.name or role, and see that cluster.core is the same on all",
+            ),
             "other-ring" => Some("has the key ring of another deployment: give it the right keys and cluster secret"),
             "other-realms" => Some("serves other realms: give every replica the same ones"),
             "other-protocol" => Some("speaks a protocol that this release can't read: finish the upgrade"),
