@@ -1,7 +1,7 @@
 //! Configuration: one TOML file, the environment over it, flags over both; checked whole before a port is bound.
 //!
-//! [`Settings`] is what is written down, [`Site`] what it means: realms and policies that can't contradict themselves; and
-//! [`Membership`] the replica's place among others.
+//! [`Settings`] is what is written down, [`Site`] what it means: realms and policies that can't contradict themselves;
+//! and [`Membership`] the replica's place among others.
 
 mod audit;
 mod checks;

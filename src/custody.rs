@@ -30,8 +30,8 @@ pub trait Custodian: Send + Sync {
     /// [`CustodyError`], and nothing was done, unless it is [`CustodyError::NotTakenUp`].
     fn carry_out(&self, task: Task, dry_run: bool) -> Result<Receipt, CustodyError>;
 
-    /// As [`Custodian::carry_out`], and waits for the other replicas as far as `patience` goes; the receipt says how many
-    /// have it. Whoever is alone has nobody to wait for.
+    /// As [`Custodian::carry_out`], and waits for the other replicas as far as `patience` goes; the receipt says how
+    /// many have it. Whoever is alone has nobody to wait for.
     ///
     /// # Errors
     /// As [`Custodian::carry_out`]. That too few replicas answered is no error: it is done here, and they get it later.

@@ -65,7 +65,8 @@ pub struct Member {
     pub name: String,
     /// `core` or `edge`.
     pub role: String,
-    /// In one word: `self`, `ok`, `silent`, `missing`, `duplicate`, `not-listed`, `other-ring`, `other-realms`, `other-protocol`.
+    /// In one word: `self`, `ok`, `silent`, `missing`, `duplicate`, `not-listed`, `other-ring`, `other-realms`,
+    /// `other-protocol`.
     pub standing: String,
     /// The release that it runs; empty if it was not heard.
     pub release: String,

@@ -1,8 +1,9 @@
 //! Facts: statements that end or date a session. Facts only grow, so their order never matters.
 //!
-//! `fact` has the kinds of facts, how two of one kind merge and how claims are judged by them; [`encoding`] how they look
-//! in bytes; [`digest`] how replicas find out whether they know the same ones; `order` which times endings and new sessions get; `retention` how long facts are kept; [`MemoryFacts`] keeps
-//! them in a plain map. [`FactStore`] is the port behind which they are stored.
+//! `fact` has the kinds of facts, how two of one kind merge and how claims are judged by them; [`encoding`] how they
+//! look in bytes; [`digest`] how replicas find out whether they know the same ones; `order` which times endings and new
+//! sessions get; `retention` how long facts are kept; [`MemoryFacts`] keeps them in a plain map. [`FactStore`] is the
+//! port behind which they are stored.
 
 pub mod digest;
 pub mod encoding;
@@ -48,9 +49,9 @@ pub trait FactStore: Send + Sync {
     /// outlive a crash is told by [`Recorded::kept`], and only then may it be acknowledged.
     fn record(&self, fact: Fact, now: Timestamp) -> Recorded;
 
-    /// Remembers that a session with these tags starts at `at`, ahead of the clock, here and where endings are dated. What it
-    /// returns resolves when every ending that anybody dates from then on lies past it: before that no token of the session is
-    /// handed out.
+    /// Remembers that a session with these tags starts at `at`, ahead of the clock, here and where endings are dated.
+    /// What it returns resolves when every ending that anybody dates from then on lies past it: before that no token of
+    /// the session is handed out.
     fn pass(&self, tags: &[TagKey], at: Timestamp) -> Learned;
 
     /// The latest start that [`FactStore::pass`] was told of for any of these tags, as far as it may still lie ahead of
@@ -62,8 +63,8 @@ pub trait FactStore: Send + Sync {
         None
     }
 
-    /// Learns what a majority of the replicas knows of `question`. To be awaited before a session is issued or changed, and
-    /// before an ending of many sessions is dated: else a session may begin before an ending that others know of.
+    /// Learns what a majority of the replicas knows of `question`. To be awaited before a session is issued or changed,
+    /// and before an ending of many sessions is dated: else a session may begin before an ending that others know of.
     fn learn(&self, question: Question) -> Learned {
         drop(question);
         Learned::now()
@@ -73,8 +74,8 @@ pub trait FactStore: Send + Sync {
 /// What was known when a fact was merged, and when it will be durable.
 #[derive(Debug)]
 pub struct Recorded {
-    /// Whether the fact added something that was not known before, here or to whoever acknowledges it. If not, what they
-    /// know is known here by the time this is returned.
+    /// Whether the fact added something that was not known before, here or to whoever acknowledges it. If not, what
+    /// they know is known here by the time this is returned.
     pub raised: bool,
     /// Whether the session was known to go on under another id before this fact came.
     pub was_rotated: bool,
@@ -99,8 +100,8 @@ impl Recorded {
     }
 }
 
-/// The moment from which a fact is kept, for whoever has to acknowledge it. It resolves to an error if the fact can't be
-/// kept: it is in force on this replica as long as that runs, and must not be acknowledged.
+/// The moment from which a fact is kept, for whoever has to acknowledge it. It resolves to an error if the fact can't
+/// be kept: it is in force on this replica as long as that runs, and must not be acknowledged.
 #[must_use = "an ending that is not known to be kept must not be acknowledged"]
 #[derive(Default)]
 pub struct Kept {

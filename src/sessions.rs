@@ -1,7 +1,7 @@
 //! The façade that adapters call: issue, import, verify, renew, reseal, rotate, check; end one session or many.
 //!
-//! [`Sessions`] holds the keys, the facts, a clock and a source of random bytes, and decides with them. It knows no HTTP,
-//! no file and no configuration format. Cookies come in as raw values, tokens go out as text.
+//! [`Sessions`] holds the keys, the facts, a clock and a source of random bytes, and decides with them. It knows no
+//! HTTP, no file and no configuration format. Cookies come in as raw values, tokens go out as text.
 
 mod ask;
 mod change;
@@ -65,8 +65,8 @@ impl Sessions {
         self.keys.store(Arc::new(keys));
     }
 
-    /// Says that a session with these tags starts, or was given claims, at `at`. Endings are dated past it if it lies ahead of the
-    /// clock; else they are anyway.
+    /// Says that a session with these tags starts, or was given claims, at `at`. Endings are dated past it if it lies
+    /// ahead of the clock; else they are anyway.
     fn pass(&self, realm: &Realm, tags: impl Iterator<Item = Tag>, at: Timestamp) -> Learned {
         if at <= self.now() {
             return Learned::now();

@@ -1,5 +1,5 @@
-//! What operators see: counters for Prometheus, the log and the audit trail. None ever holds a token, an id, a subject or
-//! a key.
+//! What operators see: counters for Prometheus, the log and the audit trail. None ever holds a token, an id, a subject
+//! or a key.
 
 mod audit;
 mod audit_file;
@@ -245,8 +245,8 @@ impl From<LogLevel> for LevelFilter {
 fn filter(level: LevelFilter) -> Targets {
     // What libraries trace can hold whole requests, cookies included: they may warn and no more.
     let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("sealpass", level);
-    // zenoh writes addresses together with the keys that they are dialled with, and warns of each try that fails. Who is
-    // missing is told by the replicas themselves.
+    // zenoh writes addresses together with the keys that they are dialled with, and warns of each try that fails. Who
+    // is missing is told by the replicas themselves.
     SILENT.iter().fold(filter, |filter, target| filter.with_target(*target, LevelFilter::OFF))
 }
 

@@ -14,8 +14,8 @@ use super::{Failure, say};
 /// Watch three replicas agree
 ///
 /// Starts three replicas on free ports of the loopback, in a temporary directory; logs somebody in at one and out at
-/// another, makes a key, kills replicas until the last one is alone, and brings them back. Takes about half a minute, and ends
-/// whatever it started.
+/// another, makes a key, kills replicas until the last one is alone, and brings them back. Takes about half a minute,
+/// and ends whatever it started.
 #[derive(Debug, Args)]
 pub struct DemoFleet {
     /// Leave the replicas running until Ctrl-C, and say how to ask them

@@ -11,8 +11,8 @@ use sealpass::telemetry::{Audit, By, Event, FactMetrics, Kind};
 
 use super::Failure;
 
-/// Opens the store and its journal. It knows nothing before it is started. Among others it goes by the clock of the sessions,
-/// which is the one that is compared with theirs.
+/// Opens the store and its journal. It knows nothing before it is started. Among others it goes by the clock of the
+/// sessions, which is the one that is compared with theirs.
 pub fn open(
     settings: &Settings,
     site: &Site,

@@ -57,8 +57,9 @@ enum What {
     },
     /// Make the next key, which seals once every replica has it
     ///
-    /// Safe at any time and safe to run twice: while a rotation is pending nothing changes. No session ends: the earlier
-    /// key opens until the last one under it has died or was renewed. Keys that nothing needs any more are destroyed.
+    /// Safe at any time and safe to run twice: while a rotation is pending nothing changes. No session ends: the
+    /// earlier key opens until the last one under it has died or was renewed. Keys that nothing needs any more are
+    /// destroyed.
     Rotate {
         /// When the key is to seal, if later than it could (such as 2h)
         #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]

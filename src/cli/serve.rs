@@ -27,8 +27,8 @@ use parts::Parts;
 /// Run the service
 ///
 /// Two listeners: the public one for reverse proxies and browsers, the control one for your applications. Needs a key
-/// ring (`sealpass keys init`). With --dev it makes one when the keys directory is empty, makes a credential, listens on
-/// loopback only, and serves a page at / on which to try everything.
+/// ring (`sealpass keys init`). With --dev it makes one when the keys directory is empty, makes a credential, listens
+/// on loopback only, and serves a page at / on which to try everything.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// For trying out: make keys and a credential when there are none, serve a page at /

@@ -1,5 +1,5 @@
-//! Asks: what a majority knows, before anything is decided that it could contradict. And passes: starts of sessions ahead of the
-//! clocks, told to a majority.
+//! Asks: what a majority knows, before anything is decided that it could contradict. And passes: starts of sessions
+//! ahead of the clocks, told to a majority.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -91,7 +91,8 @@ impl Node {
         }
     }
 
-    /// 2. Whoever is told remembers it. In memory: if it loses that, its word does not count until the start lies in the past.
+    /// 2. Whoever is told remembers it. In memory: if it loses that, its word does not count until the start lies in
+    ///    the past.
     pub(super) fn on_pass(
         &mut self,
         now: Now,
@@ -197,7 +198,8 @@ impl Node {
         }
     }
 
-    /// 5. When a majority has answered: if a majority holds the most that it knows, that is it. Else it is written to those who knew less.
+    /// 5. When a majority has answered: if a majority holds the most that it knows, that is it. Else it is written to
+    ///    those who knew less.
     fn settle_ask(&mut self, now: Now, id: AskId, actions: &mut Vec<Action>) {
         let (own, majority) = (self.counts(now), self.settings.core.majority());
         let dated = self.dated(now);

@@ -1,7 +1,7 @@
 //! Pushes that come faster than they are acknowledged: those wait for a moment and travel together.
 //!
-//! What is made while few are under way is sent at once. Each message costs a seal and an acknowledgement of every replica, so
-//! that sent one by one a flood of endings would keep replicas too busy to hear of anything else.
+//! What is made while few are under way is sent at once. Each message costs a seal and an acknowledgement of every
+//! replica, so that sent one by one a flood of endings would keep replicas too busy to hear of anything else.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

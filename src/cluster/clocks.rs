@@ -19,8 +19,8 @@ struct Sample {
 }
 
 impl Clocks {
-    /// Takes in that the replica in `slot` showed `wall` when it answered what was sent at `sent`. An answer that was long on the
-    /// way says too little of when that was.
+    /// Takes in that the replica in `slot` showed `wall` when it answered what was sent at `sent`. An answer that was
+    /// long on the way says too little of when that was.
     pub(super) fn note(&mut self, slot: usize, wall: Timestamp, sent: Now, now: Now) {
         let trip = now.uptime.saturating_sub(sent.uptime);
         if trip <= QUICK {
@@ -35,9 +35,9 @@ impl Clocks {
         Some(sample.ahead - own(now))
     }
 
-    /// How far our clock is ahead of the core's median, in milliseconds; `None` if fewer than `enough` clocks are known. Ours is one of them
-    /// if we are of the core. Of an even number, the median is in the middle of the two in the middle: two replicas are both off once they
-    /// differ by twice what one may be off.
+    /// How far our clock is ahead of the core's median, in milliseconds; `None` if fewer than `enough` clocks are
+    /// known. Ours is one of them if we are of the core. Of an even number, the median is in the middle of the two in
+    /// the middle: two replicas are both off once they differ by twice what one may be off.
     pub(super) fn offset(&self, ours: Option<usize>, enough: usize, now: Now) -> Option<i64> {
         let others = self.samples.keys().filter(|slot| Some(**slot) != ours);
         let mut all: Vec<i64> = others.filter_map(|slot| self.ahead(*slot, now)).collect();

@@ -7,8 +7,8 @@ pub(super) fn covers(known: &[Fact], fact: &Fact) -> bool {
     known.iter().any(|other| says(other, fact))
 }
 
-/// Of what is known under the keys of `pushed` (`after` they were merged, and `before`), what whoever pushed them has to know: what
-/// they don't say, and times before which nothing is new that were as late before they came.
+/// Of what is known under the keys of `pushed` (`after` they were merged, and `before`), what whoever pushed them has
+/// to know: what they don't say, and times before which nothing is new that were as late before they came.
 pub(super) fn more(after: &[Fact], before: &[Fact], pushed: &[Fact]) -> Vec<Fact> {
     let reached = |fact: &&Fact| pushed.iter().any(|own| is_dated(own) && says(fact, own));
     let mut more: Vec<Fact> = after.iter().filter(|fact| !covers(pushed, fact)).copied().collect();

@@ -1,7 +1,7 @@
 //! Orders on the key ring among several replicas: carried out here, sent to all, and answered with how many have them.
 //!
-//! A rotation takes two steps: the next key is made and sent, and once a majority has it, it is dated and sent again. What
-//! is begun and not finished goes on by [`FleetCustodian::tick`], on whichever replicas are up.
+//! A rotation takes two steps: the next key is made and sent, and once a majority has it, it is dated and sent again.
+//! What is begun and not finished goes on by [`FleetCustodian::tick`], on whichever replicas are up.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,9 +57,9 @@ impl FleetCustodian {
         Self { ring, fleet, noticed: Mutex::default() }
     }
 
-    /// Does what follows by itself, to be called every second or oftener: dates a key that a majority has, and puts a pending
-    /// one off while a replica of the core that is up lacks it. Of several replicas the first in the core does it; the
-    /// others only if it does not.
+    /// Does what follows by itself, to be called every second or oftener: dates a key that a majority has, and puts a
+    /// pending one off while a replica of the core that is up lacks it. Of several replicas the first in the core does
+    /// it; the others only if it does not.
     pub fn tick(&self, uptime: Duration) {
         let Ok(report) = self.ring.report() else { return };
         let core = Core::of(&self.fleet.members());

@@ -6,8 +6,9 @@ use super::compare;
 use crate::clock::Timestamp;
 use crate::revocation::{Fact, next};
 
-/// `facts`, made at `made`, if some that others knew when they came (`past`) reach as far: past those. A session that had begun when these
-/// were made can't have started later than a few clock errors past that, so neither do they reach further.
+/// `facts`, made at `made`, if some that others knew when they came (`past`) reach as far: past those. A session that
+/// had begun when these were made can't have started later than a few clock errors past that, so neither do they reach
+/// further.
 pub(super) fn raised(facts: &[Fact], past: &[Fact], made: Timestamp) -> Option<Vec<Fact>> {
     let reached = |fact: &Fact| compare::latest(fact, past).and_then(|past| compare::at(&past));
     let raise = |fact: &Fact| match (compare::at(fact), reached(fact)) {

@@ -18,7 +18,8 @@ impl Node {
             Body::RingIs { nonce, bytes } if ours => self.on_ring_is(now, nonce, &bytes),
             Body::RingPush { nonce, bytes } if ours => self.on_ring_push(head, nonce, &bytes, actions),
             _ if self.is_foreign(head) => self.counters.foreign += 1,
-            // Facts are kept under the ring that they belong to: without one there is nothing to take in, and nothing to say.
+            // Facts are kept under the ring that they belong to: without one there is nothing to take in, and nothing
+            // to say.
             _ if self.rings.digest().is_none() => {}
             Body::RingAck { nonce, votes, digest } => self.on_ring_ack(now, head, (nonce, votes, digest), actions),
             Body::Push { nonce, facts } => self.on_push(now, head, nonce, facts, actions),

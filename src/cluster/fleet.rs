@@ -42,9 +42,9 @@ pub enum FleetError {
 }
 
 impl Fleet {
-    /// Takes part from here on, over the link that [`Fleet::connect`] is given. `seed` is random and secret. `wall` is the
-    /// very clock by which sessions begin and facts are forgotten: where that one stands still ahead of the system's, which was
-    /// set back, it is what is compared with the others, and the replica is not ready.
+    /// Takes part from here on, over the link that [`Fleet::connect`] is given. `seed` is random and secret. `wall` is
+    /// the very clock by which sessions begin and facts are forgotten: where that one stands still ahead of the
+    /// system's, which was set back, it is what is compared with the others, and the replica is not ready.
     ///
     /// # Errors
     /// [`FleetError`]
@@ -76,13 +76,14 @@ impl Fleet {
         })
     }
 
-    /// Sends by `link` from here on. What was to be sent before is lost, and sent again by the protocol. A second link is ignored.
+    /// Sends by `link` from here on. What was to be sent before is lost, and sent again by the protocol. A second link
+    /// is ignored.
     pub fn connect(&self, link: Arc<dyn Link>) {
         self.shared.connect(link);
     }
 
-    /// Sends facts to all, which are merged here. `kept` is their own durability; what is returned resolves with it, and spreads
-    /// as whoever waits asks.
+    /// Sends facts to all, which are merged here. `kept` is their own durability; what is returned resolves with it,
+    /// and spreads as whoever waits asks.
     pub fn push(&self, facts: Vec<Fact>, dated: Timestamp, kept: Kept) -> Kept {
         self.shared.push(facts, dated, kept)
     }
@@ -107,14 +108,15 @@ impl Fleet {
         self.shared.share_ring()
     }
 
-    /// Whether verify may answer now: ready when last looked at, and heard from a majority lately enough by both clocks.
-    /// `wall` is the time by which the request is judged. Cheap, and right while the fleet's own thread gets no time.
+    /// Whether verify may answer now: ready when last looked at, and heard from a majority lately enough by both
+    /// clocks. `wall` is the time by which the request is judged. Cheap, and right while the fleet's own thread gets no
+    /// time.
     pub fn is_fresh(&self, wall: Timestamp) -> bool {
         self.shared.fresh.holds(wall)
     }
 
-    /// By which time to date what counts everywhere: the own clock, or the core's median while that one is off. It waits for no
-    /// lock, so whoever holds one that the node needs may ask.
+    /// By which time to date what counts everywhere: the own clock, or the core's median while that one is off. It
+    /// waits for no lock, so whoever holds one that the node needs may ask.
     pub fn date(&self) -> Timestamp {
         self.shared.date()
     }

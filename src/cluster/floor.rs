@@ -1,17 +1,18 @@
 //! What a core does that has lost its facts: it ends all sessions that they may have been about.
 //!
-//! A replica that does not know what it acknowledged in an earlier life completes itself from N − majority + 1 others that do.
-//! Where a majority can't vote, there are never as many. Then each of those raises a floor under all sessions that began before, and
-//! knows by that floor all that it needs.
+//! A replica that does not know what it acknowledged in an earlier life completes itself from N − majority + 1 others
+//! that do. Where a majority can't vote, there are never as many. Then each of those raises a floor under all sessions
+//! that began before, and knows by that floor all that it needs.
 //!
-//! Why that is safe. Let X be one that has raised its floor, and F a fact that a majority acknowledged, X's earlier life in it, about
-//! sessions that had begun by then. X's start lies behind that life's end. Nobody counts its acknowledgements for longer than two
-//! seconds after that end, and a session starts three clock errors ahead of the true time at most. X raises its floor four clock
-//! errors after its start at the earliest, to two ahead of the core's median: past all those starts. So what X knows says of each
-//! such F: it, or that the session is over anyway; and so does every view with X in it. Where X's earlier lives took no part in the
-//! acknowledging majority, another one meets the view. Nothing of this needs a vote. That acknowledgements of replicas without a vote
-//! count here says no more than that they have merged this very floor; a majority is waited for so that the floor is no sooner in
-//! force for some requests than it is sure to be for all.
+//! Why that is safe. Let X be one that has raised its floor, and F a fact that a majority acknowledged, X's earlier
+//! life in it, about sessions that had begun by then. X's start lies behind that life's end. Nobody counts its
+//! acknowledgements for longer than two seconds after that end, and a session starts three clock errors ahead of the
+//! true time at most. X raises its floor four clock errors after its start at the earliest, to two ahead of the core's
+//! median: past all those starts. So what X knows says of each such F: it, or that the session is over anyway; and so
+//! does every view with X in it. Where X's earlier lives took no part in the acknowledging majority, another one meets
+//! the view. Nothing of this needs a vote. That acknowledgements of replicas without a vote count here says no more
+//! than that they have merged this very floor; a majority is waited for so that the floor is no sooner in force for
+//! some requests than it is sure to be for all.
 
 use std::time::Duration;
 

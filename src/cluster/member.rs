@@ -21,7 +21,8 @@ pub enum Role {
     Edge,
 }
 
-/// What a replica is called, in the configuration and in reports: as host names are, up to 253 letters, digits, `-`, `.` and `_`.
+/// What a replica is called, in the configuration and in reports: as host names are, up to 253 letters, digits, `-`,
+/// `.` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(String);
 
@@ -177,7 +178,8 @@ mod tests {
         assert_eq!(Core::of_ordinals(16), Err(MemberError::Size));
     }
 
-    /// Whatever majority held a fact, one of those that a replica completes itself from was in it, though its own place was too.
+    /// Whatever majority held a fact, one of those that a replica completes itself from was in it, though its own place
+    /// was too.
     #[test]
     fn whoever_completes_itself_meets_every_majority() {
         for size in 1..=MAX_CORE {

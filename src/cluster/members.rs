@@ -103,8 +103,8 @@ impl Members {
         place.conflict = Some((now.uptime, lately.map_or(1, |(_, rounds)| rounds + 1)));
     }
 
-    /// Whether two processes that are alive have the name of this place. One round can be answered by two, one of which has taken
-    /// the place of the other meanwhile; two rounds can't.
+    /// Whether two processes that are alive have the name of this place. One round can be answered by two, one of which
+    /// has taken the place of the other meanwhile; two rounds can't.
     pub(super) fn is_duplicate(&self, slot: usize, now: Now) -> bool {
         self.places[slot].conflict.is_some_and(|(at, rounds)| rounds >= 2 && now.uptime.saturating_sub(at) <= STALENESS)
     }
@@ -301,7 +301,8 @@ mod tests {
         }
     }
 
-    /// A release that reads version 2 does not speak it before all that it knows read it, and does once the last one that does not is gone.
+    /// A release that reads version 2 does not speak it before all that it knows read it, and does once the last one
+    /// that does not is gone.
     #[test]
     fn nothing_is_spoken_that_somebody_can_t_read() {
         let mut members = Members::of(3);

@@ -1,7 +1,8 @@
-//! What replicas say to one another, and how it looks in bytes: postcard of an append-only enum behind a head that never changes.
+//! What replicas say to one another, and how it looks in bytes: postcard of an append-only enum behind a head that
+//! never changes.
 //!
-//! Sealing is the link's. What is read here was sealed by a holder of the cluster secret, at some time; only an answer that bears a
-//! nonce of our own proves that its sender is alive.
+//! Sealing is the link's. What is read here was sealed by a holder of the cluster secret, at some time; only an answer
+//! that bears a nonce of our own proves that its sender is alive.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,9 +1,9 @@
 //! Replicas without shared storage: how facts and keys reach every one, and how each knows what it does not know.
 //!
-//! The protocol is a state machine that is told what comes in and what time it is, and says what to do: [`node::Node`]. It
-//! knows no engine, no HTTP and no store but the ports of [`ports`]. Its parts, one file each: `pushes` (and `batches` of them), `asks`, `rounds`
-//! (with the age of what is known), `repair`, `floor`, `sharing` (of the ring), `clocks`, `members`. The page
-//! [`replication`](crate::manual::replication) says what they do and why.
+//! The protocol is a state machine that is told what comes in and what time it is, and says what to do: [`node::Node`].
+//! It knows no engine, no HTTP and no store but the ports of [`ports`]. Its parts, one file each: `pushes` (and
+//! `batches` of them), `asks`, `rounds` (with the age of what is known), `repair`, `floor`, `sharing` (of the ring),
+//! `clocks`, `members`. The page [`replication`](crate::manual::replication) says what they do and why.
 
 mod asks;
 mod batches;

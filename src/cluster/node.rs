@@ -269,7 +269,8 @@ impl Node {
         self.begin_ask(now, Asked::Passing(tags, at))
     }
 
-    /// Sends the ring to all. Its progress is told as that of a push: how many of the core have the very ring that is here.
+    /// Sends the ring to all. Its progress is told as that of a push: how many of the core have the very ring that is
+    /// here.
     pub fn share_ring(&mut self, now: Now) -> (PushId, Vec<Action>) {
         let id = PushId(self.number());
         let mut actions = Vec::new();

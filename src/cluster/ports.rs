@@ -20,14 +20,16 @@ pub type Buckets = Box<[u64; 256]>;
 
 /// What a replica knows.
 ///
-/// A wrong answer costs: a fact that is in no digest is never repaired, and one that is in a digest and not handed over keeps
-/// every other replica from being up to date.
+/// A wrong answer costs: a fact that is in no digest is never repaired, and one that is in a digest and not handed over
+/// keeps every other replica from being up to date.
 pub trait Facts: Send + Sync {
-    /// Told often: the wall clock, which showed this, agrees with the core's median; `None` if it does not, or if that is not
-    /// known. Nothing is forgotten but while it does, and by that clock: a median of two clocks may be as wrong as either.
+    /// Told often: the wall clock, which showed this, agrees with the core's median; `None` if it does not, or if that
+    /// is not known. Nothing is forgotten but while it does, and by that clock: a median of two clocks may be as wrong
+    /// as either.
     fn agreed(&self, _shown: Option<Timestamp>) {}
 
-    /// Takes the facts in, visible at once, and forgets none for `now`. What it returns resolves once they are durable here.
+    /// Takes the facts in, visible at once, and forgets none for `now`. What it returns resolves once they are durable
+    /// here.
     fn merge(&self, facts: &[Fact], now: Timestamp) -> Kept;
 
     /// What is known of the question.

@@ -143,7 +143,8 @@ impl Node {
         }
     }
 
-    /// 3. While no majority holds them, they are sent again to those who are there and have not said that they have them.
+    /// 3. While no majority holds them, they are sent again to those who are there and have not said that they have
+    ///    them.
     pub(super) fn tick_pushes(&mut self, now: Now, actions: &mut Vec<Action>) {
         self.tick_batches(now, actions);
         self.pushes.sent.retain(|_, (_, sent)| now.uptime.saturating_sub(*sent) <= ANSWERED_WITHIN);
@@ -182,8 +183,8 @@ impl Node {
         }
     }
 
-    /// 4. Once a majority holds them, it is done; unless others knew of some that reach as far, or it came late: then they are changed, and
-    ///    it begins again.
+    /// 4. Once a majority holds them, it is done; unless others knew of some that reach as far, or it came late: then
+    ///    they are changed, and it begins again.
     fn settle_push(&mut self, now: Now, id: PushId, actions: &mut Vec<Action>) {
         let (applied, core) = (self.applied(id, now), self.settings.core.size());
         let (majority, dated) = (self.settings.core.majority(), self.dated(now));
@@ -246,8 +247,8 @@ impl Node {
         acks.count() + usize::from(own)
     }
 
-    /// Whether an acknowledgement is of a life that goes on as far as we know: another one may have come without it, and its word counts
-    /// some seconds after its start.
+    /// Whether an acknowledgement is of a life that goes on as far as we know: another one may have come without it,
+    /// and its word counts some seconds after its start.
     fn still_counts(&self, slot: usize, ack: Acknowledged, held: bool, now: Now) -> bool {
         if held {
             return true;

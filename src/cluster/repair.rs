@@ -1,7 +1,8 @@
 //! Repair: what another replica knows and this one does not is pulled, leaf by leaf.
 //!
-//! A difference is looked for from the top: 256 buckets in the answer to a round, then the 256 leaves of each that differs, then
-//! the facts of the leaves that differ. Questions are small and stand for themselves; one that is not answered is put again.
+//! A difference is looked for from the top: 256 buckets in the answer to a round, then the 256 leaves of each that
+//! differs, then the facts of the leaves that differ. Questions are small and stand for themselves; one that is not
+//! answered is put again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,8 +21,9 @@ pub(super) struct Repair {
     active: BTreeMap<ReplicaId, Session>,
     /// How many parts that came are not durable yet.
     pub(super) unwritten: usize,
-    /// What differed still when all of a replica's part was merged: its digest and ours. Whoever does away with what a floor or a
-    /// cut-off says as well has no use for it, and pulling it again would change nothing until either is another one.
+    /// What differed still when all of a replica's part was merged: its digest and ours. Whoever does away with what a
+    /// floor or a cut-off says as well has no use for it, and pulling it again would change nothing until either is
+    /// another one.
     vain: BTreeMap<ReplicaId, BTreeMap<u8, (u64, u64)>>,
 }
 
@@ -65,8 +67,8 @@ impl Node {
             self.merged(now, source);
             return;
         }
-        // One with whom a repair is under way goes on with that: else a long one would never end. And of two that know much that
-        // we don't, most of it is the same: the second waits for its next round.
+        // One with whom a repair is under way goes on with that: else a long one would never end. And of two that know
+        // much that we don't, most of it is the same: the second waits for its next round.
         let much = |buckets: &[u8]| buckets.len() >= MUCH;
         let busy = self.repair.active.values().any(Session::is_long);
         if self.repair.active.contains_key(&peer) || (busy && much(&buckets)) {

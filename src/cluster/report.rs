@@ -42,7 +42,8 @@ impl View {
         self.offset.is_some_and(|offset| Duration::from_millis(offset.unsigned_abs()) <= CLOCK_ERROR)
     }
 
-    /// By which time this replica dates endings, where its wall clock shows `wall`: by the core's median if its own clock is off.
+    /// By which time this replica dates endings, where its wall clock shows `wall`: by the core's median if its own
+    /// clock is off.
     pub fn date(&self, wall: Timestamp) -> Timestamp {
         date(self.offset, wall)
     }

@@ -131,7 +131,8 @@ impl Node {
         self.settle_shares(now, actions);
     }
 
-    /// How many have the ring that is here now. A share is over when all have it, or when nobody waits for more than the majority that has.
+    /// How many have the ring that is here now. A share is over when all have it, or when nobody waits for more than
+    /// the majority that has.
     fn settle_shares(&mut self, now: Now, actions: &mut Vec<Action>) {
         let _ = now;
         let Some(own) = self.rings.digest() else { return };

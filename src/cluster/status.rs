@@ -29,7 +29,8 @@ pub struct Status {
     fleet: Arc<Fleet>,
     /// How many messages did not open, as the link has counted them.
     strangers: Box<dyn Fn() -> u64 + Send + Sync>,
-    /// Until when the last answer to [`Replica::is_cut_off`] holds, in milliseconds of [`uptime`], doubled; and plus one if it was yes.
+    /// Until when the last answer to [`Replica::is_cut_off`] holds, in milliseconds of [`uptime`], doubled; and plus
+    /// one if it was yes.
     cut_off: AtomicU64,
 }
 

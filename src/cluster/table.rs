@@ -1,4 +1,5 @@
-//! Facts in plain maps, with their digests kept up: for tests and the simulator, and as the pattern of every other [`Facts`].
+//! Facts in plain maps, with their digests kept up: for tests and the simulator, and as the pattern of every other
+//! [`Facts`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};

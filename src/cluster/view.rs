@@ -13,7 +13,8 @@ use crate::revocation::{CLOCK_ERROR, STALENESS};
 #[derive(Debug)]
 pub(super) struct Knowledge {
     pub(super) complete: bool,
-    /// Whether it counts for others. One that pulled what it knows has to wait until nobody counts acknowledgements of its earlier life.
+    /// Whether it counts for others. One that pulled what it knows has to wait until nobody counts acknowledgements of
+    /// its earlier life.
     pub(super) votes: bool,
     /// The floor that was raised because nobody could become complete.
     pub(super) floor: Option<PushId>,
@@ -56,8 +57,8 @@ impl Node {
         self.slot.is_some() && self.knowledge.complete && self.knowledge.votes
     }
 
-    /// Whether our word counts for asks and acknowledgements: not soon after the start, because what only an earlier life knew (starts of
-    /// sessions ahead of the clocks) has to lie in the past.
+    /// Whether our word counts for asks and acknowledgements: not soon after the start, because what only an earlier
+    /// life knew (starts of sessions ahead of the clocks) has to lie in the past.
     pub(super) fn counts(&self, now: Now) -> bool {
         self.votes() && now.uptime.saturating_sub(self.started.uptime) >= SETTLING
     }
@@ -76,8 +77,8 @@ impl Node {
         self.settings.core.majority() == 1 && self.votes()
     }
 
-    /// The sending time of the oldest of as many rounds as make a majority, by either clock. Any majority that held something by then has a
-    /// member among those whose answers are merged, and that one had it when it answered.
+    /// The sending time of the oldest of as many rounds as make a majority, by either clock. Any majority that held
+    /// something by then has a member among those whose answers are merged, and that one had it when it answered.
     fn fresh(&self) -> Option<(Now, Timestamp)> {
         let others = self.settings.core.majority() - usize::from(self.votes());
         let mut merged: Vec<Now> = self.members.merged().collect();
@@ -114,8 +115,8 @@ impl Node {
         why
     }
 
-    /// How long ago the question was sent to which a majority answered last that our ring is theirs. That stands when the ring
-    /// changes: until the others have the change too, nobody is refused for it.
+    /// How long ago the question was sent to which a majority answered last that our ring is theirs. That stands when
+    /// the ring changes: until the others have the change too, nobody is refused for it.
     fn ring_confirmed(&self, now: Now) -> Option<Duration> {
         let own = self.rings.digest()?;
         let before = self.rounds.confirmed.filter(|(ring, _)| *ring == own.ring).map(|(_, at)| at);

@@ -206,7 +206,8 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// Reads `file` if one is given; `environment` over it (`SEALPASS_PUBLIC__LISTEN` is `public.listen`); then `flags`.
+    /// Reads `file` if one is given; `environment` over it (`SEALPASS_PUBLIC__LISTEN` is `public.listen`); then
+    /// `flags`.
     ///
     /// # Errors
     /// [`SettingsError`] names the file or the key.

@@ -121,8 +121,8 @@ impl From<Problem> for HttpResponse {
     }
 }
 
-/// Closes the connection behind the answer if the request announces a body or another protocol. The body is not read, and
-/// what follows must never be taken for a request.
+/// Closes the connection behind the answer if the request announces a body or another protocol. The body is not read,
+/// and what follows must never be taken for a request.
 pub fn close_if_more_follows(request: &HttpRequest, response: &mut HttpResponse) {
     let headers = request.headers();
     let length = headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");

@@ -1,5 +1,6 @@
-//! What the calls of the control API take, as JSON objects. Unknown fields are refused. Endings take `wait` and `timeout_ms`: how
-//! far they have to have come among the replicas before they are answered, and for how long to wait for that.
+//! What the calls of the control API take, as JSON objects. Unknown fields are refused. Endings take `wait` and
+//! `timeout_ms`: how far they have to have come among the replicas before they are answered, and for how long to wait
+//! for that.
 
 use std::collections::BTreeMap;
 

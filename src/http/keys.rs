@@ -75,7 +75,8 @@ async fn replace(service: web::Data<Service>, request: HttpRequest, body: web::P
         .await
 }
 
-/// What to do, whether only to say what that would come to, and how long to wait for other replicas unless that is too long.
+/// What to do, whether only to say what that would come to, and how long to wait for other replicas unless that is too
+/// long.
 type Ordered = (Task, bool, Option<Patience>);
 
 async fn ordered<T: DeserializeOwned>(

@@ -1,7 +1,7 @@
 //! How long a call waits for the other replicas, and what it answers when they are late.
 //!
-//! A replica that is alone waits for its own disk and nobody else. Among others an ending is taken in any case, and the answer
-//! says how far it has come; but no token is handed out before a majority holds what it rests on.
+//! A replica that is alone waits for its own disk and nobody else. Among others an ending is taken in any case, and the
+//! answer says how far it has come; but no token is handed out before a majority holds what it rests on.
 
 use std::time::{Duration, Instant};
 
@@ -73,8 +73,8 @@ impl Patience {
         Err(problems::no_majority())
     }
 
-    /// Whether an ending came as far as was asked for in time, and how far it came: `None` if this replica is alone. It is
-    /// durable here in any case.
+    /// Whether an ending came as far as was asked for in time, and how far it came: `None` if this replica is alone. It
+    /// is durable here in any case.
     pub async fn reached(&self, service: &Service, mut pending: Pending<()>) -> Result<Option<Reached>, Problem> {
         let Some(core) = service.sessions.fleet() else {
             return pending.settled().await.map(|()| None).map_err(of_unsettled);
@@ -135,8 +135,8 @@ impl Reached {
     }
 }
 
-/// Nobody waits any more, and yet it has to be looked at again when a majority holds it: for what rotation made of the session
-/// elsewhere meanwhile.
+/// Nobody waits any more, and yet it has to be looked at again when a majority holds it: for what rotation made of the
+/// session elsewhere meanwhile.
 fn go_on(mut pending: Pending<()>) {
     actix_web::rt::spawn(async move {
         // A replica that was cut off may have given the session another id: then what it did is undone there.

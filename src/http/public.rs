@@ -1,7 +1,7 @@
 //! The public listener: verify for reverse proxies; renew and log out for browsers.
 //!
-//! Here: which path is answered by what. Paths are compared as they came, neither decoded nor normalised: a proxy appends
-//! its client's path, and nothing in it may choose or soften what is demanded.
+//! Here: which path is answered by what. Paths are compared as they came, neither decoded nor normalised: a proxy
+//! appends its client's path, and nothing in it may choose or soften what is demanded.
 
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::http::{Method, StatusCode};

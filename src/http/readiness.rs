@@ -34,8 +34,8 @@ impl Readiness {
         Self { draining: AtomicBool::new(false), ring_until: AtomicU64::new(0), among: None }
     }
 
-    /// Of a replica among others. Not ready until the ring is confirmed and [`Readiness::follow`] has one that is fresh.
-    /// `goes_on`: verify alone goes on while it is cut off from a majority, by what it knew.
+    /// Of a replica among others. Not ready until the ring is confirmed and [`Readiness::follow`] has one that is
+    /// fresh. `goes_on`: verify alone goes on while it is cut off from a majority, by what it knew.
     pub fn among(goes_on: bool) -> Self {
         Self { among: Some(Among { replica: OnceLock::new(), goes_on }), ..Self::new() }
     }

@@ -115,8 +115,8 @@ pub fn end(service: &Service, by: By<'_>, site: &RealmSite, value: &[u8]) -> Pen
     })
 }
 
-/// The realms whose cookie the request carries, or that accept the bearer token it carries. If something of a realm's own
-/// is among it, only such realms: junk under another one's name is no reason to refuse.
+/// The realms whose cookie the request carries, or that accept the bearer token it carries. If something of a realm's
+/// own is among it, only such realms: junk under another one's name is no reason to refuse.
 fn addressed<'s>(service: &'s Service, request: &HttpRequest) -> Vec<&'s RealmSite> {
     let bearer = request.headers().get_all(AUTHORIZATION).any(|line| bearer(line.as_bytes()).is_some());
     let sites = service.site.realms().map(|site| &**site);

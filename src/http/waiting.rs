@@ -14,7 +14,8 @@ use super::answer::{close_if_more_follows, empty, text};
 use super::readiness::in_public;
 use crate::config::Settings;
 
-/// Waits until `come` has something. Meanwhile both listeners answer 503, but for `/healthz`. `None`: it was told to stop.
+/// Waits until `come` has something. Meanwhile both listeners answer 503, but for `/healthz`. `None`: it was told to
+/// stop.
 ///
 /// # Errors
 /// What the operating system says if an address can't be bound.

@@ -21,11 +21,11 @@ pub enum Order {
         /// How long from now, if longer.
         after: Option<Duration>,
     },
-    /// Among several replicas: make the next key, which is dated once a majority has it. Nothing while one is on its way.
-    /// Retired keys are destroyed.
+    /// Among several replicas: make the next key, which is dated once a majority has it. Nothing while one is on its
+    /// way. Retired keys are destroyed.
     Propose,
-    /// Let a proposed key, which a majority has, seal [`Timing::activation`] from now on, or after the longer time that is
-    /// asked for. Nothing if it is dated.
+    /// Let a proposed key, which a majority has, seal [`Timing::activation`] from now on, or after the longer time that
+    /// is asked for. Nothing if it is dated.
     Date {
         /// Which key.
         kid: Kid,
@@ -222,7 +222,8 @@ impl KeyRing {
         let fresh = if seals { Some(KeyRecord::generate(entropy, now, Some(now))?) } else { None };
         let fresh_kid = fresh.as_ref().map(KeyRecord::kid);
         let record = self.known(kid)?;
-        // A key that sealed was revoked no sooner than it began to, whatever the clock says, and its successor is later.
+        // A key that sealed was revoked no sooner than it began to, whatever the clock says, and its successor is
+        // later.
         let began = record.not_before.filter(|_| seals).unwrap_or(Timestamp::EPOCH);
         record.revoked = Some(now.max(began));
         if let Some(mut fresh) = fresh {

@@ -1,9 +1,9 @@
 //! By what replicas find out whether they know the same: digests of facts.
 //!
-//! What is known under one key (of a session, of a tag, of a realm's floor) is an entry. Its key's hash says in which of 256
-//! buckets it lies and in which of 256 leaves of that one. A digest is the sum of the values of its entries, so that it can be
-//! kept up entry by entry, in any order. Which entries count is told by whole minutes, so that replicas that drop what has
-//! expired at somewhat different times agree all the same.
+//! What is known under one key (of a session, of a tag, of a realm's floor) is an entry. Its key's hash says in which
+//! of 256 buckets it lies and in which of 256 leaves of that one. A digest is the sum of the values of its entries, so
+//! that it can be kept up entry by entry, in any order. Which entries count is told by whole minutes, so that replicas
+//! that drop what has expired at somewhat different times agree all the same.
 
 use std::time::Duration;
 
@@ -51,8 +51,8 @@ impl About {
 }
 
 /// What the entry of `about` adds to the digests that it is in: `facts` are all that is known about it, as
-/// [`SessionFacts::facts`](super::SessionFacts::facts) and [`TagFacts::facts`](super::TagFacts::facts) list them. For how long a
-/// floor is kept is no part of it: floors are always in.
+/// [`SessionFacts::facts`](super::SessionFacts::facts) and [`TagFacts::facts`](super::TagFacts::facts) list them. For
+/// how long a floor is kept is no part of it: floors are always in.
 pub fn value(about: &About, facts: impl IntoIterator<Item = Fact>) -> u64 {
     let mut bytes = about.bytes();
     for fact in facts {
@@ -72,8 +72,8 @@ pub fn minute(until: Timestamp) -> Timestamp {
     Timestamp::from_millis(millis).unwrap_or(Timestamp::MAX)
 }
 
-/// How long a replica that others compare themselves with goes on handing over an entry that is kept until `until`: longer than any of
-/// them, its clock behind and its question late, still counts it.
+/// How long a replica that others compare themselves with goes on handing over an entry that is kept until `until`:
+/// longer than any of them, its clock behind and its question late, still counts it.
 pub fn handed_over_until(until: Timestamp) -> Timestamp {
     minute(until).plus(HAND_OVER)
 }

@@ -93,8 +93,8 @@ pub struct TagKey {
 }
 
 impl TagKey {
-    /// What every session of the realm bears beside its tags: a start ahead of the clock is remembered under it as well, for
-    /// the endings of all of a realm. No subject and no handle has it: theirs are keyed hashes.
+    /// What every session of the realm bears beside its tags: a start ahead of the clock is remembered under it as
+    /// well, for the endings of all of a realm. No subject and no handle has it: theirs are keyed hashes.
     pub const fn all_of(realm: RealmId) -> Self {
         Self { realm, tag: [0; 8] }
     }
@@ -171,8 +171,8 @@ impl SessionFacts {
         self
     }
 
-    /// The facts about the session of `key` that merge into these: always the same ones, in the same order. Of a session that went
-    /// on under another id and is over, there are two endings.
+    /// The facts about the session of `key` that merge into these: always the same ones, in the same order. Of a
+    /// session that went on under another id and is over, there are two endings.
     pub fn facts(&self, session: SessionKey) -> impl Iterator<Item = Fact> + use<> {
         let Self { deny, superseded, until } = *self;
         let ending = move |rotated| {
@@ -256,7 +256,8 @@ impl TagFacts {
         cutoff.into_iter().chain(self.stale.map(|at| Fact::Stale { tag, at, until }))
     }
 
-    /// Whether they end a session that started at `started`. One that started at the very instant of the cut-off is over.
+    /// Whether they end a session that started at `started`. One that started at the very instant of the cut-off is
+    /// over.
     pub fn cuts_off(&self, started: Timestamp) -> bool {
         self.cutoff.is_some_and(|at| reaches(at, started))
     }

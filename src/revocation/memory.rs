@@ -7,8 +7,8 @@ use super::{Fact, FactStore, Kept, Learned, Passed, Recorded, SessionFacts, Sess
 use crate::claims::RealmId;
 use crate::clock::Timestamp;
 
-/// Facts in a plain map. It keeps each fact for as long as it matters and drops the others when it grows; it promises no
-/// more than its memory.
+/// Facts in a plain map. It keeps each fact for as long as it matters and drops the others when it grows; it promises
+/// no more than its memory.
 #[derive(Debug, Default)]
 pub struct MemoryFacts(Mutex<Maps>);
 

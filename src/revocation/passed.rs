@@ -1,8 +1,8 @@
 //! Starts that lie ahead of the clock, for as long as an ending might be dated before them.
 //!
-//! A login begins just behind every ending that is known of its tags, and those lie ahead of the clock. An ending of another of
-//! its tags, of whom none is known, would be dated by the clock alone and miss it. So whoever lets a session start ahead of
-//! the clock says so first, and endings of all its tags, and of its realm, are dated past that.
+//! A login begins just behind every ending that is known of its tags, and those lie ahead of the clock. An ending of
+//! another of its tags, of whom none is known, would be dated by the clock alone and miss it. So whoever lets a session
+//! start ahead of the clock says so first, and endings of all its tags, and of its realm, are dated past that.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -41,8 +41,8 @@ impl Passed {
     }
 }
 
-/// How far behind the newest start one is needed: no start lies nearly as far ahead of a clock, and an ending past one of
-/// earlier than the clock is dated by the clock.
+/// How far behind the newest start one is needed: no start lies nearly as far ahead of a clock, and an ending past one
+/// of earlier than the clock is dated by the clock.
 const KEPT: Duration = Duration::from_secs(60 + 4 * CLOCK_ERROR.as_secs());
 
 #[cfg(test)]

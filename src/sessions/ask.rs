@@ -1,7 +1,7 @@
 //! What is asked of the other replicas before sessions begin, change or end.
 //!
-//! A replica that is alone has nobody to ask: then all of these are ready at once. Else whoever acts without having awaited
-//! them acts on what this replica happens to know.
+//! A replica that is alone has nobody to ask: then all of these are ready at once. Else whoever acts without having
+//! awaited them acts on what this replica happens to know.
 
 use super::issue::tags_of;
 use super::{Group, NewSession, Realm, Sessions};
@@ -14,8 +14,8 @@ impl Sessions {
         self.facts.fleet()
     }
 
-    /// To be awaited before [`Sessions::begin`]: else the session may begin before an ending that was acknowledged, and would be
-    /// refused by whoever knows of it.
+    /// To be awaited before [`Sessions::begin`]: else the session may begin before an ending that was acknowledged, and
+    /// would be refused by whoever knows of it.
     pub fn ask_before_issue(&self, realm: &Realm, new: &NewSession<'_>) -> Learned {
         self.ask(|| {
             let keys = self.keys.load();
@@ -26,8 +26,8 @@ impl Sessions {
         })
     }
 
-    /// To be awaited before [`Sessions::rotate`] and [`Sessions::reseal`], and before [`Sessions::end_group`] keeps the session: else
-    /// what ended or changed it elsewhere is missed. The session has to be judged again afterwards.
+    /// To be awaited before [`Sessions::rotate`] and [`Sessions::reseal`], and before [`Sessions::end_group`] keeps the
+    /// session: else what ended or changed it elsewhere is missed. The session has to be judged again afterwards.
     pub fn ask_before_change(&self, realm: &Realm, claims: &Claims<'_>) -> Learned {
         self.ask(|| {
             let mut question = question(realm, claims.tags.iter().collect());
@@ -36,8 +36,9 @@ impl Sessions {
         })
     }
 
-    /// To be awaited before [`Sessions::end_group`] and [`Sessions::outdate_group`]: else the ending may be dated before the start of
-    /// a session that began behind one which only others know. An ending that can't wait is taken all the same.
+    /// To be awaited before [`Sessions::end_group`] and [`Sessions::outdate_group`]: else the ending may be dated
+    /// before the start of a session that began behind one which only others know. An ending that can't wait is taken
+    /// all the same.
     pub fn ask_before_ending(&self, realm: &Realm, group: Group<'_>) -> Learned {
         self.ask(|| Some(question(realm, vec![self.tag_of(realm, group).ok()?])))
     }

@@ -51,7 +51,8 @@ impl Sessions {
     /// The same session, sealed anew: idle time begins again, nothing else changes.
     ///
     /// # Errors
-    /// [`ChangeError`] if no key is active or there are no random bytes, or if the session was rotated and lives in its grace.
+    /// [`ChangeError`] if no key is active or there are no random bytes, or if the session was rotated and lives in its
+    /// grace.
     pub fn renew(&self, realm: &Realm, session: &Session<'_>) -> Result<Issued, ChangeError> {
         if session.ending {
             return Err(ChangeError::Conflict);
@@ -66,8 +67,8 @@ impl Sessions {
     /// [`Sessions::ask_before_change`] first, then judge the session again.
     ///
     /// # Errors
-    /// [`ChangeError`]: a claim that can't be sealed; another change at the same moment. That it was not the only one may also
-    /// be found out before it is settled: [`Unsettled::Conflict`].
+    /// [`ChangeError`]: a claim that can't be sealed; another change at the same moment. That it was not the only one
+    /// may also be found out before it is settled: [`Unsettled::Conflict`].
     pub fn reseal<'a>(
         &self,
         realm: &Realm,
@@ -86,8 +87,8 @@ impl Sessions {
         let fact = Fact::Superseded { session: realm.key(claims.sid), at: claims.claims_at, until };
         let recorded = self.facts.record(fact, now);
         let still = Still::new(self, realm, &claims, vec![Step::of(realm, &claims, false)]);
-        // Of two at once, only the one that moved the fact holds the newer claims; or the session ended meanwhile, or its
-        // end was set.
+        // Of two at once, only the one that moved the fact holds the newer claims; or the session ended meanwhile, or
+        // its end was set.
         if !recorded.raised || !still.holds() {
             return Err(ChangeError::Conflict);
         }
@@ -95,14 +96,15 @@ impl Sessions {
         Ok(Pending::when(issued, recorded.kept).told(told).again(move || still.or_conflict()))
     }
 
-    /// The session under a new id: at login, step-up, and whenever the old cookie must be worthless. That is at once, or after
-    /// `grace`, so that requests which are on their way with the old cookie still pass. Await
+    /// The session under a new id: at login, step-up, and whenever the old cookie must be worthless. That is at once,
+    /// or after `grace`, so that requests which are on their way with the old cookie still pass. Await
     /// [`Sessions::ask_before_change`] first, then judge the session again.
     ///
     /// # Errors
-    /// As [`Sessions::reseal`], and [`IssueError`] if there is more grace than [`MAX_GRACE`], or any where the old token could do
-    /// more than the new one. Of two rotations at one moment the second is refused, and the first one's token lives. If a
-    /// reseal came between, both tokens are refused: better a new login than a role that the other one took away.
+    /// As [`Sessions::reseal`], and [`IssueError`] if there is more grace than [`MAX_GRACE`], or any where the old
+    /// token could do more than the new one. Of two rotations at one moment the second is refused, and the first one's
+    /// token lives. If a reseal came between, both tokens are refused: better a new login than a role that the other
+    /// one took away.
     pub fn rotate<'a>(
         &self,
         realm: &Realm,
@@ -125,8 +127,8 @@ impl Sessions {
         let from = if grace.is_zero() { AT_ONCE } else { now.plus(grace) };
         let deny = Fact::Deny { session: realm.key(old), from, rotated: true, of, until };
         let recorded = self.facts.record(deny, now);
-        // Both changes write before they read: a reseal that came between is seen here, or it sees the denial. Then the old
-        // token is out of date as well: neither is good any more.
+        // Both changes write before they read: a reseal that came between is seen here, or it sees the denial. Then the
+        // old token is out of date as well: neither is good any more.
         let steps = vec![Step::of(realm, &session.claims, true), Step::of(realm, &claims, false)];
         let still = Still::new(self, realm, &claims, steps);
         if recorded.was_rotated || !still.holds() {
@@ -136,8 +138,8 @@ impl Sessions {
         Ok(Pending::when(issued, recorded.kept).told(told).again(move || still.or_conflict()))
     }
 
-    /// Roles that the application gives are newer than all that is known to be out of date. Those that stand are as old as they
-    /// were, whatever else changes: what made them out of date may be known already, or still be on its way.
+    /// Roles that the application gives are newer than all that is known to be out of date. Those that stand are as old
+    /// as they were, whatever else changes: what made them out of date may be known already, or still be on its way.
     fn newer_claims_at(&self, realm: &Realm, claims: &Claims<'_>, change: &Change<'_>, now: Timestamp) -> Timestamp {
         if change.roles.is_none() {
             return claims.claims_at;
@@ -210,8 +212,8 @@ impl Still {
     }
 }
 
-/// For as long as grace lasts, a thief of the old token has what it says. So there is none when the change takes something
-/// away; and whatever a value of the application's data may allow, another one may not.
+/// For as long as grace lasts, a thief of the old token has what it says. So there is none when the change takes
+/// something away; and whatever a value of the application's data may allow, another one may not.
 fn check_grace(grace: Duration, old: &Claims<'_>, new: &Claims<'_>) -> Result<(), IssueError> {
     if grace > MAX_GRACE {
         return Err(IssueError::Grace { limit: MAX_GRACE.as_secs(), found: grace.as_secs() });

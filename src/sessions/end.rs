@@ -9,8 +9,8 @@ use crate::keyring::Keys;
 use crate::revocation::{AT_ONCE, Fact, FactStore, Kept, SessionKey, cutoff_at, next, reaches};
 
 impl Sessions {
-    /// Ends a session at once, and whatever rotation made of it. The claims are those of any of its tokens, be it expired:
-    /// see [`Sessions::recognise`].
+    /// Ends a session at once, and whatever rotation made of it. The claims are those of any of its tokens, be it
+    /// expired: see [`Sessions::recognise`].
     ///
     /// Ending what is over already is no error: nothing changes. The outcome says whether anything did.
     pub fn end(&self, realm: &Realm, claims: &Claims<'_>) -> Pending<bool> {
@@ -22,8 +22,8 @@ impl Sessions {
         self.end_until(keys, realm, claims.sid, of, until)
     }
 
-    /// The latest start that any token of the session may have: if this one is over, another one may go on behind the ending
-    /// of all others of its subject. What a fold makes of many endings must reach that one as well.
+    /// The latest start that any token of the session may have: if this one is over, another one may go on behind the
+    /// ending of all others of its subject. What a fold makes of many endings must reach that one as well.
     fn latest_start(&self, realm: &Realm, claims: &Claims<'_>, now: Timestamp) -> Timestamp {
         let tags: Vec<_> = claims.tags.iter().collect();
         let (known, keys) = (self.known(realm, &tags).ending, tags.iter().map(|tag| realm.tag_key(*tag)));
@@ -32,9 +32,9 @@ impl Sessions {
         if lives { claims.started } else { claims.started.max(next(cutoff_at(now, known.max(passed)))) }
     }
 
-    /// As [`Sessions::end`], by the id alone. The token's own limits are not known, and it may have been sealed when longer
-    /// ones than today's were configured: so the ending is kept by the longest limits that the ring has noted, and for
-    /// 400 days if it has none.
+    /// As [`Sessions::end`], by the id alone. The token's own limits are not known, and it may have been sealed when
+    /// longer ones than today's were configured: so the ending is kept by the longest limits that the ring has noted,
+    /// and for 400 days if it has none.
     pub fn end_id(&self, realm: &Realm, sid: SessionId) -> Pending<bool> {
         let (keys, now) = (self.keys.load_full(), self.now());
         let until = retention(&keys, realm).unknown_session(now);
@@ -69,8 +69,8 @@ struct Chain {
 }
 
 impl Chain {
-    /// A session can be rotated often; each step is an id of its own, and the facts know how far the chain goes. The last id
-    /// is ended first. Says whether that changed anything.
+    /// A session can be rotated often; each step is an id of its own, and the facts know how far the chain goes. The
+    /// last id is ended first. Says whether that changed anything.
     fn end_from(&mut self, first: SessionId) -> (bool, Kept) {
         let mut chain = vec![first];
         self.last = first;

@@ -38,8 +38,8 @@ impl Sessions {
     /// Ends all sessions of the group that exist now, known here or not. A login from here on is not hit. Await
     /// [`Sessions::ask_before_ending`] first.
     ///
-    /// `keep` goes on, as the session that it is, under a token that starts behind the ending and is given back, unless it
-    /// expires within these two seconds anyway. Its earlier tokens end with the others.
+    /// `keep` goes on, as the session that it is, under a token that starts behind the ending and is given back, unless
+    /// it expires within these two seconds anyway. Its earlier tokens end with the others.
     ///
     /// # Errors
     /// [`GroupError`], and then nothing has ended.
@@ -71,8 +71,8 @@ impl Sessions {
         ended.map(|ended| ended.told(told))
     }
 
-    /// Says that what sessions of the group say was given before now and is out of date. They live, without roles, until
-    /// the application gives new claims. Await [`Sessions::ask_before_ending`] first.
+    /// Says that what sessions of the group say was given before now and is out of date. They live, without roles,
+    /// until the application gives new claims. Await [`Sessions::ask_before_ending`] first.
     ///
     /// # Errors
     /// [`GroupError`] if the name can't be that of any session.
@@ -100,8 +100,8 @@ impl Sessions {
         self.raise_floor(&[realm], |at| Fact::Floor { realm: Some(realm.id()), at, until: rule.cutoff(at) })
     }
 
-    /// Ends all sessions that exist now, of the realms given and of any other. For how long that is remembered follows from
-    /// those given. Await [`Sessions::ask_before_floor`] first.
+    /// Ends all sessions that exist now, of the realms given and of any other. For how long that is remembered follows
+    /// from those given. Await [`Sessions::ask_before_floor`] first.
     pub fn end_all(&self, realms: &[&Realm]) -> Pending<()> {
         let keys = self.keys.load();
         let rules: Vec<_> = realms.iter().map(|realm| retention(&keys, realm)).collect();

@@ -71,8 +71,8 @@ pub struct Issued {
     pub idle_expires: Timestamp,
     /// Whether the cookie outlives the browser.
     pub persistent: bool,
-    /// What the clock showed by which all of this was dated. Where a majority was asked before, the clock may have stepped
-    /// meanwhile: whether the replica may answer has to be judged again, by this.
+    /// What the clock showed by which all of this was dated. Where a majority was asked before, the clock may have
+    /// stepped meanwhile: whether the replica may answer has to be judged again, by this.
     pub dated_by: Timestamp,
 }
 
@@ -138,8 +138,8 @@ impl Sessions {
         Ok(self.begin(realm, new)?.into_outcome())
     }
 
-    /// Issues a session. Await [`Sessions::ask_before_issue`] first. Others may have to hear of it before its token is handed out:
-    /// where it starts ahead of the clock, just behind an ending.
+    /// Issues a session. Await [`Sessions::ask_before_issue`] first. Others may have to hear of it before its token is
+    /// handed out: where it starts ahead of the clock, just behind an ending.
     ///
     /// # Errors
     /// [`IssueError`] names the field and the limit.

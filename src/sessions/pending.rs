@@ -88,8 +88,8 @@ impl<T> Pending<T> {
         Ok(self.outcome)
     }
 
-    /// Resolves once the facts are kept here and have come as far as `wait` asks. It may be dropped, as by a timeout, and called
-    /// again; [`Pending::spread`] says meanwhile how far they have come.
+    /// Resolves once the facts are kept here and have come as far as `wait` asks. It may be dropped, as by a timeout,
+    /// and called again; [`Pending::spread`] says meanwhile how far they have come.
     ///
     /// # Errors
     /// As [`Pending::settled`].

@@ -47,7 +47,8 @@ type Hook = Box<dyn Fn(&Fold) + Send + Sync>;
 pub struct CachedFacts {
     sessions: Cache<SessionKey, SessionFacts, RandomKeys>,
     tags: Cache<TagKey, TagFacts, RandomKeys>,
-    /// Up to which start, and for how long that matters. One for each realm at most, and one for all: read on every request.
+    /// Up to which start, and for how long that matters. One for each realm at most, and one for all: read on every
+    /// request.
     floors: ArcSwap<Vec<(Option<RealmId>, Timestamp, Timestamp)>>,
     pins: Arc<Pins>,
     swept: Swept,
@@ -55,8 +56,8 @@ pub struct CachedFacts {
     journal: Option<Journal>,
     time: Arc<Forgetting>,
     steps: Mutex<Steps>,
-    /// The latest `now`, in milliseconds, of whoever recorded a fact. The clock of sessions never goes back, that of a replica
-    /// that is alone may.
+    /// The latest `now`, in milliseconds, of whoever recorded a fact. The clock of sessions never goes back, that of a
+    /// replica that is alone may.
     latest: AtomicU64,
     index: Arc<Index>,
     budgets: HashMap<RealmId, Budget>,
@@ -87,8 +88,8 @@ impl CachedFacts {
         Self::build(clock, journal, budgets, metrics, None)
     }
 
-    /// The same for one of several replicas, which compare what they hold: see [`Facts`](crate::cluster::ports::Facts). It
-    /// forgets nothing before it is told that `clock`, that of its sessions, agrees with the others'.
+    /// The same for one of several replicas, which compare what they hold: see [`Facts`](crate::cluster::ports::Facts).
+    /// It forgets nothing before it is told that `clock`, that of its sessions, agrees with the others'.
     pub fn in_fleet(
         clock: Arc<dyn Clock>,
         journal: Option<Journal>,

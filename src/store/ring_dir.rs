@@ -151,7 +151,8 @@ impl RingDir {
         }
     }
 
-    /// Seals a ring as it is read, to be held until it is needed again. Every secret that opens the file `like` opens this.
+    /// Seals a ring as it is read, to be held until it is needed again. Every secret that opens the file `like` opens
+    /// this.
     ///
     /// # Errors
     /// [`RingDirError`]: no cluster secret, or no random bytes.
@@ -245,8 +246,8 @@ impl RingDir {
         Ok(made)
     }
 
-    /// From here on the cluster secret alone opens the ring. Returns how many others did. One that was accepted after it is
-    /// dropped only if `newer` says so: that is to go back, and not the third step.
+    /// From here on the cluster secret alone opens the ring. Returns how many others did. One that was accepted after
+    /// it is dropped only if `newer` says so: that is to go back, and not the third step.
     ///
     /// # Errors
     /// [`RingDirError`]; the ring file is then as it was.

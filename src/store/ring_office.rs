@@ -37,16 +37,16 @@ impl RingOffice {
         Self { dir, timing, longest, clock, revokes_by, entropy, one_of_many: false }
     }
 
-    /// For the ring of one replica of many: a rotation leaves the next key without a time. A replica that runs gives it one
-    /// once a majority has the key.
+    /// For the ring of one replica of many: a rotation leaves the next key without a time. A replica that runs gives it
+    /// one once a majority has the key.
     #[must_use]
     pub fn of_many(mut self) -> Self {
         self.one_of_many = true;
         self
     }
 
-    /// Dates revocations by this clock. One is carried out even where the own clock is off, and where that is ahead the fresh key
-    /// would seal nothing until then, anywhere.
+    /// Dates revocations by this clock. One is carried out even where the own clock is off, and where that is ahead the
+    /// fresh key would seal nothing until then, anywhere.
     #[must_use]
     pub fn revoking_by(mut self, clock: Arc<dyn Clock>) -> Self {
         self.revokes_by = clock;
@@ -73,9 +73,9 @@ impl RingOffice {
         &*self.entropy
     }
 
-    /// Notes in the file how long sessions may live, so that no key goes before them. A ring that was never written before is
-    /// written in any case: from then on it is one that was served, of which [`CachedFacts::start`](super::CachedFacts::start)
-    /// expects a journal. Returns whether it was so until now.
+    /// Notes in the file how long sessions may live, so that no key goes before them. A ring that was never written
+    /// before is written in any case: from then on it is one that was served, of which
+    /// [`CachedFacts::start`](super::CachedFacts::start) expects a journal. Returns whether it was so until now.
     ///
     /// # Errors
     /// [`RingDirError`] if it can't be written. What is assumed in memory then makes up for it.
@@ -108,7 +108,8 @@ impl RingOffice {
         Ok(Receipt::of(&outcome, dry_run, self.shown(&ring)))
     }
 
-    /// Puts a new ring in place of this one, sealed under the secret in the file `secret` if that is to hold from here on.
+    /// Puts a new ring in place of this one, sealed under the secret in the file `secret` if that is to hold from here
+    /// on.
     ///
     /// # Errors
     /// [`CustodyError`], and nothing was done.

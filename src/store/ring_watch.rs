@@ -1,7 +1,7 @@
 //! The ring of a running service: read again every second, merged into what is known, never lost.
 //!
-//! What is held between two looks is sealed: roots are in memory only while keys are derived from them. How rings of other
-//! replicas come in is in `shared`.
+//! What is held between two looks is sealed: roots are in memory only while keys are derived from them. How rings of
+//! other replicas come in is in `shared`.
 
 mod shared;
 
@@ -175,8 +175,8 @@ impl RingWatch {
         self.take_up(current, self.office.dir().open(&sealed)?, sealed.own(), now)
     }
 
-    /// What is in use and what was found become one. A file that knows less than we do is written anew, unless it is known
-    /// that it can't be.
+    /// What is in use and what was found become one. A file that knows less than we do is written anew, unless it is
+    /// known that it can't be.
     fn merged(&self, in_use: &InUse, found: KeyRing, unwritten: bool) -> Result<KeyRing, RingDirError> {
         if found.replaces(in_use.id) {
             tracing::warn!("the key ring was replaced: everybody has to log in again");

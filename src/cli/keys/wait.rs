@@ -18,8 +18,8 @@ pub enum Who {
     All,
 }
 
-/// Waits until the key of `receipt` has its time and as many replicas as asked for have it, and tells each unless `silent`.
-/// The receipt then has the ring as it is by now. A service that is alone has nobody to wait for.
+/// Waits until the key of `receipt` has its time and as many replicas as asked for have it, and tells each unless
+/// `silent`. The receipt then has the ring as it is by now. A service that is alone has nobody to wait for.
 pub fn wait(
     custodian: &dyn Custodian,
     mut receipt: Receipt,

@@ -1,4 +1,5 @@
-//! A replica among others: what it lacks comes from them, keys too, and it answers nobody before it knows what they know.
+//! A replica among others: what it lacks comes from them, keys too, and it answers nobody before it knows what they
+//! know.
 //!
 //! The order at start: read the journal and the ring, if there is one; take part; listen for others and look for them;
 //! answer what they ask; learn; then be ready.
@@ -90,8 +91,8 @@ impl Joined {
         Ok(Self { custodian, started, link, _fleet: fleet })
     }
 
-    /// The sessions once there are keys, and what has to be kept before anybody is answered. `None` while it waits for the
-    /// ring of the others.
+    /// The sessions once there are keys, and what has to be kept before anybody is answered. `None` while it waits for
+    /// the ring of the others.
     pub fn sessions(&self) -> Option<Result<(Arc<Sessions>, Kept), Failure>> {
         Some(match self.started.get()? {
             Ok((sessions, kept)) => {

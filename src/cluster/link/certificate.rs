@@ -1,5 +1,5 @@
-//! Certificates that nobody has to manage: an authority from the cluster secret, the same in every replica, and under it a
-//! key and a certificate that each process makes for itself and keeps in memory.
+//! Certificates that nobody has to manage: an authority from the cluster secret, the same in every replica, and under
+//! it a key and a certificate that each process makes for itself and keeps in memory.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Links within one process, for tests and demonstrations: what is sent is sealed, delivered and opened as over the network.
+//! Links within one process, for tests and demonstrations: what is sent is sealed, delivered and opened as over the
+//! network.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 

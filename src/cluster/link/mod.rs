@@ -1,7 +1,7 @@
 //! The way from replica to replica.
 //!
-//! [`seal`] makes what travels unreadable and unforgeable to all without the cluster secret, [`certificate`] what a link is
-//! made with, [`zenoh`] carries it over `quic`, [`memory`] within one process. None knows what a message means.
+//! [`seal`] makes what travels unreadable and unforgeable to all without the cluster secret, [`certificate`] what a
+//! link is made with, [`zenoh`] carries it over `quic`, [`memory`] within one process. None knows what a message means.
 
 pub mod certificate;
 pub mod memory;
@@ -19,8 +19,8 @@ use seal::PeerKeys;
 
 /// What carries messages.
 ///
-/// It may lose, repeat and reorder them. A wrong answer costs: one that delivers what no holder of the cluster secret sent
-/// lets a stranger write facts.
+/// It may lose, repeat and reorder them. A wrong answer costs: one that delivers what no holder of the cluster secret
+/// sent lets a stranger write facts.
 pub trait Link: Send + Sync {
     /// Sends, and never blocks.
     fn send(&self, to: To, payload: Vec<u8>);

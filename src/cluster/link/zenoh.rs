@@ -1,14 +1,15 @@
 //! Links by the engine zenoh, in peer mode, over `quic` with certificates of both sides.
 //!
-//! Plain publish and subscribe: each replica subscribes `sealpass/v1/TAG/all` and `sealpass/v1/TAG/to/ID`. All calls into
-//! zenoh are made on a thread of our own: zenoh refuses to be called from a runtime of one thread, which the workers of the
-//! HTTP server are, and a call may block while a peer takes nothing in.
+//! Plain publish and subscribe: each replica subscribes `sealpass/v1/TAG/all` and `sealpass/v1/TAG/to/ID`. All calls
+//! into zenoh are made on a thread of our own: zenoh refuses to be called from a runtime of one thread, which the
+//! workers of the HTTP server are, and a call may block while a peer takes nothing in.
 //!
-//! A host name in `peers` is resolved anew at each try, and the first address is tried; `names` finds the others behind it
-//! and makes links again that came by gossip, which zenoh does not.
+//! A host name in `peers` is resolved anew at each try, and the first address is tried; `names` finds the others behind
+//! it and makes links again that came by gossip, which zenoh does not.
 //!
-//! What zenoh promises alone is less than it seems: who *dials* also accepts a server with a certificate of a public authority,
-//! since zenoh trusts these beside ours. That is why every payload is sealed, and why nothing but sealed answers counts.
+//! What zenoh promises alone is less than it seems: who *dials* also accepts a server with a certificate of a public
+//! authority, since zenoh trusts these beside ours. That is why every payload is sealed, and why nothing but sealed
+//! answers counts.
 
 mod names;
 mod settings;
@@ -117,8 +118,8 @@ impl ZenohLink {
         self.gate.counts()
     }
 
-    /// Ends all connections, tells the peers, and waits until that is done. What still waits to be sent is dropped, and what is
-    /// sent later too.
+    /// Ends all connections, tells the peers, and waits until that is done. What still waits to be sent is dropped, and
+    /// what is sent later too.
     pub fn close(&self) {
         self.state.closing.store(true, Ordering::SeqCst);
         drop(self.queue.try_send(Outgoing::Close)); // a full queue keeps the thread awake anyway

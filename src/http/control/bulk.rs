@@ -39,8 +39,9 @@ pub struct Names {
     pub done: &'static str,
 }
 
-/// Does `act` to each name of the list, and answers when all is kept: what became of each, in their order. The status is that of
-/// the worst, and among other replicas 202 if all were done and one did not come as far as was asked for in time.
+/// Does `act` to each name of the list, and answers when all is kept: what became of each, in their order. The status
+/// is that of the worst, and among other replicas 202 if all were done and one did not come as far as was asked for in
+/// time.
 async fn each(
     service: &Service,
     patience: Patience,

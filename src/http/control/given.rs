@@ -32,7 +32,8 @@ impl<'a> Given<'a> {
     }
 }
 
-/// Learns what others know of the session that is handed over, before it is changed. It has to be judged again behind that.
+/// Learns what others know of the session that is handed over, before it is changed. It has to be judged again behind
+/// that.
 pub(super) async fn learn_of(
     service: &Service,
     patience: Patience,

@@ -173,8 +173,8 @@ pub(in crate::http) async fn of_own_subject(
     }
 }
 
-/// All sessions of a subject but the one that asks: 200 with its next cookie, and as other endings if it is over within moments
-/// anyway. The others are over even if it can't be said in time that this one goes on.
+/// All sessions of a subject but the one that asks: 200 with its next cookie, and as other endings if it is over within
+/// moments anyway. The others are over even if it can't be said in time that this one goes on.
 async fn end_others(
     service: &Service,
     patience: Patience,

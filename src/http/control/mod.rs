@@ -1,7 +1,7 @@
 //! The control listener: applications issue, change and end sessions; operators look at the service.
 //!
-//! Every call needs a credential of the right scope and realm. Ids and subjects stand in bodies, never in paths, so that
-//! no access log collects them. Here: which path is answered by what, and what all calls share.
+//! Every call needs a credential of the right scope and realm. Ids and subjects stand in bodies, never in paths, so
+//! that no access log collects them. Here: which path is answered by what, and what all calls share.
 
 mod bulk;
 mod check;
@@ -75,8 +75,8 @@ fn ready(service: &Service) -> Result<(), Problem> {
     if service.is_ready() { Ok(()) } else { Err(problems::not_ready()) }
 }
 
-/// What was sealed after others were asked is handed out only if the very time that it is dated by is one to answer at: the clock
-/// may have stepped meanwhile.
+/// What was sealed after others were asked is handed out only if the very time that it is dated by is one to answer at:
+/// the clock may have stepped meanwhile.
 fn still_ready(service: &Service, issued: &Issued) -> Result<(), Problem> {
     if service.is_ready_at(|| issued.dated_by) { Ok(()) } else { Err(problems::not_ready()) }
 }

@@ -46,7 +46,8 @@ impl Hasher for FirstBytes {
 /// the first expiry.
 pub(super) struct UntilTheirTime {
     pub time: Arc<Forgetting>,
-    /// Whether other replicas compare themselves with this one: then facts are there to be handed over for somewhat longer.
+    /// Whether other replicas compare themselves with this one: then facts are there to be handed over for somewhat
+    /// longer.
     pub compared: bool,
     pub pins: Arc<Pins>,
 }
@@ -117,8 +118,8 @@ impl Steps {
         Self { begun: Instant::now(), ahead: now.as_millis().into() }
     }
 
-    /// Whether the wall clock, which shows `now`, was set back since the latest look that said so, by more than `slack`. Set
-    /// ahead it changes nothing: facts go later than they might.
+    /// Whether the wall clock, which shows `now`, was set back since the latest look that said so, by more than
+    /// `slack`. Set ahead it changes nothing: facts go later than they might.
     pub fn back(&mut self, now: Timestamp, slack: Duration) -> bool {
         let wall = i128::from(now.as_millis());
         let ahead = wall - i128::try_from(self.begun.elapsed().as_millis()).unwrap_or(i128::MAX);

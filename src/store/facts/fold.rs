@@ -79,8 +79,8 @@ impl Budget {
 }
 
 impl CachedFacts {
-    /// Begins folds where they are due, and ends those whose facts are durable. None begins while there is no time: what it is
-    /// dated by says what it ends, and until when that counts.
+    /// Begins folds where they are due, and ends those whose facts are durable. None begins while there is no time:
+    /// what it is dated by says what it ends, and until when that counts.
     pub(super) fn fold(&self, now: Option<Timestamp>) {
         let mut pending = self.pending();
         pending.retain_mut(|fold| !self.finish(fold));

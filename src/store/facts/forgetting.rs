@@ -1,8 +1,8 @@
 //! By which time facts are forgotten. One of several replicas forgets only while its clock agrees with theirs.
 //!
-//! Else one whose clock is ahead would forget what it has acknowledged, and its word would count all the same. While the clock
-//! is off, or not compared yet, there is no time at all, and what comes is kept for longer than anything matters: it gets its
-//! time once there is one. What came before goes when it was to go, by a clock that is never set.
+//! Else one whose clock is ahead would forget what it has acknowledged, and its word would count all the same. While
+//! the clock is off, or not compared yet, there is no time at all, and what comes is kept for longer than anything
+//! matters: it gets its time once there is one. What came before goes when it was to go, by a clock that is never set.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};

@@ -29,10 +29,10 @@ impl CachedFacts {
     /// Takes the facts of `ring` from the journal. Call it before anything is asked of the store, and answer nobody
     /// before what it returns is kept.
     ///
-    /// Alone: where endings may be missing, all sessions end that started before now: without a journal, with one that has
-    /// not seen this ring (unless nobody has served that before), and with one or a ring that was restored from a backup.
-    /// Among several replicas only the last of these ends them, and a ring that the journal has not seen counts as seen from
-    /// [`CachedFacts::settled`] on.
+    /// Alone: where endings may be missing, all sessions end that started before now: without a journal, with one that
+    /// has not seen this ring (unless nobody has served that before), and with one or a ring that was restored from a
+    /// backup. Among several replicas only the last of these ends them, and a ring that the journal has not seen counts
+    /// as seen from [`CachedFacts::settled`] on.
     ///
     /// # Errors
     /// [`JournalError`]: it can't be read, or has seen a newer version of the ring and nothing was restored.
@@ -78,8 +78,8 @@ impl CachedFacts {
         Ok(kept)
     }
 
-    /// Whether the journal knows all that this replica acknowledged under the ring: it has been through a start that knew
-    /// all. To be asked before [`CachedFacts::start`].
+    /// Whether the journal knows all that this replica acknowledged under the ring: it has been through a start that
+    /// knew all. To be asked before [`CachedFacts::start`].
     ///
     /// # Errors
     /// [`JournalError`] if it can't be read.
@@ -88,9 +88,9 @@ impl CachedFacts {
         Ok(epoch.flatten().is_some())
     }
 
-    /// What others knew is known here by now: the journal need not ask them at the next start. That is written behind all facts
-    /// that came before, so it is never durable without them. What comes later and is lost was acknowledged by nobody here, and
-    /// so makes the journal no less whole: whoever pulled it counts on those who did.
+    /// What others knew is known here by now: the journal need not ask them at the next start. That is written behind
+    /// all facts that came before, so it is never durable without them. What comes later and is lost was acknowledged
+    /// by nobody here, and so makes the journal no less whole: whoever pulled it counts on those who did.
     pub fn settled(&self) {
         if let Some(journal) = &self.journal {
             journal.settle();

@@ -1,5 +1,5 @@
-//! Facts that no majority of the replicas is known to hold. They are kept until one does, however long that takes: else the
-//! only copy could go while all others still renew what it ends.
+//! Facts that no majority of the replicas is known to hold. They are kept until one does, however long that takes: else
+//! the only copy could go while all others still renew what it ends.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -65,8 +65,8 @@ impl Pins {
 }
 
 impl CachedFacts {
-    /// As [`record`](crate::revocation::FactStore::record), and the fact is kept, across restarts too, until [`CachedFacts::release`]
-    /// or for 400 days.
+    /// As [`record`](crate::revocation::FactStore::record), and the fact is kept, across restarts too, until
+    /// [`CachedFacts::release`] or for 400 days.
     pub fn record_pinned(&self, fact: Fact, now: Timestamp) -> Recorded {
         self.pins.pin(&fact, now, |fact, dated| {
             if let Some(journal) = &self.journal {

@@ -1,5 +1,5 @@
-//! Replicas that compare themselves do away with the same facts: what a floor, or the ending of all sessions of a subject with
-//! very many, says as well. Else one that folded would be handed back again and again what it had folded.
+//! Replicas that compare themselves do away with the same facts: what a floor, or the ending of all sessions of a
+//! subject with very many, says as well. Else one that folded would be handed back again and again what it had folded.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,7 +27,8 @@ enum Cover {
 struct State {
     /// Realms to look through; all if `None`.
     due: HashSet<Option<RealmId>>,
-    /// Up to which start sessions are over, and for how long that is known: facts that say no more than this come in no more.
+    /// Up to which start sessions are over, and for how long that is known: facts that say no more than this come in no
+    /// more.
     covers: HashMap<Cover, (Timestamp, Timestamp)>,
 }
 
@@ -49,7 +50,8 @@ impl CachedFacts {
                 self.cover(Cover::Tag(tag), known.cutoff.unwrap_or_default(), known.until);
             }
             Fact::Floor { realm, .. } => {
-                // For how long it has to be known, replicas need not agree on; no session that it ends outlives that anyway.
+                // For how long it has to be known, replicas need not agree on; no session that it ends outlives that
+                // anyway.
                 let known = self.floors.load().iter().find(|(of, ..)| *of == realm).map(|(_, at, _)| *at);
                 self.cover(Cover::Floor(realm), known.unwrap_or_default(), Timestamp::MAX);
             }

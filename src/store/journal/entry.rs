@@ -39,7 +39,8 @@ pub fn decode_pin(place_of_pin: &[u8], bytes: &[u8]) -> Option<(Fact, Timestamp)
     Some((fact, Timestamp::from_millis(u64::from_be_bytes(*dated))?))
 }
 
-/// The same without the ring. That a session was rotated stands apart from its ending, which would make one forget the other.
+/// The same without the ring. That a session was rotated stands apart from its ending, which would make one forget the
+/// other.
 pub fn place(fact: &Fact) -> Vec<u8> {
     let (kind, realm, name): (u8, _, &[u8]) = match fact {
         Fact::Deny { session, rotated: false, .. } => (DENY, Some(session.realm), &session.sid.0),
@@ -55,7 +56,8 @@ pub fn place(fact: &Fact) -> Vec<u8> {
     place
 }
 
-/// Whether `place` is where `fact` stands, or where the first release put it: that one had one place for both kinds of denies.
+/// Whether `place` is where `fact` stands, or where the first release put it: that one had one place for both kinds of
+/// denies.
 pub fn stands_under(fact: &Fact, found: &[u8]) -> bool {
     let mut place = place(fact);
     if place[0] == ROTATED && found.first() == Some(&DENY) {

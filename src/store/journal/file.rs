@@ -1,6 +1,7 @@
 //! The journal's file: what stands in it, and how it is opened, written and read.
 //!
-//! Two tables: the facts, each under ring, kind and key; and the rings that were used with it, with the newest epoch of each.
+//! Two tables: the facts, each under ring, kind and key; and the rings that were used with it, with the newest epoch of
+//! each.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
@@ -176,8 +177,8 @@ impl JournalFile {
         seen.map_err(|error| failed(&self.path, error))
     }
 
-    /// Looks at up to `limit` entries behind `from`, and says which of them are past their time by more than the margin, and
-    /// where to go on; at the end, from the beginning.
+    /// Looks at up to `limit` entries behind `from`, and says which of them are past their time by more than the
+    /// margin, and where to go on; at the end, from the beginning.
     pub fn expired(&self, from: &[u8], limit: usize, now: Timestamp) -> Result<(Vec<Key>, Key), JournalError> {
         let (mut expired, mut last, mut left) = (Vec::new(), Key::default(), limit);
         let seen = self.scan(from, |key, found| {
@@ -241,7 +242,8 @@ enum Found {
 }
 
 impl Found {
-    /// `None` if no release up to this one wrote it. What stands under another one's key was put there by somebody else.
+    /// `None` if no release up to this one wrote it. What stands under another one's key was put there by somebody
+    /// else.
     fn at(key: &[u8], value: &[u8]) -> Option<Self> {
         let place = key.get(RING..)?;
         if is_pin(place) {
@@ -251,7 +253,8 @@ impl Found {
     }
 }
 
-/// Merges `fact` into what stands under `key`. What the first release put there and has a place of its own today moves to that.
+/// Merges `fact` into what stands under `key`. What the first release put there and has a place of its own today moves
+/// to that.
 fn keep(facts: &mut Table<'_, &[u8], &[u8]>, key: &[u8], fact: &Fact) -> Result<(), redb::Error> {
     let read = |facts: &Table<'_, &[u8], &[u8]>, key: &[u8]| -> Result<_, redb::Error> {
         Ok(facts.get(key)?.and_then(|known| encoding::decode(known.value())))
@@ -361,7 +364,8 @@ mod tests {
         assert!(known.over() && known.succeeded());
     }
 
-    /// As that one reads: an entry counts only under the key that it gave to its kind of fact, and another is of a newer release.
+    /// As that one reads: an entry counts only under the key that it gave to its kind of fact, and another is of a
+    /// newer release.
     #[test]
     fn the_first_release_does_not_misread_what_this_one_writes() {
         assert_eq!(entry::place(&deny(true, 1))[0], 5, "none of its kinds");

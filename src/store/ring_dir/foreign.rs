@@ -20,8 +20,8 @@ impl RingDir {
         file::open(bytes, &cluster_secret::read(&self.secret)?).map_err(fail)
     }
 
-    /// Merges a ring that came from elsewhere, in the shape of a file, into the file; or puts it in the file's place, if it
-    /// was made in place of what is in it, or there is no file. It was counted as a write where it was made.
+    /// Merges a ring that came from elsewhere, in the shape of a file, into the file; or puts it in the file's place,
+    /// if it was made in place of what is in it, or there is no file. It was counted as a write where it was made.
     ///
     /// # Errors
     /// [`RingDirError`]; the file is then as it was.

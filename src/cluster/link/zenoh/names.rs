@@ -1,10 +1,10 @@
 //! Links that zenoh does not make on its own.
 //!
-//! Of a name that leads to many replicas, as that of a headless service, zenoh takes the first address alone, and stops when
-//! one link stands. Resolvers put the address of the asking machine first, so that a replica which is behind the name itself
-//! would dial itself for ever. And a link that came by gossip is not dialled again when it breaks. So all addresses are
-//! looked up, again and again; while fewer links stand than there are others, or than once stood, a second, short session
-//! dials ourselves and all of them. By its gossip they learn of each other, and link without it.
+//! Of a name that leads to many replicas, as that of a headless service, zenoh takes the first address alone, and stops
+//! when one link stands. Resolvers put the address of the asking machine first, so that a replica which is behind the
+//! name itself would dial itself for ever. And a link that came by gossip is not dialled again when it breaks. So all
+//! addresses are looked up, again and again; while fewer links stand than there are others, or than once stood, a
+//! second, short session dials ourselves and all of them. By its gossip they learn of each other, and link without it.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _, UdpSocket};
 use std::sync::Arc;
