@@ -147,7 +147,7 @@ fn go_on(mut pending: Pending<()>) {
 }
 
 /// What a client is told.
-pub fn of_unsettled(error: Unsettled) -> Problem {
+fn of_unsettled(error: Unsettled) -> Problem {
     match error {
         Unsettled::Conflict => problems::of_change(&crate::sessions::ChangeError::Conflict),
         Unsettled::Uninformed(_) => problems::no_majority(),
