@@ -78,7 +78,7 @@ fn a_rotation_or_reseal_that_something_overtook_is_not_handed_out() {
             let mut changed = pin!(one.change(&token, rotates).settled());
             assert!(look(changed.as_mut()).is_pending());
             one.hears(fact(&one, one.key(&token)));
-            one.others.hold(1);
+            one.others.hold(2);
             let found = look(changed.as_mut());
             assert!(matches!(found, Poll::Ready(Err(Unsettled::Conflict))), "{what}, rotates: {rotates}: {found:?}");
         }
@@ -88,8 +88,31 @@ fn a_rotation_or_reseal_that_something_overtook_is_not_handed_out() {
         // What does not touch it.
         one.hears(Fact::Stale { tag: one.subject(), at: later, until });
         one.hears(Fact::Cutoff { tag: TagKey { tag: [9; 8], ..one.subject() }, at: later, until });
-        one.others.hold(1);
+        one.others.hold(2);
         assert!(block_on(changed.settled()).is_ok(), "rotates: {rotates}");
+    }
+}
+
+#[test]
+fn of_two_replicas_that_change_a_session_at_one_moment_the_later_claims_hold() {
+    for rotates in [false, true] {
+        let claims_at = (0..64).map(|_| {
+            let one = One::new();
+            let changed = one.change(&one.login(), rotates);
+            one.others.hold(2);
+            block_on(changed.settled()).expect("nobody else changed it").claims_at
+        });
+        let found: std::collections::BTreeSet<_> = claims_at.collect();
+        assert!(found.len() > 48, "rotates: {rotates}: {found:?}");
+        let one = One::new();
+        let token = one.login();
+        let session = one.key(&token);
+        let changed = one.change(&token, rotates);
+        let sid = if rotates { one.keys().rotated(session.sid) } else { session.sid };
+        let at = now().plus(Duration::from_secs(2));
+        one.hears(Fact::Superseded { session: SessionKey { sid, ..session }, at, until: Timestamp::MAX });
+        one.others.hold(2);
+        assert_eq!(block_on(changed.settled()).err(), Some(Unsettled::Conflict), "rotates: {rotates}");
     }
 }
 

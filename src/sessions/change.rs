@@ -8,6 +8,7 @@ use super::issue::{check_level, check_list};
 use super::{IssueError, Issued, Pending, Realm, Session, Sessions, Unsettled, check_data, retention};
 use crate::claims::{Claims, MAX_ENTRIES, RealmId, SessionId};
 use crate::clock::Timestamp;
+use crate::entropy::random;
 use crate::revocation::{AT_ONCE, Fact, FactStore, Kept, SEALED_AHEAD, SessionKey, TagKey, next, reaches, start_after};
 use crate::token::SealError;
 
@@ -80,7 +81,7 @@ impl Sessions {
         change.apply(&mut claims, now)?;
         self.still_current(realm, session)?;
         let behind = start_after(next(claims.claims_at), self.outdated_from(realm, claims.sid));
-        claims.claims_at = self.newer_claims_at(realm, &claims, change, now).max(behind);
+        claims.claims_at = self.apart(self.newer_claims_at(realm, &claims, change, now).max(behind), &claims, realm)?;
         // Sealed before the fact is written: what can't be sealed must not outdate the token that works.
         let issued = self.seal(&keys, realm, &claims, now)?;
         let until = retention(&keys, realm).session(now, claims.started, claims.expires, claims.idle);
@@ -119,14 +120,19 @@ impl Sessions {
         check_grace(grace, &session.claims, &claims)?;
         self.still_current(realm, session)?;
         claims.sid = keys.rotated(old);
-        claims.claims_at = self.newer_claims_at(realm, &claims, change, now);
+        claims.claims_at = self.apart(self.newer_claims_at(realm, &claims, change, now), &claims, realm)?;
         let issued = self.seal(&keys, realm, &claims, now)?;
         // Kept to the absolute expiry: whoever ends the session by its old id has to find the new one.
         let until = retention(&keys, realm).whole_life(claims.started, claims.expires);
         let of = claims.folds_by();
         let from = if grace.is_zero() { AT_ONCE } else { now.plus(grace) };
         let deny = Fact::Deny { session: realm.key(old), from, rotated: true, of, until };
-        let recorded = self.facts.record(deny, now);
+        let mut recorded = self.facts.record(deny, now);
+        if self.facts.fleet().is_some() {
+            // Two replicas that rotate at one moment agree on the id, and the later claims hold.
+            let fact = Fact::Superseded { session: realm.key(claims.sid), at: claims.claims_at, until };
+            recorded.kept = recorded.kept.and(self.facts.record(fact, now).kept);
+        }
         // Both changes write before they read: a reseal that came between is seen here, or it sees the denial. Then the
         // old token is out of date as well: neither is good any more.
         let steps = vec![Step::of(realm, &session.claims, true), Step::of(realm, &claims, false)];
@@ -145,7 +151,21 @@ impl Sessions {
             return claims.claims_at;
         }
         let tags: Vec<_> = claims.tags.iter().collect();
+        let now = if self.facts.fleet().is_some() { now.minus(APART) } else { now };
         start_after(now.max(next(claims.claims_at)), self.known(realm, &tags).stale)
+    }
+
+    /// A time of claims that no other replica gives, which changes the same session at the same moment: of two that are
+    /// equal neither would be the later one, and both would hold. Claims that are out of date stay so.
+    fn apart(&self, least: Timestamp, claims: &Claims<'_>, realm: &Realm) -> Result<Timestamp, SealError> {
+        if self.facts.fleet().is_none() {
+            return Ok(least);
+        }
+        let tags: Vec<_> = claims.tags.iter().collect();
+        let outdated = self.known(realm, &tags).stale.filter(|at| least < *at);
+        let millis = u64::from(u16::from_be_bytes(random(&*self.entropy)?)) % APART_VALUES;
+        let at = least.plus(Duration::from_millis(millis));
+        Ok(outdated.map_or(at, |stale| at.min(stale.minus(Duration::from_millis(1)))))
     }
 
     /// The source is judged again: what another request changed since it was verified must not be undone by the claims
@@ -262,3 +282,7 @@ impl<'a> Change<'a> {
         if future { Err(IssueError::Future("authenticated_at")) } else { Ok(()) }
     }
 }
+
+/// Within how long times of claims are chosen: less than an ending reaches ahead of the clock.
+const APART: Duration = Duration::from_millis(APART_VALUES - 1);
+const APART_VALUES: u64 = 1_024;
