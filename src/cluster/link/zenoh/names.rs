@@ -55,7 +55,12 @@ impl Names {
         while stop.recv_timeout(watch.pause) == Err(RecvTimeoutError::Timeout) {
             let others = self.others();
             let named = if self.plain { 0 } else { others.len() };
-            if watch.lacks(links(session), named) && !self.introduce(session, &others, watch.wanted(named), stop) {
+            // Those whose addresses are given are dialled by zenoh, for as long as they are missing.
+            let dialled = self.plain && others.len() >= watch.wanted(named);
+            if !dialled
+                && watch.lacks(links(session), named)
+                && !self.introduce(session, &others, watch.wanted(named), stop)
+            {
                 return;
             }
             watch.wait(links(session), named);
@@ -94,6 +99,9 @@ impl Names {
 #[derive(Debug, Default)]
 struct Watch {
     most: usize,
+    /// How many there were, and how often it was looked since that changed.
+    last: usize,
+    looks: u32,
     pause: Duration,
 }
 
@@ -110,7 +118,11 @@ impl Watch {
     /// Looks again soon, and less often while those who are missing may be gone for good.
     fn wait(&mut self, links: usize, named: usize) {
         self.most = self.most.max(links);
+        self.looks = if links == self.last { self.looks.saturating_add(1) } else { 0 };
+        self.last = links;
         let (first, longest) = if links == 0 { ALONE } else { LINKED };
+        // Each session that introduces costs memory, which zenoh does not give back.
+        let longest = if links > 0 && self.looks > LOOKS { GONE } else { longest };
         let missing = links < self.wanted(named);
         self.pause = if missing { (self.pause * 2).clamp(first, longest) } else { first };
     }
@@ -147,6 +159,9 @@ const BETWEEN: &str = "5ea1be73ee9";
 /// From when to when to look again: without any link, and with some.
 const ALONE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 const LINKED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+/// After so many looks that changed nothing, those who are missing seem to be gone for good, and it is looked this seldom.
+const LOOKS: u32 = 10;
+const GONE: Duration = Duration::from_secs(3_600);
 /// After this long, what could be reached has been.
 const INTRODUCTION: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(50);
@@ -261,6 +276,8 @@ mod tests {
         assert_eq!(watch.pause, LINKED.0 * 2);
         (0..10).for_each(|_| watch.wait(1, 0));
         assert_eq!(watch.pause, LINKED.1);
+        (0..10).for_each(|_| watch.wait(1, 0));
+        assert_eq!(watch.pause, GONE);
         watch.wait(2, 0);
         assert_eq!(watch.pause, LINKED.0);
     }
