@@ -111,7 +111,7 @@ pub enum Likeness {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Counters {
-    /// Messages that do not open under this cluster secret.
+    /// Messages that do not open under this cluster secret. The link counts them; 0 in what the protocol itself counts.
     pub strangers: u64,
     /// Messages that opened and can't be read.
     pub undecodable: u64,

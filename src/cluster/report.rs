@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::member::{Name, ReplicaId, Role};
 use super::ports::Now;
 use crate::clock::Timestamp;
+pub use crate::replica::Counters;
 use crate::revocation::CLOCK_ERROR;
 
 /// How much a replica knows, and how lately.
@@ -135,34 +136,4 @@ pub enum Standing {
     OtherRealms,
     /// It speaks a version of the protocol that this release can't read.
     OtherProtocol,
-}
-
-/// What has happened since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counters {
-    /// Messages that can't be read.
-    pub undecodable: u64,
-    /// Messages of a version that this release can't read.
-    pub newer: u64,
-    /// Messages of replicas of another ring or with other realms.
-    pub foreign: u64,
-    /// Answers to questions that nobody asked, or not any more.
-    pub unasked: u64,
-    /// Rings that were not taken in.
-    pub rings_refused: u64,
-    /// Facts sent again because no majority had acknowledged them.
-    pub resent: u64,
-    /// Facts that came by repair.
-    pub repaired: u64,
-    /// Facts that could not be kept here and were not acknowledged.
-    pub unkept: u64,
-    /// Pushes that are waiting for a majority now.
-    pub pending: u64,
-    /// Asks that no majority answered in time.
-    pub uninformed: u64,
-    /// Floors raised because a majority had lost its facts.
-    pub floors_raised: u64,
-    /// Rounds sent.
-    pub rounds: u64,
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::fleet::Fleet;
 use super::member::{Core, Name, Role};
-use super::node::{self, MemberReport, NotReady, Standing, View};
+use super::node::{MemberReport, NotReady, Standing, View};
 use crate::clock::Timestamp;
 use crate::replica::{ClusterReport, Counters, Likeness, Member, Replica, Why};
 use crate::uptime::{millis, uptime};
@@ -62,13 +62,7 @@ impl Replica for Status {
 }
 
 /// What a node says, for operators.
-pub fn report(
-    own: &Own,
-    view: &View,
-    members: &[MemberReport],
-    counters: node::Counters,
-    strangers: u64,
-) -> ClusterReport {
+pub fn report(own: &Own, view: &View, members: &[MemberReport], counters: Counters, strangers: u64) -> ClusterReport {
     ClusterReport {
         name: own.name.to_string(),
         role: role(own.role).to_owned(),
@@ -80,7 +74,7 @@ pub fn report(
         view_age_ms: view.age.map(millis),
         clock_offset_ms: view.offset,
         members: members.iter().map(|heard| member(heard, &own.core)).collect(),
-        counters: counted(counters, strangers),
+        counters: Counters { strangers, ..counters },
     }
 }
 
@@ -190,26 +184,6 @@ fn standing(standing: Standing) -> &'static str {
     }
 }
 
-fn counted(of_node: node::Counters, strangers: u64) -> Counters {
-    let node::Counters { undecodable, newer, foreign, unasked, rings_refused, resent, repaired, .. } = of_node;
-    let node::Counters { unkept, pending, uninformed, floors_raised, rounds, .. } = of_node;
-    Counters {
-        strangers,
-        undecodable,
-        newer,
-        foreign,
-        unasked,
-        rings_refused,
-        resent,
-        repaired,
-        unkept,
-        pending,
-        uninformed,
-        floors_raised,
-        rounds,
-    }
-}
-
 /// For how long an answer to [`Replica::is_cut_off`] holds: requests don't wait for the node's lock.
 const LOOK_MS: u64 = 50;
 
@@ -269,7 +243,7 @@ mod tests {
         let all: Vec<_> = [("s-0", Standing::Own), ("s-1", Standing::Good), ("s-2", Standing::Good)]
             .map(|(name, standing)| heard(name, standing))
             .into();
-        let counters = node::Counters::default();
+        let counters = Counters::default();
         let well = report(&own(), &view(Vec::new()), &all, counters, 7);
         assert!(well.is_well() && well.ready, "{well:?}");
         assert_eq!(
