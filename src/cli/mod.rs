@@ -9,6 +9,7 @@ mod credential;
 mod demo_fleet;
 mod facts;
 mod keys;
+mod proxy_config;
 mod serve;
 mod token;
 
@@ -71,6 +72,8 @@ enum Command {
     /// Make credentials for the control listener
     #[command(subcommand)]
     Credential(credential::Credential),
+    /// Print the configuration of a reverse proxy for your own names
+    ProxyConfig(proxy_config::ProxyConfig),
 }
 
 /// Why a command ended early. Every text is one line that says what to do.
@@ -121,6 +124,7 @@ pub fn run() -> ExitCode {
         Command::Cluster(cluster) => cluster.run(&common),
         Command::Token(token) => token.run(&common),
         Command::Credential(credential) => credential.run(),
+        Command::ProxyConfig(print) => print.run(&common),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

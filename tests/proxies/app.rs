@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -9,24 +10,38 @@ use serde_json::{Value, json};
 
 use crate::wire::{Wire, header};
 
-/// How many requests reached any application in this process.
-pub static REACHED: AtomicUsize = AtomicUsize::new(0);
-
-/// Starts it on a free port; it runs until the process ends.
-pub fn start() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
-    let at = listener.local_addr().expect("bound");
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            thread::spawn(move || serve(stream));
-        }
-    });
-    at
+/// One application.
+pub struct App {
+    /// Where it listens.
+    pub at: SocketAddr,
+    reached: Arc<AtomicUsize>,
 }
 
-fn serve(stream: TcpStream) {
+impl App {
+    /// Starts it on a free port; it runs until the process ends.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
+        let at = listener.local_addr().expect("bound");
+        let reached = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&reached);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let counter = Arc::clone(&counter);
+                thread::spawn(move || serve(stream, &counter));
+            }
+        });
+        Self { at, reached }
+    }
+
+    /// How many requests reached it.
+    pub fn reached(&self) -> usize {
+        self.reached.load(Ordering::SeqCst)
+    }
+}
+
+fn serve(stream: TcpStream, reached: &AtomicUsize) {
     let mut wire = Wire::over(stream);
-    while let Ok(again) = answer(&mut wire) {
+    while let Ok(again) = answer(&mut wire, reached) {
         if !again {
             return;
         }
@@ -34,11 +49,11 @@ fn serve(stream: TcpStream) {
 }
 
 /// `/boom` is the application's own 500. An upgrade is taken, and one line sent back.
-fn answer(wire: &mut Wire) -> io::Result<bool> {
+fn answer(wire: &mut Wire, reached: &AtomicUsize) -> io::Result<bool> {
     let request = wire.line()?;
     let headers = wire.headers()?;
     let body = wire.body(&headers)?;
-    REACHED.fetch_add(1, Ordering::SeqCst);
+    reached.fetch_add(1, Ordering::SeqCst);
     let upgrade = header(&headers, "connection").is_some_and(|line| line.eq_ignore_ascii_case("upgrade"));
     if upgrade && header(&headers, "upgrade").is_some() {
         wire.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")?;

@@ -1,9 +1,9 @@
-//! One deployment: nginx with the documented configuration, the real `sealpass`, an application. All of it on loopback,
+//! One deployment: a proxy with its documented configuration, the real `sealpass`, an application. All of it on loopback,
 //! in a directory of its own, and gone when the rig is dropped.
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -11,24 +11,90 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::app;
+use crate::app::App;
+use crate::checks::Check;
 use crate::wire::{Answer, Wire};
 
-/// The documented configuration.
-pub const NGINX_CONF: &str = include_str!("nginx.conf");
+/// A reverse proxy with its documented configuration.
+pub struct Proxy {
+    /// As `sealpass proxy-config` calls it.
+    pub name: &'static str,
+    /// Names of its program, the best first.
+    pub programs: &'static [&'static str],
+    /// Starts it. What it prints goes to `Place::log`.
+    pub start: fn(&Place) -> Child,
+    /// In what it rightly differs.
+    pub quirks: Quirks,
+    /// What holds behind this one alone.
+    pub own: &'static [Check],
+}
+
+/// In what proxies rightly differ. Each of these is safe, and stands in the manual.
+#[derive(Clone, Copy)]
+pub struct Quirks {
+    /// Whether it sends browsers to the login page itself, where others relay the answer of Sealpass.
+    pub own_login_redirect: bool,
+}
+
+/// Where a proxy is started, and between what.
+pub struct Place<'a> {
+    pub dir: &'a Path,
+    pub program: PathBuf,
+    pub listen: SocketAddr,
+    pub sealpass: SocketAddr,
+    pub app: SocketAddr,
+}
 
 pub struct Rig {
     pub proxy: SocketAddr,
+    pub quirks: Quirks,
+    pub app: App,
     control: SocketAddr,
     credential: String,
     sealpass: Child,
-    nginx: Child,
+    in_front: Child,
     dir: TempDir,
+}
+
+impl Proxy {
+    /// Its program, if it is installed.
+    pub fn program(&self) -> Option<PathBuf> {
+        let path = std::env::var_os("PATH")?;
+        let places = || std::env::split_paths(&path).chain(["/usr/sbin".into()]);
+        self.programs.iter().find_map(|name| places().map(|dir| dir.join(name)).find(|file| file.is_file()))
+    }
+}
+
+impl Place<'_> {
+    /// Writes the documented configuration for this place to its directory: no TLS, nothing else left out.
+    pub fn print(&self, proxy: &str, more: &[&str]) {
+        let addresses = [("--upstream", self.app), ("--sealpass", self.sealpass), ("--listen", self.listen)];
+        let mut command = sealpass(self.dir);
+        command.args(["proxy-config", proxy, "--plain", "--to", "."]).args(ROUTES).args(more);
+        for (flag, address) in addresses {
+            command.args([flag, &address.to_string()]);
+        }
+        let done = command.output().expect("sealpass runs");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// A command of the proxy in its directory, whose output goes to its log.
+    pub fn command(&self) -> Command {
+        let log = File::create(self.log()).expect("a log");
+        let mut command = Command::new(&self.program);
+        command.current_dir(self.dir).stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
+        command
+    }
+
+    /// What the proxy writes.
+    pub fn log(&self) -> PathBuf {
+        self.dir.join("proxy.log")
+    }
 }
 
 impl Rig {
     /// `idle` is the idle limit of the sessions, as in a configuration.
-    pub fn start(idle: &str) -> Self {
+    pub fn start(proxy: &Proxy, idle: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the test");
         let credential = prepare(dir.path(), idle);
         let log = dir.path().join("sealpass.log");
@@ -39,8 +105,17 @@ impl Rig {
             .spawn()
             .expect("sealpass starts");
         let (public, control) = until("sealpass listens", || addresses(&fs::read_to_string(&log).ok()?));
-        let (proxy, nginx) = nginx(dir.path(), public, app::start());
-        Self { proxy, control, credential, sealpass, nginx, dir }
+        let app = App::start();
+        let listen = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port on loopback");
+        let program = proxy.program().expect("it is installed");
+        let place = Place { dir: dir.path(), program, listen, sealpass: public, app: app.at };
+        let mut in_front = (proxy.start)(&place);
+        until("the proxy listens", || {
+            let wrote = || fs::read_to_string(place.log()).unwrap_or_default();
+            assert!(in_front.try_wait().expect("a child").is_none(), "{} ended:\n{}", proxy.name, wrote());
+            TcpStream::connect(listen).ok()
+        });
+        Self { proxy: listen, quirks: proxy.quirks, app, control, credential, sealpass, in_front, dir }
     }
 
     /// One request on a connection of its own: `head` is all lines but the Host header.
@@ -97,15 +172,16 @@ impl Rig {
         end(&mut self.sealpass);
     }
 
-    /// What nginx complained about.
-    pub fn nginx_log(&self) -> String {
-        fs::read_to_string(self.dir.path().join("error.log")).unwrap_or_default()
+    /// The end of what the proxy complained about.
+    pub fn log(&self) -> String {
+        let wrote = fs::read_to_string(self.dir.path().join("proxy.log")).unwrap_or_default();
+        wrote.lines().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 }
 
 impl Drop for Rig {
     fn drop(&mut self) {
-        end(&mut self.nginx);
+        end(&mut self.in_front);
         end(&mut self.sealpass);
     }
 }
@@ -158,11 +234,6 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Whether nginx is installed.
-pub fn has_nginx() -> bool {
-    Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok_and(|status| status.success())
-}
-
 fn sealpass(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sealpass"));
     // Every SEALPASS_ variable is a key of the configuration, SEALPASS_REQUIRE_NGINX too.
@@ -185,13 +256,15 @@ fn prepare(dir: &Path, idle: &str) -> String {
         listen = "127.0.0.1:0"
         [realm.default]
         idle = "{idle}"
-        public_origins = ["https://app.example.com"]
+        public_origins = ["https://app.example.com", "http://app.example.com"]
         [policy.admin]
         role = ["admin"]
         [policy.form]
         csrf = "require"
         [policy.optional]
         optional = true
+        [policy.api]
+        [policy.page]
         "#
     );
     fs::write(dir.join("sealpass.toml"), config).expect("writable");
@@ -208,39 +281,6 @@ fn addresses(log: &str) -> Option<(SocketAddr, SocketAddr)> {
     Some((public.parse().ok()?, control.split_once('\n')?.0.parse().ok()?))
 }
 
-/// Starts nginx with the documented configuration: other addresses, no TLS, nothing else.
-fn nginx(dir: &Path, sealpass: SocketAddr, app: SocketAddr) -> (SocketAddr, Child) {
-    let proxy = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port on loopback");
-    let mut site = NGINX_CONF.to_owned();
-    for (documented, here) in [
-        ("server 127.0.0.1:8080;", format!("server {sealpass};")),
-        ("server 127.0.0.1:3000;", format!("server {app};")),
-        ("listen 443 ssl;", format!("listen {proxy};")),
-        ("ssl_certificate     /etc/ssl/certs/app.example.com.pem;", String::new()),
-        ("ssl_certificate_key /etc/ssl/private/app.example.com.key;", String::new()),
-    ] {
-        assert_eq!(site.matches(documented).count(), 1, "{documented}");
-        site = site.replace(documented, &here);
-    }
-    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path tmp;\n"));
-    let main = format!(
-        "daemon off; master_process off; pid nginx.pid; error_log error.log warn;\n\
-         events {{ worker_connections 256; }}\nhttp {{\naccess_log off;\n{}{site}}}\n",
-        temporary.concat()
-    );
-    fs::write(dir.join("nginx.conf"), main).expect("writable");
-    let mut child = Command::new("nginx")
-        .args(["-e", "error.log", "-c", "nginx.conf", "-p"])
-        .arg(dir)
-        .spawn()
-        .expect("nginx starts");
-    until("nginx listens", || {
-        assert!(child.try_wait().expect("a child").is_none(), "nginx ended; what it wrote stands above");
-        TcpStream::connect(proxy).ok()
-    });
-    (proxy, child)
-}
-
 fn end(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
@@ -249,3 +289,17 @@ fn end(child: &mut Child) {
 fn show(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned()
 }
+
+/// The routes of the documented example.
+pub const ROUTES: [&str; 10] = [
+    "--policy",
+    "/admin=admin",
+    "--policy",
+    "/forms=form",
+    "--policy",
+    "/api=api",
+    "--optional",
+    "/news",
+    "--page",
+    "/account",
+];

@@ -1,0 +1,50 @@
+//! The templates, and what becomes of them. They are part of the program.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, Value};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+
+use super::Proxy;
+use super::deployment::Deployment;
+
+/// A file of a proxy's configuration.
+pub struct Rendered {
+    pub name: &'static str,
+    pub text: String,
+}
+
+/// All files of one proxy, the one that is read first first.
+pub fn render(proxy: Proxy, deployment: &Deployment) -> Vec<Rendered> {
+    proxy.templates().iter().map(|template| rendered(template, deployment)).collect()
+}
+
+/// The Kubernetes form, where there is one.
+pub fn ingress(proxy: Proxy, deployment: &Deployment) -> Option<Rendered> {
+    proxy.ingress_template().map(|template| rendered(template, deployment))
+}
+
+type Template = (&'static str, &'static str);
+
+impl Proxy {
+    fn templates(self) -> &'static [Template] {
+        match self {
+            Self::Nginx => &[("sealpass.conf", include_str!("templates/nginx/sealpass.conf.jinja"))],
+        }
+    }
+
+    fn ingress_template(self) -> Option<&'static Template> {
+        match self {
+            Self::Nginx => None,
+        }
+    }
+}
+
+fn rendered(&(name, template): &Template, deployment: &Deployment) -> Rendered {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::None); // every value was checked to stand for itself
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
+    environment.set_syntax(syntax.expect("the usual delimiters"));
+    let text = environment.render_named_str(name, template, Value::from(Serde(deployment)));
+    Rendered { name, text: text.expect("a template of ours names only what a deployment has") }
+}

@@ -1,0 +1,35 @@
+//! nginx with `auth_request`.
+
+use std::fs;
+use std::process::Child;
+
+use crate::rig::{Place, Proxy, Quirks, Rig};
+
+pub const NGINX: Proxy = Proxy {
+    name: "nginx",
+    programs: &["nginx"],
+    start,
+    quirks: Quirks { own_login_redirect: true },
+    own: &[("what auth_request asks is not for clients", internal)],
+};
+
+/// With what a distribution has around the http block.
+fn start(place: &Place) -> Child {
+    place.print("nginx", &[]);
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path tmp;\n"));
+    let main = format!(
+        "daemon off; master_process off; pid nginx.pid; error_log stderr warn;\n\
+         events {{ worker_connections 256; }}\nhttp {{\naccess_log off;\n{}include sealpass.conf;\n}}\n",
+        temporary.concat()
+    );
+    fs::write(place.dir.join("nginx.conf"), main).expect("writable");
+    let mut command = place.command();
+    command.args(["-e", "stderr", "-c", "nginx.conf", "-p"]).arg(place.dir).spawn().expect("nginx starts")
+}
+
+fn internal(rig: &Rig) {
+    let alice = rig.alice();
+    for path in ["/_sealpass/verify", "/_sealpass/policy/optional", "/_sealpass/", "/x/../_sealpass/policy/optional"] {
+        assert_eq!(rig.get(path, &alice).status, 404, "{path}");
+    }
+}
