@@ -10,6 +10,7 @@ mod cookie_shape;
 mod csrf;
 mod membership;
 mod operation;
+mod policy;
 mod settings;
 mod site;
 mod site_error;
@@ -21,9 +22,7 @@ pub use cookie_shape::CookieShape;
 pub use csrf::Csrf;
 pub use membership::{Membership, MembershipError, host_name};
 pub use operation::{LogFormat, LogLevel, LogSettings, RotationSettings};
-pub use settings::{
-    Access, CookieSettings, DEFAULT_FILE, Listener, PolicySettings, Preset, RealmSettings, SameSite, Settings,
-    SettingsError,
-};
-pub use site::{Policy, RealmSite, Site};
+pub use policy::{Policy, PolicySettings, Preset};
+pub use settings::{Access, CookieSettings, DEFAULT_FILE, Listener, RealmSettings, SameSite, Settings, SettingsError};
+pub use site::{RealmSite, Site};
 pub use site_error::SiteError;

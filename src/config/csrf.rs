@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::settings::{PolicySettings, Preset};
+use super::policy::{PolicySettings, Preset};
 use super::site::RealmSite;
 
 /// What a policy does about cross-site request forgery.

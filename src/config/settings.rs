@@ -10,10 +10,9 @@ use serde::Deserialize;
 
 use super::audit::AuditSettings;
 use super::cluster::ClusterSettings;
-use super::csrf::Csrf;
 use super::operation::{LogSettings, RotationSettings};
-use super::values::{duration, list, optional_duration};
-use crate::claims::RealmName;
+use super::policy::PolicySettings;
+use super::values::{duration, list};
 
 /// The commented configuration that `sealpass check --print-default` prints. All of it is what holds without a file.
 pub const DEFAULT_FILE: &str = include_str!("default.toml");
@@ -137,57 +136,6 @@ pub enum SameSite {
     None,
 }
 
-/// What a route demands. An empty one demands a session of the default realm, and nothing else.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PolicySettings {
-    /// Which family of sessions.
-    pub realm: String,
-    /// Let everybody pass, and say in headers who it is.
-    pub optional: bool,
-    /// Let anonymous sessions pass.
-    pub anonymous: bool,
-    /// Any one of these roles.
-    #[serde(deserialize_with = "list")]
-    pub role: Vec<String>,
-    /// How long ago the user may have authenticated.
-    #[serde(deserialize_with = "optional_duration")]
-    pub max_age: Option<Duration>,
-    /// All of these authentication methods.
-    #[serde(deserialize_with = "list")]
-    pub amr: Vec<String>,
-    /// At least this assurance level.
-    pub aal: u8,
-    /// Only claims that are not stale.
-    pub fresh: bool,
-    /// Let roles count that are out of date.
-    pub stale_roles: bool,
-    /// What is done about cross-site request forgery.
-    pub csrf: Csrf,
-    /// Which identity headers are sent.
-    #[serde(deserialize_with = "list")]
-    pub headers: Vec<Preset>,
-}
-
-/// A family of identity headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Preset {
-    /// `X-Session-…`
-    Sealpass,
-    /// `X-Auth-Request-…`, as oauth2-proxy names them.
-    XAuthRequest,
-    /// `Remote-…`, as Authelia and many applications name them.
-    Remote,
-    /// `X-Authgear-…`, as Authgear's resolver names them.
-    Authgear,
-}
-
-impl Preset {
-    /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Sealpass, Self::XAuthRequest, Self::Remote, Self::Authgear];
-}
-
 /// The configuration can't be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -287,24 +235,6 @@ impl Default for CookieSettings {
     fn default() -> Self {
         let name = "__Host-sealpass".to_owned();
         Self { name, domain: None, path: "/".to_owned(), secure: true, same_site: SameSite::Lax }
-    }
-}
-
-impl Default for PolicySettings {
-    fn default() -> Self {
-        Self {
-            realm: RealmName::DEFAULT.to_owned(),
-            optional: false,
-            anonymous: false,
-            role: Vec::new(),
-            max_age: None,
-            amr: Vec::new(),
-            aal: 0,
-            fresh: false,
-            stale_roles: false,
-            csrf: Csrf::None,
-            headers: vec![Preset::Sealpass],
-        }
     }
 }
 

@@ -11,10 +11,11 @@ use url::{Origin, Url};
 
 use super::checks::{clear_site_data, max_facts};
 use super::cookie_shape::CookieShape;
-use super::csrf::{self, Csrf};
-use super::settings::{Access, PolicySettings, Preset, RealmSettings, SameSite, Settings};
+use super::csrf;
+use super::policy::Policy;
+use super::settings::{Access, RealmSettings, SameSite, Settings};
 use super::site_error::SiteError;
-use crate::claims::{CookieName, RealmName, check_name};
+use crate::claims::{CookieName, RealmName};
 use crate::keyring::Timing;
 use crate::revocation::Longest;
 use crate::secret::sha256;
@@ -51,33 +52,6 @@ pub struct RealmSite {
     pub challenge: String,
     /// How many facts it may have, and one subject of it.
     pub max_facts: (usize, usize),
-}
-
-/// What a route demands.
-#[derive(Clone, Debug)]
-pub struct Policy {
-    /// Which sessions.
-    pub realm: Arc<RealmSite>,
-    /// Everybody passes.
-    pub optional: bool,
-    /// Anonymous sessions pass.
-    pub anonymous: bool,
-    /// Any one of these; none demanded if empty.
-    pub role: Vec<String>,
-    /// How long ago the user may have authenticated.
-    pub max_age: Option<Duration>,
-    /// All of these.
-    pub amr: Vec<String>,
-    /// At least this.
-    pub aal: u8,
-    /// Only claims that are not stale.
-    pub fresh: bool,
-    /// Roles that are out of date count as well.
-    pub stale_roles: bool,
-    /// What is done about cross-site request forgery.
-    pub csrf: Csrf,
-    /// Which identity headers.
-    pub headers: Vec<Preset>,
 }
 
 impl Site {
@@ -204,51 +178,6 @@ impl RealmSite {
     }
 }
 
-impl Policy {
-    fn new(
-        name: &str,
-        settings: &PolicySettings,
-        realms: &BTreeMap<String, Arc<RealmSite>>,
-    ) -> Result<Self, SiteError> {
-        let wrong = |problem| SiteError::Policy { policy: name.to_owned(), problem };
-        if RealmName::new(name).is_err() {
-            return Err(wrong("the name of a policy has only a-z, 0-9, - and _, 64 at the most"));
-        }
-        let demands = !settings.role.is_empty() || settings.max_age.is_some() || !settings.amr.is_empty();
-        if settings.optional && (demands || settings.aal > 0 || settings.fresh) {
-            return Err(wrong("optional lets everybody pass, so it can't stand beside a demand; remove one of them"));
-        }
-        if settings.anonymous && !settings.role.is_empty() {
-            return Err(wrong("an anonymous session has no role, so anonymous can't stand beside role"));
-        }
-        if settings.aal > 3 {
-            return Err(wrong("aal is 1, 2 or 3 (NIST SP 800-63B), or 0 for none"));
-        }
-        if settings.headers.is_empty() {
-            return Err(wrong("headers is empty, so the application would learn nothing; name sealpass at least"));
-        }
-        for text in settings.role.iter().chain(&settings.amr) {
-            check_name(text).map_err(|problem| SiteError::Text { key: format!("policy.{name}"), problem })?;
-        }
-        let no_realm = || SiteError::NoRealm { policy: name.to_owned(), realm: settings.realm.clone() };
-        let realm = realms.get(&settings.realm).cloned().ok_or_else(no_realm)?;
-        csrf::check(settings, &realm).map_err(wrong)?;
-        Ok(Self {
-            realm,
-            optional: settings.optional,
-            anonymous: settings.anonymous,
-            role: settings.role.clone(),
-            max_age: settings.max_age,
-            amr: settings.amr.clone(),
-            aal: settings.aal,
-            fresh: settings.fresh,
-            stale_roles: settings.stale_roles,
-            csrf: settings.csrf,
-            headers: settings.headers.clone(),
-        })
-    }
-}
-
 fn or_default(realms: &BTreeMap<String, RealmSettings>) -> BTreeMap<String, RealmSettings> {
     match realms.is_empty() {
         true => BTreeMap::from([(RealmName::DEFAULT.to_owned(), RealmSettings::default())]),
@@ -266,6 +195,7 @@ fn parse_origin(written: &str) -> Option<Origin> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::policy::PolicySettings;
     use super::super::settings::{CookieSettings, SameSite};
     use super::*;
 
