@@ -55,7 +55,8 @@ pub struct ProxyConfig {
     /// A path that everybody passes, and the application learns who it is [policy: optional]
     #[arg(long, value_name = "PATH[=POLICY]")]
     optional: Vec<Routed>,
-    /// A path with pages for people: without a session, a browser goes to the login page [policy: page]
+    /// A path with pages for people: without a session, a browser goes to the login page
+    /// [policy: page, which needs a login_url; behind nginx, which does that by itself, default]
     #[arg(long, value_name = "PATH[=POLICY]")]
     page: Vec<Routed>,
     /// An exact path on which the application writes sessions: it needs none, and the application sees our cookie
@@ -80,6 +81,13 @@ pub struct ProxyConfig {
 pub enum Proxy {
     /// `auth_request`
     Nginx,
+}
+
+impl Proxy {
+    /// What guards pages for people if nothing is said. nginx can't pass on a redirect of Sealpass, and makes its own.
+    fn page_policy(self) -> &'static str {
+        if self == Self::Nginx { "default" } else { "page" }
+    }
 }
 
 impl ProxyConfig {
@@ -112,7 +120,7 @@ impl ProxyConfig {
         let cookie = policy.map_or("__Host-sealpass", |policy| policy.realm.realm.cookie().as_str());
         let policies = self.policy.into_iter().map(Routed::guarded);
         let optional = self.optional.into_iter().map(|given| Ok(given.or("optional")));
-        let pages = self.page.into_iter().map(|given| Ok(given.or("page").for_people()));
+        let pages = self.page.into_iter().map(|given| Ok(given.or(self.proxy.page_policy()).for_people()));
         let routes: Result<Vec<_>, NameError> = policies.chain(optional).chain(pages).collect();
         Deployment::new(Given {
             public_host: self.public_host,

@@ -42,6 +42,8 @@ pub struct PolicySettings {
     /// Which identity headers are sent.
     #[serde(deserialize_with = "list")]
     pub headers: Vec<Preset>,
+    /// Answer with the request's cookies but ours, for a proxy that hands on whole headers only.
+    pub pass_cookies: bool,
 }
 
 /// A family of identity headers.
@@ -88,6 +90,8 @@ pub struct Policy {
     pub csrf: Csrf,
     /// Which identity headers.
     pub headers: Vec<Preset>,
+    /// An answer that lets a request through carries its other cookies.
+    pub pass_cookies: bool,
 }
 
 impl Policy {
@@ -131,6 +135,7 @@ impl Policy {
             stale_roles: settings.stale_roles,
             csrf: settings.csrf,
             headers: settings.headers.clone(),
+            pass_cookies: settings.pass_cookies,
         })
     }
 }
@@ -149,6 +154,7 @@ impl Default for PolicySettings {
             stale_roles: false,
             csrf: Csrf::None,
             headers: vec![Preset::Sealpass],
+            pass_cookies: false,
         }
     }
 }

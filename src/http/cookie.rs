@@ -32,6 +32,23 @@ pub fn every_value<'h>(lines: impl Iterator<Item = &'h [u8]>, name: &[u8]) -> im
     })
 }
 
+/// The cookies of a request but those called by one of `names`, as one line: what of it an application may see. Which pairs
+/// go is decided as in [`every_value`]; the others stay byte for byte. `None` if nothing is left.
+pub fn of_others<'h>(lines: impl Iterator<Item = &'h [u8]>, names: &[&str]) -> Option<Vec<u8>> {
+    let ours = |pair: &[u8]| {
+        let behind = |name: &&str| trim(pair).strip_prefix(name.as_bytes()).map(trim);
+        names.iter().filter_map(behind).any(|rest| rest.starts_with(b"="))
+    };
+    let mut line = Vec::new();
+    for pair in lines.flat_map(pairs).filter(|pair| !ours(pair)).map(trim).filter(|pair| !pair.is_empty()) {
+        if !line.is_empty() {
+            line.extend_from_slice(b"; ");
+        }
+        line.extend_from_slice(pair);
+    }
+    (!line.is_empty()).then_some(line)
+}
+
 /// The Set-Cookie value that carries a session; sealing made sure that it is not too large. `Max-Age` only if it outlives the
 /// browser.
 pub fn set(site: &RealmSite, issued: &Issued, now: Timestamp) -> String {
@@ -102,6 +119,25 @@ mod tests {
             }
         }
         assert_eq!(of(&[b""]), Vec::<Vec<u8>>::new());
+    }
+
+    #[test]
+    fn an_application_sees_the_cookies_of_others() {
+        let others = |lines: &[&[u8]]| of_others(lines.iter().copied(), &["__Host-sealpass", "__Secure-b"]);
+        for (lines, left) in [
+            (&[&b"a=1; __Host-sealpass=T; b=2"[..]][..], Some(&b"a=1; b=2"[..])),
+            (&[b"__Host-sealpass=T"], None),
+            (&[b"__Host-sealpass=T; __Host-sealpass = U;\t__Secure-b=V"], None),
+            (&[b"a=1", b" __Host-sealpass\t=T", b"b=2"], Some(b"a=1; b=2")),
+            (&[b"a=\xff;;b=\"; ;c"], Some(b"a=\xff; b=\"; c")),
+            (
+                &[b"__Host-sealpass; __host-sealpass=1; x=__Host-sealpass=1"],
+                Some(b"__Host-sealpass; __host-sealpass=1; x=__Host-sealpass=1"),
+            ),
+            (&[b"", b";"], None),
+        ] {
+            assert_eq!(others(lines).as_deref(), left, "{lines:?}");
+        }
     }
 
     #[test]

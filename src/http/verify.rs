@@ -3,7 +3,7 @@
 //! Answers are 200, 401, 403 and 503, whatever the method, the path behind the policy's name and the body.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
+use actix_web::http::header::{COOKIE, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::answer::{empty, put_cookie};
@@ -53,7 +53,7 @@ pub fn decide(
     added: &Added<'_>,
     presented: &Presented<'_>,
 ) -> HttpResponse {
-    with_scratch(|scratch| match presented.judge(service, &policy.realm, scratch) {
+    let mut response = with_scratch(|scratch| match presented.judge(service, &policy.realm, scratch) {
         Ok(session) => {
             let session = presented.renewable(session);
             let freshness = Freshness::of(&session, policy.stale_roles);
@@ -73,7 +73,21 @@ pub fn decide(
             trail::refused(service, By::Verify, &policy.realm, presented.values(), refusal, scratch);
             refused(service, policy, refusal)
         }
-    })
+    });
+    if policy.pass_cookies && response.status() == StatusCode::OK {
+        pass_cookies(service, request, &mut response);
+    }
+    response
+}
+
+/// Puts the cookies of the request into the answer, but for those of our realms. Without one that is left there is no header,
+/// and the proxy takes out the client's.
+fn pass_cookies(service: &Service, request: &HttpRequest, response: &mut HttpResponse) {
+    let ours: Vec<_> = service.site.realms().map(|site| site.realm.cookie().as_str()).collect();
+    let lines = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
+    if let Some(Ok(line)) = cookie::of_others(lines, &ours).map(HeaderValue::try_from) {
+        response.headers_mut().insert(COOKIE, line);
+    }
 }
 
 /// A valid session, and what it lacks of what the route demands.

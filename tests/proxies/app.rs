@@ -56,7 +56,10 @@ fn answer(wire: &mut Wire, reached: &AtomicUsize) -> io::Result<bool> {
     reached.fetch_add(1, Ordering::SeqCst);
     let upgrade = header(&headers, "connection").is_some_and(|line| line.eq_ignore_ascii_case("upgrade"));
     if upgrade && header(&headers, "upgrade").is_some() {
-        wire.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")?;
+        wire.send(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+              Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+        )?; // RFC 6455, section 1.3
         let line = wire.line()?;
         wire.send(format!("echo {line}\n").as_bytes())?;
         return Ok(false);

@@ -363,21 +363,23 @@ fn path_and_query(rig: &Rig) {
         "/%61dmin",
         "/news/../admin",
         "/news/%2e%2e/admin",
-        "/news%2f..%2fadmin",
         "/login/../admin",
     ] {
         assert_eq!(rig.get(path, &alice).status, 403, "{path}");
     }
+    // What one program takes for a slash and another one does not is compared as a slash, or refused.
+    let answer = rig.get("/news%2f..%2fadmin", &alice);
+    assert!(matches!(answer.status, 400 | 403), "{answer:?}");
     assert_eq!(rig.get("/?page=2", &alice).status, 200);
     assert_eq!(rig.ask("GET http://elsewhere.example/news/../policy/optional HTTP/1.1").status, 401);
 }
 
 fn on_to_login(rig: &Rig) {
     for cookie in ["a=1", "__Host-sealpass=junk"] {
-        let answer = rig.get("/account?page=2", cookie);
+        let answer = rig.ask(format!("GET /account?page=2 HTTP/1.1\r\nAccept: text/html\r\nCookie: {cookie}"));
         assert_eq!(answer.status, 302, "{cookie}");
         let location = answer.header("location").expect("where to");
-        let back = "/login?return_to=http%3A%2F%2Fapp.example.com%2Faccount%3Fpage%3D2";
+        let back = "http://app.example.com/login?return_to=http%3A%2F%2Fapp.example.com%2Faccount%3Fpage%3D2";
         assert_eq!(location, if rig.quirks.own_login_redirect { "/login" } else { back }, "{cookie}");
         assert_eq!(answer.all("cache-control"), ["no-store"], "{cookie}");
     }
@@ -454,7 +456,7 @@ fn announced_body(rig: &Rig) {
 }
 
 fn web_socket(rig: &Rig) {
-    let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==";
+    let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
     assert_eq!(rig.ask(format!("GET /live HTTP/1.1\r\n{upgrade}")).status, 401);
     let mut wire = Wire::open(rig.proxy).expect("connected");
     let alice = rig.alice();

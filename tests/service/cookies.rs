@@ -330,3 +330,27 @@ fn s33_one_slot_renews_at_most_once() {
     server.advance(Duration::from_millis(1));
     assert!(!server.accepts(&session.token) && server.accepts(token));
 }
+
+#[test]
+fn a_policy_may_answer_with_the_cookies_of_others() {
+    let server = Server::with(
+        "[policy.default]\npass_cookies = true\n[policy.open]\noptional = true\npass_cookies = true\n[policy.plain]\n\
+         [policy.admin]\nrole = [\"admin\"]\npass_cookies = true\n[realm.default]\n[realm.b]\n[realm.b.cookie]\nname = \"__Secure-b\"\n",
+    );
+    let ours = server.login("alice").cookie();
+    let passed = |target: &str, lines: &[&[u8]]| {
+        let response = server.ask_with(target, lines);
+        (response.status, response.all("cookie").into_iter().map(str::to_owned).collect::<Vec<_>>())
+    };
+    let line = format!("a=1; {ours}; b=\"2\"; __Secure-b=x");
+    let lines: [&[u8]; 2] = [line.as_bytes(), b"c=3"];
+    let left = vec!["a=1; b=\"2\"; c=3".to_owned()];
+    assert_eq!(passed("/verify/", &lines), (200, left.clone()));
+    assert_eq!(passed("/policy/open/", &lines), (200, left));
+    assert_eq!(passed("/policy/open/", &[b"__Host-sealpass=junk; a=1"]), (200, vec!["a=1".to_owned()]));
+    assert_eq!(passed("/verify/", &[ours.as_bytes()]), (200, vec![]));
+    for (target, status) in [("/policy/admin/", 403), ("/policy/plain/", 200)] {
+        assert_eq!(passed(target, &lines), (status, vec![]), "{target}");
+    }
+    assert_eq!(passed("/verify/", &[b"a=1"]), (401, vec![]));
+}
