@@ -40,11 +40,11 @@ pub enum Decision {
     Stale,
     /// A valid session, and no CSRF token of it: 403.
     Csrf,
-    /// An anonymous session where a subject is demanded: 401.
+    /// An anonymous session where a subject is demanded: as if there were no session.
     Anonymous,
     /// 503: this replica can't tell.
     NotReady,
-    /// No valid session: 401, or 200 where it is optional.
+    /// No valid session: 401; 200 where it is optional, and for a preflight; 302 or 303 to a login page.
     Refused(Refusal),
 }
 

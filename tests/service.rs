@@ -17,8 +17,12 @@ mod csrf;
 mod endings;
 #[path = "service/life.rs"]
 mod life;
+#[path = "service/login.rs"]
+mod login;
 #[path = "service/logout.rs"]
 mod logout;
+#[path = "service/preflight.rs"]
+mod preflight;
 #[path = "service/realms.rs"]
 mod realms;
 #[path = "service/routes.rs"]
@@ -29,3 +33,5 @@ mod spread;
 mod standing;
 #[path = "service/transport.rs"]
 mod transport;
+#[path = "service/views.rs"]
+mod views;

@@ -7,9 +7,11 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::csrf::{self, Csrf};
+use super::login::LoginPage;
 use super::site::RealmSite;
 use super::site_error::SiteError;
-use super::values::{list, optional_duration};
+use super::values::{list, optional_duration, optional_list};
+use super::view::View;
 use crate::claims::{RealmName, check_name};
 
 /// What a route demands. An empty one demands a session of the default realm, and nothing else.
@@ -39,11 +41,22 @@ pub struct PolicySettings {
     pub stale_roles: bool,
     /// What is done about cross-site request forgery.
     pub csrf: Csrf,
+    /// Let a browser's CORS preflight pass as nobody.
+    pub preflight: bool,
+    /// Where browsers without a session are sent.
+    pub login_url: Option<String>,
+    /// The query parameter under which the login page is told where they were going.
+    pub return_parameter: String,
     /// Which identity headers are sent.
     #[serde(deserialize_with = "list")]
     pub headers: Vec<Preset>,
     /// Answer with the request's cookies but ours, for a proxy that hands on whole headers only.
     pub pass_cookies: bool,
+    /// Which roles are shown in them: those that begin so, without that beginning.
+    pub roles_prefix: Option<String>,
+    /// Which keys of the session's data are shown in them.
+    #[serde(deserialize_with = "optional_list")]
+    pub expose: Option<Vec<String>>,
 }
 
 /// A family of identity headers.
@@ -88,41 +101,41 @@ pub struct Policy {
     pub stale_roles: bool,
     /// What is done about cross-site request forgery.
     pub csrf: Csrf,
+    /// Whether a browser's CORS preflight passes as nobody.
+    pub preflight: bool,
+    /// Where browsers without a session are sent; `None` answers 401.
+    pub login: Option<LoginPage>,
     /// Which identity headers.
     pub headers: Vec<Preset>,
     /// An answer that lets a request through carries its other cookies.
     pub pass_cookies: bool,
+    /// What of the session they show.
+    pub view: View,
 }
 
 impl Policy {
+    /// Checks what is written. `proxied`: some proxy's word about its client's request counts.
     pub(super) fn new(
         name: &str,
         settings: &PolicySettings,
         realms: &BTreeMap<String, Arc<RealmSite>>,
+        proxied: bool,
     ) -> Result<Self, SiteError> {
         let wrong = |problem| SiteError::Policy { policy: name.to_owned(), problem };
         if RealmName::new(name).is_err() {
             return Err(wrong("the name of a policy has only a-z, 0-9, - and _, 64 at the most"));
         }
-        let demands = !settings.role.is_empty() || settings.max_age.is_some() || !settings.amr.is_empty();
-        if settings.optional && (demands || settings.aal > 0 || settings.fresh) {
-            return Err(wrong("optional lets everybody pass, so it can't stand beside a demand; remove one of them"));
-        }
-        if settings.anonymous && !settings.role.is_empty() {
-            return Err(wrong("an anonymous session has no role, so anonymous can't stand beside role"));
-        }
-        if settings.aal > 3 {
-            return Err(wrong("aal is 1, 2 or 3 (NIST SP 800-63B), or 0 for none"));
-        }
-        if settings.headers.is_empty() {
-            return Err(wrong("headers is empty, so the application would learn nothing; name sealpass at least"));
-        }
+        check(settings).map_err(wrong)?;
         for text in settings.role.iter().chain(&settings.amr) {
             check_name(text).map_err(|problem| SiteError::Text { key: format!("policy.{name}"), problem })?;
         }
         let no_realm = || SiteError::NoRealm { policy: name.to_owned(), realm: settings.realm.clone() };
         let realm = realms.get(&settings.realm).cloned().ok_or_else(no_realm)?;
         csrf::check(settings, &realm).map_err(wrong)?;
+        if settings.preflight && !proxied {
+            return Err(wrong(PREFLIGHT_OF_NOBODY));
+        }
+        let login = LoginPage::new(settings, &realm, proxied).map_err(wrong)?;
         Ok(Self {
             realm,
             optional: settings.optional,
@@ -134,10 +147,31 @@ impl Policy {
             fresh: settings.fresh,
             stale_roles: settings.stale_roles,
             csrf: settings.csrf,
+            preflight: settings.preflight,
+            login,
             headers: settings.headers.clone(),
             pass_cookies: settings.pass_cookies,
+            view: View::new(settings).map_err(wrong)?,
         })
     }
+}
+
+/// What contradicts itself whatever the realm is, and what to do.
+fn check(settings: &PolicySettings) -> Result<(), &'static str> {
+    let demands = !settings.role.is_empty() || settings.max_age.is_some() || !settings.amr.is_empty();
+    if settings.optional && (demands || settings.aal > 0 || settings.fresh) {
+        return Err("optional lets everybody pass, so it can't stand beside a demand; remove one of them");
+    }
+    if settings.anonymous && !settings.role.is_empty() {
+        return Err("an anonymous session has no role, so anonymous can't stand beside role");
+    }
+    if settings.aal > 3 {
+        return Err("aal is 1, 2 or 3 (NIST SP 800-63B), or 0 for none");
+    }
+    if settings.headers.is_empty() {
+        return Err("headers is empty, so the application would learn nothing; name sealpass at least");
+    }
+    Ok(())
 }
 
 impl Default for PolicySettings {
@@ -153,8 +187,16 @@ impl Default for PolicySettings {
             fresh: false,
             stale_roles: false,
             csrf: Csrf::None,
+            preflight: false,
+            login_url: None,
+            return_parameter: "return_to".to_owned(),
             headers: vec![Preset::Sealpass],
             pass_cookies: false,
+            roles_prefix: None,
+            expose: None,
         }
     }
 }
+
+const PREFLIGHT_OF_NOBODY: &str =
+    "preflight needs trusted_proxies: a proxy's word tells the client's method; name its address there";

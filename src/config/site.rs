@@ -76,11 +76,11 @@ impl Site {
         if realms.contains_key(RealmName::DEFAULT) {
             written.entry("default".to_owned()).or_default();
         }
+        let trusted_proxies = csrf::networks(&settings.trusted_proxies).map_err(SiteError::Network)?;
         for (name, policy) in &written {
-            policies.insert(name.clone(), Policy::new(name, policy, &realms)?);
+            policies.insert(name.clone(), Policy::new(name, policy, &realms, !trusted_proxies.is_empty())?);
         }
         let timing = Timing::new(settings.rotation.confirm_within).map_err(SiteError::Rotation)?;
-        let trusted_proxies = csrf::networks(&settings.trusted_proxies).map_err(SiteError::Network)?;
         let wait_timeout = settings.cluster.wait_timeout;
         Ok(Self { realms, timing, policies, trusted_proxies, wait_timeout })
     }
@@ -174,7 +174,12 @@ impl RealmSite {
 
     /// Whether a browser on this origin may post to `/renew` and `/logout`.
     pub fn trusts_origin(&self, written: &str) -> bool {
-        parse_origin(written).is_some_and(|origin| self.public_origins.contains(&origin))
+        self.public_origin(written).is_some()
+    }
+
+    /// The origin that is written there, if it is one of the realm's own.
+    pub fn public_origin(&self, written: &str) -> Option<Origin> {
+        parse_origin(written).filter(|origin| self.public_origins.contains(origin))
     }
 }
 

@@ -30,8 +30,13 @@ pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<V
     };
     // An empty variable must not take a demand away that the file makes.
     if texts.iter().any(String::is_empty) {
-        return Err(de::Error::custom("a list has no empty entry; leave the key out for none"));
+        return Err(de::Error::custom("a list has no empty entry; an empty list is written [] in the file"));
     }
     let parse = |text: String| T::deserialize(de::value::StringDeserializer::<de::value::Error>::new(text));
     texts.into_iter().map(parse).collect::<Result<_, _>>().map_err(de::Error::custom)
+}
+
+/// The same for a key that can be left out.
+pub fn optional_list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Vec<T>>, D::Error> {
+    list(from).map(Some)
 }

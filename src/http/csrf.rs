@@ -7,6 +7,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
 
 use super::Service;
+use super::forwarded::{Forwarded, Method};
 use super::presented::Presented;
 use crate::claims::SessionId;
 use crate::config::{Csrf, Policy, RealmSite};
@@ -62,18 +63,10 @@ pub fn token(service: &Service, site: &RealmSite, sid: SessionId) -> Option<Stri
 /// Whether a trusted proxy says that the client's method is a safe one (RFC 9110, section 9.2.1).
 ///
 /// The request's own method never counts: behind nginx's `auth_request` it is GET whatever the client sent, and nothing
-/// in a request tells that proxy from one that hands the client's method on. One line of one of the headers, or it is not
-/// known: a client may have added its own beside the proxy's.
+/// in a request tells that proxy from one that hands the client's method on.
 fn changes_nothing(service: &Service, request: &HttpRequest) -> bool {
-    let trusted = request.peer_addr().is_some_and(|peer| service.site.trusts_proxy(peer.ip()));
-    let mut lines = METHOD.iter().flat_map(|name| request.headers().get_all(name));
-    match (lines.next(), lines.next()) {
-        (Some(line), None) if trusted => matches!(line.as_bytes(), b"GET" | b"HEAD" | b"OPTIONS"),
-        _ => false,
-    }
+    let said = Forwarded::of(service, request).map(|proxy| proxy.method());
+    matches!(said, Some(Method::Said(b"GET" | b"HEAD" | b"OPTIONS")))
 }
 
 static X_CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
-/// Where proxies write the client's method: Traefik and Caddy the first, ingress-nginx and Authelia's snippets the second.
-static METHOD: [HeaderName; 2] =
-    [HeaderName::from_static("x-forwarded-method"), HeaderName::from_static("x-original-method")];

@@ -10,19 +10,30 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::claims::Claims;
-use crate::config::Preset;
+use crate::config::{Policy, Preset, View};
 use crate::sessions::Session;
 
 /// Whom the headers are about.
 #[derive(Clone, Copy, Debug)]
 pub enum Identity<'a> {
-    /// A session that passed, the name of its realm, and whether what it says is out of date.
-    Known(&'a Claims<'a>, &'a str, Freshness),
+    /// A session that passed.
+    Known(Known<'a>),
     /// No session that counts.
     Nobody {
         /// Whether a cookie was there at all.
         presented: bool,
     },
+}
+
+/// A session that passed, and what of it is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    pub claims: &'a Claims<'a>,
+    /// The name of its realm.
+    pub realm: &'a str,
+    /// Whether what it says is out of date.
+    pub freshness: Freshness,
+    pub view: &'a View,
 }
 
 /// Whether what a session says is out of date.
@@ -78,50 +89,48 @@ fn put<const N: usize>(headers: &mut HeaderMap, names: &'static [HeaderName; N],
 }
 
 fn sealpass(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 15] {
-    let (claims, realm, freshness) = match identity {
-        Identity::Known(claims, realm, freshness) => (claims, realm, freshness),
-        Identity::Nobody { .. } => {
-            let mut values = [const { EMPTY }; 15];
-            values[0] = FALSE;
-            return values;
-        }
+    let Identity::Known(known) = identity else {
+        let mut values = [const { EMPTY }; 15];
+        values[0] = FALSE;
+        return values;
     };
+    let claims = known.claims;
     [
         TRUE,
         ink.encoded(claims.subject.unwrap_or_default()),
         ink.written(|out| URL_SAFE_NO_PAD.encode_string(claims.sid.0, out)),
-        ink.joined(freshness.roles(claims)),
+        ink.joined(known.roles()),
         ink.number(claims.authenticated.as_secs()),
         ink.number(claims.started.as_secs()),
-        ink.joined(&claims.amr),
+        ink.joined(claims.amr.iter().copied()),
         level(claims.aal),
         ink.number(claims.expires.as_secs()),
-        bool(freshness == Freshness::Fresh),
+        bool(known.freshness == Freshness::Fresh),
         bool(claims.subject.is_none()),
-        ink.encoded(realm),
-        ink.data(claims),
+        ink.encoded(known.realm),
+        ink.data(known),
         EMPTY,
         EMPTY, // see `put_csrf`
     ]
 }
 
 fn x_auth_request(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 4] {
-    let Identity::Known(claims, _, freshness) = identity else { return [const { EMPTY }; 4] };
+    let Identity::Known(known) = identity else { return [const { EMPTY }; 4] };
     [
-        ink.encoded(claims.subject.unwrap_or_default()),
-        ink.encoded(datum(claims, "email")),
-        ink.joined(freshness.roles(claims)),
-        ink.encoded(datum(claims, "preferred_username")),
+        ink.encoded(known.claims.subject.unwrap_or_default()),
+        ink.encoded(known.datum("email")),
+        ink.joined(known.roles()),
+        ink.encoded(known.datum("preferred_username")),
     ]
 }
 
 fn remote(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 4] {
-    let Identity::Known(claims, _, freshness) = identity else { return [const { EMPTY }; 4] };
+    let Identity::Known(known) = identity else { return [const { EMPTY }; 4] };
     [
-        ink.encoded(claims.subject.unwrap_or_default()),
-        ink.joined(freshness.roles(claims)),
-        ink.encoded(datum(claims, "name")),
-        ink.encoded(datum(claims, "email")),
+        ink.encoded(known.claims.subject.unwrap_or_default()),
+        ink.joined(known.roles()),
+        ink.encoded(known.datum("name")),
+        ink.encoded(known.datum("email")),
     ]
 }
 
@@ -129,16 +138,35 @@ fn authgear(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 8] {
     let mut values = [const { EMPTY }; 8];
     match identity {
         Identity::Nobody { presented, .. } => values[0] = if presented { FALSE } else { EMPTY },
-        Identity::Known(claims, ..) => {
+        Identity::Known(Known { claims, .. }) => {
             values[0] = TRUE;
             values[1] = ink.encoded(claims.subject.unwrap_or_default());
             values[2] = bool(claims.subject.is_none());
             values[4] = level(claims.aal);
-            values[5] = ink.joined(&claims.amr);
+            values[5] = ink.joined(claims.amr.iter().copied());
             values[6] = ink.written(|out| out.push_str(&claims.authenticated.rfc3339()));
         }
     }
     values
+}
+
+impl<'a> Known<'a> {
+    /// Of a session, as this policy shows it.
+    pub fn new(claims: &'a Claims<'a>, policy: &'a Policy, freshness: Freshness) -> Self {
+        Self { claims, realm: policy.realm.realm.name().as_str(), freshness, view: &policy.view }
+    }
+
+    fn roles(self) -> impl Iterator<Item = &'a str> {
+        self.freshness.roles(self.claims).iter().filter_map(move |role| self.view.role(role))
+    }
+
+    fn data(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.claims.data.iter().copied().filter(move |(key, _)| self.view.shows(key))
+    }
+
+    fn datum(self, wanted: &str) -> &'a str {
+        self.data().find(|(key, _)| *key == wanted).map_or("", |(_, value)| value)
+    }
 }
 
 impl Freshness {
@@ -178,12 +206,12 @@ impl Ink {
 
     /// Visible ASCII as it is, but for `%` (the escape) and `,` (which separates); all else as percent-encoded UTF-8.
     fn encoded(&mut self, value: &str) -> HeaderValue {
-        self.joined(&[value])
+        self.joined([value])
     }
 
-    fn joined(&mut self, list: &[&str]) -> HeaderValue {
+    fn joined<'l>(&mut self, list: impl IntoIterator<Item = &'l str>) -> HeaderValue {
         self.written(|out| {
-            for (at, entry) in list.iter().enumerate() {
+            for (at, entry) in list.into_iter().enumerate() {
                 if at > 0 {
                     out.push(',');
                 }
@@ -201,18 +229,14 @@ impl Ink {
     }
 
     /// The application's data as base64url of JSON; empty if there is none.
-    fn data(&mut self, claims: &Claims<'_>) -> HeaderValue {
-        if claims.data.is_empty() {
+    fn data(&mut self, known: Known<'_>) -> HeaderValue {
+        if known.data().next().is_none() {
             return EMPTY;
         }
-        let entry = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).into());
-        let json = serde_json::Value::Object(claims.data.iter().map(entry).collect());
+        let entry = |(key, value): (&str, &str)| (key.to_owned(), value.into());
+        let json = serde_json::Value::Object(known.data().map(entry).collect());
         self.written(|out| URL_SAFE_NO_PAD.encode_string(json.to_string(), out))
     }
-}
-
-fn datum<'a>(claims: &Claims<'a>, wanted: &str) -> &'a str {
-    claims.data.iter().find(|(key, _)| *key == wanted).map_or("", |(_, value)| value)
 }
 
 fn level(aal: u8) -> HeaderValue {
@@ -300,8 +324,8 @@ mod tests {
 
     #[test]
     fn s39_a_comma_inside_a_role_makes_no_second_one() {
-        assert_eq!(Ink::new().joined(&["a,b"]), "a%2Cb");
-        assert_eq!(Ink::new().joined(&["a,b", "c"]), "a%2Cb,c");
-        assert_eq!(Ink::new().joined(&[]), "");
+        assert_eq!(Ink::new().joined(["a,b"]), "a%2Cb");
+        assert_eq!(Ink::new().joined(["a,b", "c"]), "a%2Cb,c");
+        assert_eq!(Ink::new().joined([]), "");
     }
 }

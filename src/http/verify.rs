@@ -1,15 +1,18 @@
 //! Verify: a reverse proxy asks who is calling, and whether that is enough for a route.
 //!
-//! Answers are 200, 401, 403 and 503, whatever the method, the path behind the policy's name and the body.
+//! Answers are 200, 401, 403 and 503, whatever the method, the path behind the policy's name and the body; and 302 or 303
+//! where a policy has a login page.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{COOKIE, HeaderValue, WWW_AUTHENTICATE};
+use actix_web::http::header::{COOKIE, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::answer::{empty, put_cookie};
 use super::csrf::{self, CsrfLack};
 use super::demands::{Added, Lack, judge};
-use super::identity::{self, Freshness, Identity};
+use super::identity::{self, Freshness, Identity, Known};
+use super::login::redirect;
+use super::preflight::is_preflight;
 use super::presented::{Presented, with_scratch};
 use super::{Service, cookie, trail};
 use crate::config::{Csrf, Policy, Preset, RealmSite};
@@ -67,11 +70,13 @@ pub fn decide(
                 }
                 lack => lack,
             };
-            recognised(service, policy, lack, &session)
+            recognised(service, request, policy, lack, &session)
         }
         Err(refusal) => {
             trail::refused(service, By::Verify, &policy.realm, presented.values(), refusal, scratch);
-            refused(service, policy, refusal)
+            service.metrics.decided(Decision::Refused(refusal));
+            tracing::debug!(reason = refusal.code(), "refused");
+            nobody(service, request, policy, refusal != Refusal::Missing)
         }
     });
     if policy.pass_cookies && response.status() == StatusCode::OK {
@@ -91,19 +96,20 @@ fn pass_cookies(service: &Service, request: &HttpRequest, response: &mut HttpRes
 }
 
 /// A valid session, and what it lacks of what the route demands.
-fn recognised(service: &Service, policy: &Policy, lack: Option<Lack>, session: &Session<'_>) -> HttpResponse {
+fn recognised(
+    service: &Service,
+    request: &HttpRequest,
+    policy: &Policy,
+    lack: Option<Lack>,
+    session: &Session<'_>,
+) -> HttpResponse {
     let freshness = Freshness::of(session, policy.stale_roles);
-    let nobody = Identity::Nobody { presented: true };
     let mut response = match lack {
         None => {
             service.metrics.decided(Decision::Allowed);
             let mut response = empty(StatusCode::OK);
-            let realm = policy.realm.realm.name().as_str();
-            identity::write(
-                response.headers_mut(),
-                &policy.headers,
-                Identity::Known(&session.claims, realm, freshness),
-            );
+            let known = Known::new(&session.claims, policy, freshness);
+            identity::write(response.headers_mut(), &policy.headers, Identity::Known(known));
             if let Some(token) = csrf::provided(service, policy, session.claims.sid) {
                 identity::put_csrf(response.headers_mut(), &policy.headers, token);
             }
@@ -111,7 +117,7 @@ fn recognised(service: &Service, policy: &Policy, lack: Option<Lack>, session: &
         }
         Some(Lack::Subject) => {
             service.metrics.decided(Decision::Anonymous);
-            return if policy.optional { optional(policy, true) } else { unauthorized(policy) };
+            return nobody(service, request, policy, true);
         }
         Some(Lack::Role) => forbidden(service, &policy.headers),
         Some(Lack::Fresh) => {
@@ -126,10 +132,9 @@ fn recognised(service: &Service, policy: &Policy, lack: Option<Lack>, session: &
         }
         Some(Lack::Authentication(challenge)) => {
             service.metrics.decided(Decision::StepUp);
-            let mut response = empty(StatusCode::UNAUTHORIZED);
+            let mut response = denied(StatusCode::UNAUTHORIZED, &policy.headers);
             let challenge = HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("Bearer"));
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-            identity::write(response.headers_mut(), &policy.headers, nobody);
             response
         }
     };
@@ -155,14 +160,23 @@ fn relay_renewal(service: &Service, site: &RealmSite, session: &Session<'_>, res
     }
 }
 
-fn refused(service: &Service, policy: &Policy, refusal: Refusal) -> HttpResponse {
-    service.metrics.decided(Decision::Refused(refusal));
-    tracing::debug!(reason = refusal.code(), "refused");
-    if policy.optional { optional(policy, refusal != Refusal::Missing) } else { unauthorized(policy) }
+/// The answer to everybody without a session that counts, whatever the reason: mostly 401.
+fn nobody(service: &Service, request: &HttpRequest, policy: &Policy, presented: bool) -> HttpResponse {
+    if policy.optional || (policy.preflight && is_preflight(service, request)) {
+        return passed(policy, presented);
+    }
+    match redirect(service, request, policy) {
+        None => unauthorized(policy),
+        Some((status, location)) => {
+            let mut response = denied(status, &policy.headers);
+            response.headers_mut().insert(LOCATION, location);
+            response
+        }
+    }
 }
 
-/// Everybody passes; the headers say that this one is nobody.
-fn optional(policy: &Policy, presented: bool) -> HttpResponse {
+/// It goes on to the application; the headers say that this one is nobody.
+fn passed(policy: &Policy, presented: bool) -> HttpResponse {
     let mut response = empty(StatusCode::OK);
     identity::write(response.headers_mut(), &policy.headers, Identity::Nobody { presented });
     response
@@ -209,13 +223,12 @@ pub fn resolve(service: &Service, request: &HttpRequest) -> HttpResponse {
         match presented.judge(service, site, scratch) {
             Ok(session) => {
                 let session = presented.renewable(session);
-                let realm = site.realm.name().as_str();
                 let demanded = policy.csrf == Csrf::Require;
                 let shown = || csrf::check(service, request, site, &presented, session.claims.sid);
                 let identity = match if demanded { shown() } else { Ok(()) } {
                     Ok(()) => {
                         service.metrics.decided(Decision::Allowed);
-                        Identity::Known(&session.claims, realm, Freshness::of(&session, false))
+                        Identity::Known(Known::new(&session.claims, policy, Freshness::of(&session, false)))
                     }
                     Err(lack) => {
                         csrf_refused(service, lack);
