@@ -8,6 +8,8 @@
 
 #[path = "proxies/app.rs"]
 mod app;
+#[path = "proxies/caddy.rs"]
+mod caddy;
 #[path = "proxies/checks.rs"]
 mod checks;
 #[path = "proxies/matrix.rs"]
@@ -16,6 +18,8 @@ mod matrix;
 mod nginx;
 #[path = "proxies/rig.rs"]
 mod rig;
+#[path = "proxies/traefik.rs"]
+mod traefik;
 #[path = "proxies/wire.rs"]
 mod wire;
 
@@ -27,7 +31,7 @@ use std::thread;
 use matrix::Column;
 use rig::Proxy;
 
-const PROXIES: &[&Proxy] = &[&nginx::NGINX];
+const PROXIES: &[&Proxy] = &[&nginx::NGINX, &traefik::TRAEFIK, &caddy::CADDY];
 
 #[test]
 fn every_check_passes_behind_every_proxy() {

@@ -81,6 +81,10 @@ pub struct ProxyConfig {
 pub enum Proxy {
     /// `auth_request`
     Nginx,
+    /// ForwardAuth
+    Traefik,
+    /// `forward_auth`
+    Caddy,
 }
 
 impl Proxy {

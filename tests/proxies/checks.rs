@@ -75,7 +75,7 @@ fn a_session(rig: &Rig) {
     for name in ["x-session-id", "x-session-auth-time", "x-session-started", "x-session-expires"] {
         assert!(reached.all(name).len() == 1 && !reached.all(name)[0].is_empty(), "{name}");
     }
-    assert_eq!(reached.all("x-session-reason"), [""; 0]);
+    assert_eq!(reached.said("x-session-reason"), [""; 0]);
     assert_eq!(reached.all("connection"), [""; 0], "connections to the application are kept");
     for (name, value) in [("host", "app.example.com"), ("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http")]
     {
@@ -89,7 +89,7 @@ fn forged_headers(rig: &Rig) {
     let mut forged = String::new();
     for name in IDENTITY {
         let upper = name.to_ascii_uppercase();
-        for spelling in [name.to_owned(), upper, name.replace('-', "_"), name.replacen('-', "_", 1), format!("{name} ")]
+        for spelling in [name.to_owned(), upper, name.replace('-', "_"), name.replacen('-', "_", 1), name.replace('-', "."), format!("{name} ")]
         {
             let line = format!("{spelling}: forged");
             // A name with a space behind is no HTTP; whether it is refused or dropped, it must not get through.
@@ -108,6 +108,14 @@ fn forged_headers(rig: &Rig) {
             let got: Vec<_> = reached.headers().filter(|(_, value)| value.contains("forged")).collect();
             assert!(got.is_empty(), "{path}: {got:?}");
             assert!(IDENTITY.iter().all(|name| reached.all(name).len() <= 1), "{path}: one twice");
+        }
+    }
+    // A client can't have the proxy take them out either, as what concerns one connection alone (RFC 9110, section 7.6.1).
+    for named in ["X-Session-Subject", "x-session-roles, X-Session-Anonymous, close", "Upgrade, X-Session-Subject"] {
+        let request = format!("GET / HTTP/1.1\r\n{with_session}\r\nConnection: {named}");
+        let reached = Reached::of(&rig.ask(request));
+        for (name, value) in [("subject", "alice"), ("roles", "editor"), ("anonymous", "false")] {
+            assert_eq!(reached.all(&format!("x-session-{name}")), [value], "{named}");
         }
     }
     let answer = rig.ask(format!("GET / HTTP/1.1\r\n{with_session}\r\nX-Session-Subject : forged"));
@@ -204,7 +212,9 @@ fn bad_tokens(rig: &Rig) {
         b"{}",
     ] {
         let answer = rig.get("/", [b"__Host-sealpass=", value].concat());
-        assert_eq!(answer.status, 401, "{}", value.escape_ascii());
+        // A control character is no HTTP (RFC 9110, section 5.5), and may be refused as that.
+        let control = value.iter().any(|byte| *byte != b'\t' && byte.is_ascii_control());
+        assert!(answer.status == 401 || control && answer.status == 400, "{}: {answer:?}", value.escape_ascii());
     }
     for count in [5, 100] {
         let many = format!("{}; ", rig.alice()).repeat(count);
@@ -237,24 +247,27 @@ fn odd_cookies(rig: &Rig) {
         assert_eq!(rig.get("/", &other).status, 401, "{shown}, alone");
         assert_eq!(rig.get("/login", &other).status, 200, "{shown}, where no session is needed");
     }
-    // Two lines of 80 KB are more than Sealpass takes: as if there were none.
+    // Two lines of 80 KB are more than Sealpass takes: as if there were none, or too much for the proxy too.
     let line = format!("Cookie: x={}", "y".repeat(80_000));
     for (path, status) in [("/", 401), ("/news", 200)] {
         let request = format!("GET {path} HTTP/1.1\r\n{line}\r\n{line}\r\nCookie: {cookie}");
-        assert_eq!(rig.ask(request).status, status, "{path}");
+        let answer = rig.ask(request);
+        assert!(answer.status == status || answer.status == 431, "{path}: {answer:?}");
     }
     // Requests that come at once, each with as much as fits.
-    let request = format!("GET / HTTP/1.1\r\nHost: x\r\n{line}; {cookie}\r\n\r\n");
+    let request = format!("GET / HTTP/1.1\r\nHost: app.example.com\r\n{line}; {cookie}\r\n\r\n");
     let mut wire = Wire::open(rig.proxy).expect("connected");
     wire.send(request.repeat(3).as_bytes()).expect("sent");
     for _ in 0..3 {
         assert_eq!(wire.answer(false).expect("answered").status, 200);
     }
-    // Past nginx's own limit nginx answers; that is no 500 either.
-    assert_eq!(rig.get("/", "x".repeat(200 << 10)).status, 400);
-    // Sealpass takes no more than 96 headers; nginx sends it three.
+    // Past the proxy's own limit the proxy answers; that is no 500 either.
+    let answer = rig.get("/", "x".repeat(200 << 10));
+    assert!(matches!(answer.status, 400 | 431), "{answer:?}");
+    // Sealpass takes no more than 96 headers; most proxies send it a few.
     let headers: String = (0..300).map(|at| format!("\r\nX-{at}: {at}")).collect();
-    assert_eq!(rig.ask(format!("GET / HTTP/1.1\r\nCookie: {cookie}{headers}")).status, 200);
+    let status = if rig.quirks.hands_on_every_header { 431 } else { 200 };
+    assert_eq!(rig.ask(format!("GET / HTTP/1.1\r\nCookie: {cookie}{headers}")).status, status);
 }
 
 fn cookies_passed_on(rig: &Rig) {
@@ -271,16 +284,22 @@ fn cookies_passed_on(rig: &Rig) {
         (format!("x__Host-sealpass=1; {ours}"), "x__Host-sealpass=1"),
         (format!("a=__Host-sealpass; {ours}"), "a=__Host-sealpass"),
         (format!("{ours}; __host-sealpass=1"), "__host-sealpass=1"),
-        (format!("a=1; {ours}; __Host-sealpass=junk; b=2"), ""),
-        (format!("__Host-sealpass=; a=1; {ours}"), ""),
     ] {
         let reached = Reached::of(&rig.get("/", &sent));
         let cookies = reached.all("cookie").join("; ").replace('\t', "");
-        assert_eq!(cookies.trim(), passed_on, "{sent}");
+        assert_eq!(cookies.trim().replace("; ", ";"), passed_on.replace("; ", ";"), "{sent}");
         assert!(!reached.whole().contains(&ours), "{sent}: it is somewhere else");
     }
-    let two = format!("GET / HTTP/1.1\r\nCookie: a=1\r\nCookie: {ours}\r\nCookie: b=2");
-    assert_eq!(Reached::of(&rig.ask(two)).all("cookie"), ["a=1; b=2"]);
+    // No browser sends ours twice: then the application may get none at all.
+    for (sent, others) in [
+        (format!("a=1; {ours}; __Host-sealpass=junk; b=2"), "a=1; b=2"),
+        (format!("__Host-sealpass=; a=1; {ours}"), "a=1"),
+    ] {
+        let reached = Reached::of(&rig.get("/", &sent));
+        assert!([others, ""].contains(&reached.all("cookie").join("; ").as_str()), "{sent}: {}", reached.whole());
+    }
+    let two = Reached::of(&rig.ask(format!("GET / HTTP/1.1\r\nCookie: a=1\r\nCookie: {ours}\r\nCookie: b=2")));
+    assert_eq!(two.said("cookie").join("; "), "a=1; b=2");
     let all = format!("a=1; {ours}; b=2");
     assert_eq!(Reached::of(&rig.get("/login", &all)).all("cookie"), [all.as_str()]);
     assert_eq!(Reached::of(&rig.get("/news", &all)).all("cookie"), ["a=1; b=2"]);
@@ -291,7 +310,7 @@ fn optional(rig: &Rig) {
     for cookie in ["a=1", "__Host-sealpass=junk", "__Host-sealpass="] {
         let reached = Reached::of(&rig.get("/news/today", cookie));
         assert_eq!(reached.all("x-session-valid"), ["false"], "{cookie}");
-        assert!(reached.all("x-session-subject").is_empty(), "{cookie}");
+        assert!(reached.said("x-session-subject").is_empty(), "{cookie}");
     }
     let reached = Reached::of(&rig.get("/news/today", rig.alice()));
     assert_eq!((reached.all("x-session-valid"), reached.all("x-session-subject")), (vec!["true"], vec!["alice"]));
@@ -336,7 +355,7 @@ fn csrf(rig: &Rig) {
         assert_eq!(ask(method, "\r\nX-Original-Method: POST").status, 200, "{method}");
     }
     assert_eq!(rig.ask("POST /forms/new HTTP/1.1").status, 401);
-    assert!(Reached::of(&rig.get("/", &cookie)).all("x-session-csrf").is_empty(), "not provided elsewhere");
+    assert!(Reached::of(&rig.get("/", &cookie)).said("x-session-csrf").is_empty(), "not provided elsewhere");
 }
 
 fn path_and_query(rig: &Rig) {
@@ -347,31 +366,39 @@ fn path_and_query(rig: &Rig) {
         for path in
             ["/", "/verify", "/policy/optional", "/policy/optional/", "/x/../policy/optional", "//", "/news/%2e%2e/"]
         {
-            assert_eq!(rig.ask(format!("GET {path}?{query} HTTP/1.1")).status, 401, "{path}?{query}");
-            assert_eq!(rig.get(&format!("{path}?{query}"), &alice).status, 200, "{path}?{query}");
+            let refused = |status| path.contains("/.") && status == 400 || path.contains('%') && status == 400;
+            let without = rig.ask(format!("GET {path}?{query} HTTP/1.1")).status;
+            assert!(without == 401 || refused(without), "{path}?{query}: {without}");
+            let with = rig.get(&format!("{path}?{query}"), &alice).status;
+            assert!(with == 200 || refused(with), "{path}?{query}: {with}");
         }
         assert_eq!(rig.get(&format!("/admin?{query}"), &alice).status, 403, "{query}");
     }
-    // However it is spelt, nginx compares the path it resolved.
+    // However it is spelt, the path that is compared is the one that was resolved; or it is refused.
     for path in [
         "/admin",
         "/admin/",
         "//admin",
-        "/./admin",
-        "/x/../admin",
-        "/x/%2e%2e/admin",
         "/%61dmin",
-        "/news/../admin",
-        "/news/%2e%2e/admin",
-        "/login/../admin",
     ] {
         assert_eq!(rig.get(path, &alice).status, 403, "{path}");
     }
-    // What one program takes for a slash and another one does not is compared as a slash, or refused.
-    let answer = rig.get("/news%2f..%2fadmin", &alice);
-    assert!(matches!(answer.status, 400 | 403), "{answer:?}");
+    for path in [
+        "/./admin",
+        "/x/../admin",
+        "/x/%2e%2e/admin",
+        "/news/../admin",
+        "/news/%2e%2e/admin",
+        "/news%2f..%2fadmin",
+        "/login/../admin",
+    ] {
+        let answer = rig.get(path, &alice);
+        assert!(matches!(answer.status, 400 | 403), "{path}: {answer:?}");
+    }
     assert_eq!(rig.get("/?page=2", &alice).status, 200);
-    assert_eq!(rig.ask("GET http://elsewhere.example/news/../policy/optional HTTP/1.1").status, 401);
+    // The host that counts is the one of the target (RFC 9112, section 3.2.2); there may be none of that name.
+    let answer = rig.ask("GET http://elsewhere.example/news/../policy/optional HTTP/1.1");
+    assert!(matches!(answer.status, 400 | 401 | 404 | 421), "{answer:?}");
 }
 
 fn on_to_login(rig: &Rig) {
@@ -441,8 +468,12 @@ fn keep_alive(rig: &Rig) {
 
 fn announced_body(rig: &Rig) {
     let reached = rig.app.reached();
-    for length in ["Content-Length: 77", "Transfer-Encoding: chunked"] {
-        assert_eq!(rig.ask(format!("GET / HTTP/1.1\r\n{length}")).status, 401, "{length}");
+    for (length, body) in [("Content-Length: 77", "b".repeat(77)), ("Transfer-Encoding: chunked", "0\r\n\r\n".into())] {
+        let mut wire = Wire::open(rig.proxy).expect("connected");
+        let head = format!("GET / HTTP/1.1\r\nHost: app.example.com\r\n{length}\r\n\r\n");
+        let body = if rig.quirks.reads_bodies_first { body } else { String::new() };
+        wire.send(format!("{head}{body}").as_bytes()).expect("sent");
+        assert_eq!(wire.answer(false).expect("answered").status, 401, "{length}");
     }
     // What follows a denied request's head is its body, not another request.
     let smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\nCookie: a=1\r\n\r\n";

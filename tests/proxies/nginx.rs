@@ -9,7 +9,8 @@ pub const NGINX: Proxy = Proxy {
     name: "nginx",
     programs: &["nginx"],
     start,
-    quirks: Quirks { own_login_redirect: true },
+    policy: "",
+    quirks: Quirks { own_login_redirect: true, reads_bodies_first: false, hands_on_every_header: false },
     own: &[("what auth_request asks is not for clients", internal)],
 };
 

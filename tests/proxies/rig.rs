@@ -23,6 +23,8 @@ pub struct Proxy {
     pub programs: &'static [&'static str],
     /// Starts it. What it prints goes to `Place::log`.
     pub start: fn(&Place) -> Child,
+    /// What it needs in every policy.
+    pub policy: &'static str,
     /// In what it rightly differs.
     pub quirks: Quirks,
     /// What holds behind this one alone.
@@ -34,6 +36,10 @@ pub struct Proxy {
 pub struct Quirks {
     /// Whether it sends browsers to the login page itself, where others relay the answer of Sealpass.
     pub own_login_redirect: bool,
+    /// Whether it reads a body that is announced before it denies a request.
+    pub reads_bodies_first: bool,
+    /// Whether Sealpass gets all headers of the client, of which it takes 96 and refuses more with a 431.
+    pub hands_on_every_header: bool,
 }
 
 /// Where a proxy is started, and between what.
@@ -96,7 +102,7 @@ impl Rig {
     /// `idle` is the idle limit of the sessions, as in a configuration.
     pub fn start(proxy: &Proxy, idle: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the test");
-        let credential = prepare(dir.path(), idle);
+        let credential = prepare(dir.path(), idle, proxy.policy);
         let log = dir.path().join("sealpass.log");
         let sealpass = sealpass(dir.path())
             .arg("serve")
@@ -201,6 +207,11 @@ impl Reached {
         self.headers().filter(|(known, _)| same(known)).map(|(_, value)| value).collect()
     }
 
+    /// The same, but for empty ones: some proxies take those out, and some hand them on.
+    pub fn said(&self, name: &str) -> Vec<&str> {
+        self.all(name).into_iter().filter(|value| !value.is_empty()).collect()
+    }
+
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         let lines = self.0["headers"].as_array().expect("a list");
         lines.iter().map(|line| (line[0].as_str().expect("text"), line[1].as_str().expect("text")))
@@ -245,7 +256,7 @@ fn sealpass(dir: &Path) -> Command {
 }
 
 /// Writes configuration, keys and a credential; returns the credential.
-fn prepare(dir: &Path, idle: &str) -> String {
+fn prepare(dir: &Path, idle: &str, policy: &str) -> String {
     let config = format!(
         r#"credentials = "credentials.toml"
         trusted_proxies = ["127.0.0.1"]
@@ -257,16 +268,10 @@ fn prepare(dir: &Path, idle: &str) -> String {
         [realm.default]
         idle = "{idle}"
         public_origins = ["https://app.example.com", "http://app.example.com"]
-        [policy.admin]
-        role = ["admin"]
-        [policy.form]
-        csrf = "require"
-        [policy.optional]
-        optional = true
-        [policy.api]
-        [policy.page]
         "#
     );
+    let policies = POLICIES.map(|(name, settings)| format!("[policy.{name}]\n{settings}\n{policy}\n"));
+    let config = config + &policies.concat();
     fs::write(dir.join("sealpass.toml"), config).expect("writable");
     let keys = sealpass(dir).args(["keys", "init"]).output().expect("sealpass runs");
     assert!(keys.status.success(), "{}", String::from_utf8_lossy(&keys.stderr));
@@ -289,6 +294,16 @@ fn end(child: &mut Child) {
 fn show(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned()
 }
+
+/// The policies of the documented example.
+const POLICIES: [(&str, &str); 6] = [
+    ("default", ""),
+    ("admin", "role = ['admin']"),
+    ("form", "csrf = 'require'"),
+    ("optional", "optional = true"),
+    ("api", ""),
+    ("page", ""),
+];
 
 /// The routes of the documented example.
 pub const ROUTES: [&str; 10] = [

@@ -29,12 +29,18 @@ impl Proxy {
     fn templates(self) -> &'static [Template] {
         match self {
             Self::Nginx => &[("sealpass.conf", include_str!("templates/nginx/sealpass.conf.jinja"))],
+            Self::Traefik => &[
+                ("traefik.yml", include_str!("templates/traefik/traefik.yml.jinja")),
+                ("sealpass.yml", include_str!("templates/traefik/sealpass.yml.jinja")),
+            ],
+            Self::Caddy => &[("Caddyfile", include_str!("templates/caddy/Caddyfile.jinja"))],
         }
     }
 
     fn ingress_template(self) -> Option<&'static Template> {
         match self {
-            Self::Nginx => None,
+            Self::Traefik => Some(&("ingress.yaml", include_str!("templates/traefik/ingress.yaml.jinja"))),
+            Self::Nginx | Self::Caddy => None,
         }
     }
 }

@@ -1,0 +1,31 @@
+//! Caddy, which asks as its `forward_auth` does.
+
+use std::process::Child;
+
+use crate::rig::{Place, Proxy, Quirks, Rig};
+
+pub const CADDY: Proxy = Proxy {
+    name: "caddy",
+    programs: &["caddy"],
+    start,
+    policy: "",
+    quirks: Quirks { own_login_redirect: false, reads_bodies_first: true, hands_on_every_header: true },
+    own: &[("what an application may take for another path is refused", refused)],
+};
+
+fn start(place: &Place) -> Child {
+    place.print("caddy", &[]);
+    let mut command = place.command();
+    command.env("XDG_DATA_HOME", place.dir).env("XDG_CONFIG_HOME", place.dir).env("CADDY_ADMIN", "unix//admin.socket");
+    command.args(["run", "--config", "Caddyfile"]).spawn().expect("caddy starts")
+}
+
+fn refused(rig: &Rig) {
+    let alice = rig.alice();
+    for path in ["/admin;x=1", "/news/..;/admin", "/news/..%3b/admin", "/news/..%5cadmin", "/admin%00", "/\\admin"] {
+        assert_eq!(rig.get(path, &alice).status, 400, "{path}");
+    }
+    assert_eq!(rig.get("/ADMIN/users", &alice).status, 403, "for applications that don't tell it from /admin");
+    assert_eq!(rig.get("/administrator", &alice).status, 200, "another path");
+    assert_eq!(rig.get("/LOGIN", "a=1").status, 401, "open to nobody but in the spelling that was given");
+}
