@@ -12,6 +12,8 @@ mod app;
 mod caddy;
 #[path = "proxies/checks.rs"]
 mod checks;
+#[path = "proxies/kubernetes.rs"]
+mod kubernetes;
 #[path = "proxies/matrix.rs"]
 mod matrix;
 #[path = "proxies/nginx.rs"]
@@ -31,6 +33,8 @@ use std::thread;
 use matrix::Column;
 use rig::Proxy;
 
+/// Kubernetes forms, which are more of the same programs.
+const INGRESSES: &[&Proxy] = &[&traefik::INGRESS];
 const PROXIES: &[&Proxy] = &[&nginx::NGINX, &traefik::TRAEFIK, &caddy::CADDY];
 
 #[test]
@@ -38,8 +42,11 @@ fn every_check_passes_behind_every_proxy() {
     let chosen = std::env::var("SEALPASS_PROXIES").ok();
     let is_chosen = |name| chosen.as_ref().is_none_or(|names| names.split(',').any(|one| one == name));
     let required = std::env::var_os("SEALPASS_REQUIRE_PROXIES").is_some();
-    let (installed, missing): (Vec<&Proxy>, Vec<_>) =
-        PROXIES.iter().filter(|proxy| is_chosen(proxy.name)).partition(|proxy| proxy.program().is_some());
+    let (installed, missing): (Vec<&Proxy>, Vec<_>) = PROXIES
+        .iter()
+        .chain(INGRESSES)
+        .filter(|proxy| is_chosen(proxy.name))
+        .partition(|proxy| proxy.program().is_some());
     for proxy in &missing {
         println!("skipped: {} is not installed; the head of tests/proxies.rs says how to get it", proxy.name);
     }

@@ -9,7 +9,12 @@ pub const CADDY: Proxy = Proxy {
     programs: &["caddy"],
     start,
     policy: "",
-    quirks: Quirks { own_login_redirect: false, reads_bodies_first: true, hands_on_every_header: true },
+    quirks: Quirks {
+        own_login_redirect: false,
+        reads_bodies_first: true,
+        hands_on_every_header: true,
+        no_retry_after: false,
+    },
     own: &[("what an application may take for another path is refused", refused)],
 };
 

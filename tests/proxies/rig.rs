@@ -40,6 +40,8 @@ pub struct Quirks {
     pub reads_bodies_first: bool,
     /// Whether Sealpass gets all headers of the client, of which it takes 96 and refuses more with a 431.
     pub hands_on_every_header: bool,
+    /// Whether its 503 does not say when to ask again.
+    pub no_retry_after: bool,
 }
 
 /// Where a proxy is started, and between what.

@@ -1,9 +1,10 @@
 //! Traefik with ForwardAuth.
 
 use std::fs;
-use std::net::TcpListener;
-use std::process::Child;
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command};
 
+use crate::kubernetes;
 use crate::rig::{Place, Proxy, Quirks, Rig, until};
 use crate::wire::Wire;
 
@@ -12,29 +13,67 @@ pub const TRAEFIK: Proxy = Proxy {
     programs: &["traefik"],
     start,
     policy: "pass_cookies = true",
-    quirks: Quirks { own_login_redirect: false, reads_bodies_first: true, hands_on_every_header: false },
+    quirks: Quirks {
+        own_login_redirect: false,
+        reads_bodies_first: true,
+        hands_on_every_header: false,
+        no_retry_after: false,
+    },
     own: &[("what an application may take for another path is refused", refused)],
 };
 
-/// With another port for its second entry point, as the file says.
+/// The Kubernetes form, with the API of Kubernetes stubbed.
+pub const INGRESS: Proxy = Proxy {
+    name: "ingress",
+    start: start_ingress,
+    quirks: Quirks { no_retry_after: true, ..TRAEFIK.quirks },
+    ..TRAEFIK
+};
+
 fn start(place: &Place) -> Child {
     place.print("traefik", &[]);
-    let inner = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port on loopback");
-    for (file, times) in [("traefik.yml", 1), ("sealpass.yml", 7)] {
-        let path = place.dir.join(file);
-        let text = fs::read_to_string(&path).expect("text");
-        assert_eq!(text.matches(INNER).count(), times, "{file}");
-        fs::write(&path, text.replace(INNER, &inner.to_string())).expect("writable");
+    let inner = free();
+    for file in ["traefik.yml", "sealpass.yml"] {
+        move_inner(place, file, inner);
     }
+    wait(place, place.command().arg("--configFile=traefik.yml"))
+}
+
+/// With the arguments that the head of the file asks for.
+fn start_ingress(place: &Place) -> Child {
+    place.print("traefik", &["--ingress"]);
+    let manifests = move_inner(place, "ingress.yaml", free());
+    let api = kubernetes::start(&manifests, &[("app", place.app), ("sealpass", place.sealpass)]);
     let mut command = place.command();
-    let traefik = command.args(["--configFile=traefik.yml"]).spawn().expect("traefik starts");
-    // It listens before it has its routes.
+    command.args(manifests.lines().filter_map(|line| line.strip_prefix("#   ")));
+    command.arg(format!("--entryPoints.web.address={}", place.listen)).arg("--global.checkNewVersion=false");
+    command.arg(format!("--providers.kubernetesCRD.endpoint=http://{api}")).arg("--providers.kubernetesCRD.token=none");
+    wait(place, &mut command)
+}
+
+/// Gives the second entry point another port, as the file says.
+fn move_inner(place: &Place, file: &str, to: SocketAddr) -> String {
+    let path = place.dir.join(file);
+    let text = fs::read_to_string(&path).expect("text");
+    assert!(text.contains(INNER), "{file}");
+    let text = text.replace(INNER, &to.to_string());
+    fs::write(&path, &text).expect("writable");
+    text
+}
+
+/// Traefik listens before it has its routes.
+fn wait(place: &Place, command: &mut Command) -> Child {
+    let traefik = command.spawn().expect("traefik starts");
     until("traefik has its routes", || {
         let mut wire = Wire::open(place.listen).ok()?;
         wire.send(b"GET / HTTP/1.1\r\nHost: app.example.com\r\n\r\n").ok()?;
         wire.answer(false).ok().filter(|answer| answer.status != 404)
     });
     traefik
+}
+
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port on loopback")
 }
 
 fn refused(rig: &Rig) {
