@@ -26,6 +26,7 @@ pub const CHECKS: &[Check] = &[
     ("csrf: what may change something needs a token, and no header of a client excuses it", csrf),
     ("s49 path and query of a client choose and soften nothing", path_and_query),
     ("a page for people: without a session, on to the login page", on_to_login),
+    ("s41 a CORS preflight passes where its policy says so, as nobody; nothing else does", preflight),
     ("the application's own 500 stays one", own_500),
     ("s34 HEAD, OPTIONS, made-up methods: the same decision", methods),
     ("s35 conditional and range requests: the same decision", conditional),
@@ -412,6 +413,43 @@ fn on_to_login(rig: &Rig) {
         assert_eq!(answer.all("cache-control"), ["no-store"], "{cookie}");
     }
     assert_eq!(rig.get("/account", rig.alice()).status, 200);
+    let ask = |method: &str, lines: &str| rig.ask(format!("{method} /account HTTP/1.1\r\nCookie: a=1\r\n{lines}"));
+    let navigates = "Accept: text/html\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document";
+    assert_eq!(ask("GET", navigates).status, 302);
+    assert_eq!(ask("POST", navigates).status, 303);
+    for lines in
+        ["Accept: application/json", "Accept: text/html\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty", "X-A: b"]
+    {
+        let answer = ask("GET", lines);
+        assert_eq!((answer.status, answer.header("location")), (401, None), "{lines}");
+        assert_eq!(answer.all("www-authenticate"), ["Cookie realm=\"default\""], "{lines}");
+    }
+}
+
+fn preflight(rig: &Rig) {
+    let head = |method: &str, path: &str, lines: &str| format!("{method} {path} HTTP/1.1\r\nCookie: a=1{lines}");
+    let (origin, asks) = ("\r\nOrigin: https://spa.example", "\r\nAccess-Control-Request-Method: PUT");
+    let both = format!("{origin}{asks}\r\nSec-Fetch-Mode: cors");
+    let reached =
+        Reached::of(&rig.ask(head("OPTIONS", "/api/things", &format!("{both}\r\nX-Session-Subject: forged"))));
+    assert!(reached.line().starts_with("OPTIONS /api/things "), "{}", reached.line());
+    assert!(reached.said("x-session-subject").is_empty(), "{}", reached.whole());
+    assert!(matches!(reached.said("x-session-valid")[..], [] | ["false"]), "{}", reached.whole());
+    for (method, path, lines) in [
+        ("OPTIONS", "/", both.clone()),
+        ("OPTIONS", "/admin", both.clone()),
+        ("OPTIONS", "/account", both.clone()),
+        ("OPTIONS", "/api/things", origin.to_owned()),
+        ("OPTIONS", "/api/things", asks.to_owned()),
+        ("GET", "/api/things", both.clone()),
+        ("GET", "/api/things", format!("{both}\r\nX-Forwarded-Method: OPTIONS\r\nX-Original-Method: OPTIONS")),
+        ("DELETE", "/api/things", format!("{both}\r\nX-HTTP-Method-Override: OPTIONS")),
+    ] {
+        let answer = rig.ask(head(method, path, &lines));
+        assert_eq!((answer.status, answer.header("location")), (401, None), "{method} {path} {lines}");
+    }
+    let reached = Reached::of(&rig.ask(format!("OPTIONS /api/things HTTP/1.1\r\nCookie: {}{both}", rig.alice())));
+    assert_eq!(reached.all("x-session-subject"), ["alice"]);
 }
 
 fn own_500(rig: &Rig) {

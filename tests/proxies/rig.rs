@@ -303,8 +303,8 @@ const POLICIES: [(&str, &str); 6] = [
     ("admin", "role = ['admin']"),
     ("form", "csrf = 'require'"),
     ("optional", "optional = true"),
-    ("api", ""),
-    ("page", ""),
+    ("api", "preflight = true"),
+    ("page", "login_url = '/login'"),
 ];
 
 /// The routes of the documented example.
