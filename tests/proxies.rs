@@ -14,12 +14,16 @@ mod caddy;
 mod checks;
 #[path = "proxies/kubernetes.rs"]
 mod kubernetes;
+#[path = "proxies/latency.rs"]
+mod latency;
 #[path = "proxies/matrix.rs"]
 mod matrix;
 #[path = "proxies/nginx.rs"]
 mod nginx;
 #[path = "proxies/rig.rs"]
 mod rig;
+#[path = "proxies/tls.rs"]
+mod tls;
 #[path = "proxies/traefik.rs"]
 mod traefik;
 #[path = "proxies/wire.rs"]
@@ -50,14 +54,25 @@ fn every_check_passes_behind_every_proxy() {
     for proxy in &missing {
         println!("skipped: {} is not installed; the head of tests/proxies.rs says how to get it", proxy.name);
     }
+    let ends_tls = |proxy: &Proxy| PROXIES.iter().any(|plain| plain.name == proxy.name);
     let columns: Vec<Column> = thread::scope(|scope| {
-        let running: Vec<_> = installed.iter().map(|proxy| scope.spawn(|| Column::of(proxy))).collect();
+        let running: Vec<_> =
+            installed.iter().map(|proxy| scope.spawn(move || Column::of(proxy, ends_tls(proxy)))).collect();
         running.into_iter().map(|column| column.join().expect("failed checks are caught")).collect()
     });
     println!("{}", matrix::shown(&columns));
     let failed: Vec<_> = columns.iter().flat_map(Column::failures).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     assert!(missing.is_empty() || !required, "a proxy is not installed");
+}
+
+/// In one run for each proxy: a path that it guards, and one that it does not.
+#[test]
+#[ignore = "measures; run it alone, with --release"]
+fn what_the_sub_request_costs() {
+    for proxy in PROXIES.iter().filter(|proxy| proxy.program().is_some()) {
+        println!("{}", latency::of(proxy));
+    }
 }
 
 /// What is documented is what `proxy-config` prints, and that is what is run above.

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::checks;
 use crate::rig::{Proxy, Rig};
+use crate::tls;
 
 /// What was seen behind one proxy.
 pub struct Column {
@@ -15,8 +16,8 @@ pub struct Column {
 }
 
 impl Column {
-    /// Runs every check behind `proxy`.
-    pub fn of(proxy: &Proxy) -> Self {
+    /// Runs every check behind `proxy`, those over TLS too if it ends TLS by its own configuration.
+    pub fn of(proxy: &Proxy, ends_tls: bool) -> Self {
         let mut rig = Rig::start(proxy, "30m");
         let brief = Rig::start(proxy, "6s"); // renewal is due within a second
         let mut cells = Vec::new();
@@ -30,8 +31,18 @@ impl Column {
         for &(name, check) in checks::RENEWAL {
             run(name, &mut || check(&brief));
         }
+        let mut log = brief.log();
+        drop(brief);
+        if ends_tls {
+            let over_tls = Rig::start_tls(proxy);
+            for &(name, check) in tls::CHECKS {
+                run(name, &mut || check(&over_tls));
+            }
+            log.push_str(&over_tls.log());
+        }
         run(STOPPED, &mut || checks::stopped(&mut rig));
-        Self { proxy: proxy.name, cells, log: format!("{}{}", rig.log(), brief.log()) }
+        log.push_str(&rig.log());
+        Self { proxy: proxy.name, cells, log }
     }
 
     /// A line for each check that failed, with what the proxy wrote.

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::app::App;
 use crate::checks::Check;
+use crate::tls;
 use crate::wire::{Answer, Wire};
 
 /// A reverse proxy with its documented configuration.
@@ -51,6 +52,7 @@ pub struct Place<'a> {
     pub listen: SocketAddr,
     pub sealpass: SocketAddr,
     pub app: SocketAddr,
+    pub tls: Option<tls::Files>,
 }
 
 pub struct Rig {
@@ -74,11 +76,17 @@ impl Proxy {
 }
 
 impl Place<'_> {
-    /// Writes the documented configuration for this place to its directory: no TLS, nothing else left out.
+    /// Writes the documented configuration for this place to its directory.
     pub fn print(&self, proxy: &str, more: &[&str]) {
         let addresses = [("--upstream", self.app), ("--sealpass", self.sealpass), ("--listen", self.listen)];
         let mut command = sealpass(self.dir);
-        command.args(["proxy-config", proxy, "--plain", "--to", "."]).args(ROUTES).args(more);
+        command.args(["proxy-config", proxy, "--to", "."]).args(ROUTES).args(more);
+        match &self.tls {
+            None => command.arg("--plain"),
+            Some(tls::Files { certificate, key }) => {
+                command.arg("--certificate").arg(certificate).arg("--certificate-key").arg(key)
+            }
+        };
         for (flag, address) in addresses {
             command.args([flag, &address.to_string()]);
         }
@@ -101,8 +109,17 @@ impl Place<'_> {
 }
 
 impl Rig {
-    /// `idle` is the idle limit of the sessions, as in a configuration.
+    /// Without TLS. `idle` is the idle limit of the sessions, as in a configuration.
     pub fn start(proxy: &Proxy, idle: &str) -> Self {
+        Self::start_with(proxy, idle, |_| None)
+    }
+
+    /// With TLS.
+    pub fn start_tls(proxy: &Proxy) -> Self {
+        Self::start_with(proxy, "30m", |dir| Some(tls::files(dir)))
+    }
+
+    fn start_with(proxy: &Proxy, idle: &str, tls: impl FnOnce(&Path) -> Option<tls::Files>) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the test");
         let credential = prepare(dir.path(), idle, proxy.policy);
         let log = dir.path().join("sealpass.log");
@@ -116,7 +133,7 @@ impl Rig {
         let app = App::start();
         let listen = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port on loopback");
         let program = proxy.program().expect("it is installed");
-        let place = Place { dir: dir.path(), program, listen, sealpass: public, app: app.at };
+        let place = Place { dir: dir.path(), program, listen, sealpass: public, app: app.at, tls: tls(dir.path()) };
         let mut in_front = (proxy.start)(&place);
         until("the proxy listens", || {
             let wrote = || fs::read_to_string(place.log()).unwrap_or_default();
