@@ -56,7 +56,7 @@ pub struct ProxyConfig {
     #[arg(long, value_name = "PATH[=POLICY]")]
     optional: Vec<Routed>,
     /// A path with pages for people: without a session, a browser goes to the login page
-    /// [policy: page, which needs a login_url; behind nginx, which does that by itself, default]
+    /// [policy: page, which needs a `login_url`; behind nginx, which does that by itself, default]
     #[arg(long, value_name = "PATH[=POLICY]")]
     page: Vec<Routed>,
     /// An exact path on which the application writes sessions: it needs none, and the application sees our cookie
@@ -81,7 +81,7 @@ pub struct ProxyConfig {
 pub enum Proxy {
     /// `auth_request`
     Nginx,
-    /// ForwardAuth
+    /// `ForwardAuth`
     Traefik,
     /// `forward_auth`
     Caddy,

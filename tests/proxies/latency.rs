@@ -10,7 +10,7 @@ pub fn of(proxy: &Proxy) -> String {
     let rig = Rig::start(proxy, "30m");
     let alice = rig.alice();
     let mut wire = Wire::open(rig.proxy).expect("connected");
-    let mut ask = |path: &str| {
+    let ask = |wire: &mut Wire, path: &str| {
         let begun = Instant::now();
         let head = format!("GET {path} HTTP/1.1\r\nHost: app.example.com\r\nCookie: {alice}\r\n\r\n");
         wire.send(head.as_bytes()).expect("sent");
@@ -19,7 +19,10 @@ pub fn of(proxy: &Proxy) -> String {
     };
     let (mut guarded, mut open) = (Vec::new(), Vec::new());
     for round in 0..WARM_UP + ROUNDS {
-        let (with, without) = (ask("/"), ask("/login"));
+        if round % 400 == 0 {
+            wire = Wire::open(rig.proxy).expect("connected"); // nginx closes one after 1,000 requests
+        }
+        let (with, without) = (ask(&mut wire, "/"), ask(&mut wire, "/login"));
         if round >= WARM_UP {
             guarded.push(with);
             open.push(without);
