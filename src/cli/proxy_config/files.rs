@@ -34,13 +34,17 @@ impl Proxy {
                 ("sealpass.yml", include_str!("templates/traefik/sealpass.yml.jinja")),
             ],
             Self::Caddy => &[("Caddyfile", include_str!("templates/caddy/Caddyfile.jinja"))],
+            Self::Haproxy => &[
+                ("haproxy.cfg", include_str!("templates/haproxy/haproxy.cfg.jinja")),
+                ("sealpass.lua", include_str!("templates/haproxy/sealpass.lua.jinja")),
+            ],
         }
     }
 
     fn ingress_template(self) -> Option<&'static Template> {
         match self {
             Self::Traefik => Some(&("ingress.yaml", include_str!("templates/traefik/ingress.yaml.jinja"))),
-            Self::Nginx | Self::Caddy => None,
+            Self::Nginx | Self::Caddy | Self::Haproxy => None,
         }
     }
 }
