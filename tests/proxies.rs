@@ -39,6 +39,9 @@ use rig::Proxy;
 const INGRESSES: &[&Proxy] = &[&traefik::INGRESS];
 const PROXIES: &[&Proxy] = &[&nginx::NGINX, &traefik::TRAEFIK, &caddy::CADDY, &haproxy::HAPROXY];
 
+/// Kubernetes forms that run without a cluster, each put together as its controller does it.
+const INGRESSES: &[&Proxy] = &[&haproxy::INGRESS];
+
 #[test]
 fn every_check_passes_behind_every_proxy() {
     let chosen = std::env::var("SEALPASS_PROXIES").ok();
