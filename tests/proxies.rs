@@ -12,6 +12,8 @@ mod app;
 mod caddy;
 #[path = "proxies/checks.rs"]
 mod checks;
+#[path = "proxies/haproxy.rs"]
+mod haproxy;
 #[path = "proxies/kubernetes.rs"]
 mod kubernetes;
 #[path = "proxies/latency.rs"]
@@ -39,7 +41,10 @@ use rig::Proxy;
 
 /// Kubernetes forms, which are more of the same programs.
 const INGRESSES: &[&Proxy] = &[&traefik::INGRESS];
-const PROXIES: &[&Proxy] = &[&nginx::NGINX, &traefik::TRAEFIK, &caddy::CADDY];
+const PROXIES: &[&Proxy] = &[&nginx::NGINX, &traefik::TRAEFIK, &caddy::CADDY, &haproxy::HAPROXY];
+
+/// Kubernetes forms that run without a cluster, each put together as its controller does it.
+const INGRESSES: &[&Proxy] = &[&haproxy::INGRESS];
 
 #[test]
 fn every_check_passes_behind_every_proxy() {

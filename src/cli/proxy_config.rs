@@ -85,6 +85,8 @@ pub enum Proxy {
     Traefik,
     /// `forward_auth`
     Caddy,
+    /// A Lua action
+    Haproxy,
 }
 
 impl Proxy {

@@ -34,6 +34,10 @@ impl Proxy {
                 ("sealpass.yml", include_str!("templates/traefik/sealpass.yml.jinja")),
             ],
             Self::Caddy => &[("Caddyfile", include_str!("templates/caddy/Caddyfile.jinja"))],
+            Self::Haproxy => &[
+                ("haproxy.cfg", include_str!("templates/haproxy/haproxy.cfg.jinja")),
+                ("sealpass.lua", include_str!("templates/haproxy/sealpass.lua.jinja")),
+            ],
         }
     }
 
@@ -41,6 +45,7 @@ impl Proxy {
         match self {
             Self::Traefik => Some(&("ingress.yaml", include_str!("templates/traefik/ingress.yaml.jinja"))),
             Self::Nginx | Self::Caddy => None,
+            Self::Haproxy => Some(&("ingress.yaml", include_str!("templates/haproxy/ingress.yaml.jinja"))),
         }
     }
 }
@@ -51,6 +56,16 @@ fn rendered(&(name, template): &Template, deployment: &Deployment) -> Rendered {
     environment.set_auto_escape_callback(|_| AutoEscape::None); // every value was checked to stand for itself
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
     environment.set_syntax(syntax.expect("the usual delimiters"));
+    for (part, text) in PARTS {
+        environment.add_template(part, text).expect("a template of ours is one");
+    }
     let text = environment.render_named_str(name, template, Value::from(Serde(deployment)));
     Rendered { name, text: text.expect("a template of ours names only what a deployment has") }
 }
+
+/// What several templates include.
+const PARTS: [Template; 3] = [
+    ("haproxy/guard", include_str!("templates/haproxy/guard.jinja")),
+    ("haproxy/ask", include_str!("templates/haproxy/ask.jinja")),
+    ("haproxy/action", include_str!("templates/haproxy/sealpass.lua.jinja")),
+];
