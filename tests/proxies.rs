@@ -12,6 +12,8 @@ mod app;
 mod caddy;
 #[path = "proxies/checks.rs"]
 mod checks;
+#[path = "proxies/envoy.rs"]
+mod envoy;
 #[path = "proxies/kubernetes.rs"]
 mod kubernetes;
 #[path = "proxies/matrix.rs"]
@@ -35,7 +37,7 @@ use rig::Proxy;
 
 /// Kubernetes forms, which are more of the same programs.
 const INGRESSES: &[&Proxy] = &[&traefik::INGRESS];
-const PROXIES: &[&Proxy] = &[&nginx::NGINX, &traefik::TRAEFIK, &caddy::CADDY];
+const PROXIES: &[&Proxy] = &[&nginx::NGINX, &envoy::ENVOY, &traefik::TRAEFIK, &caddy::CADDY];
 
 #[test]
 fn every_check_passes_behind_every_proxy() {
