@@ -12,6 +12,8 @@ mod app;
 mod caddy;
 #[path = "proxies/checks.rs"]
 mod checks;
+#[path = "proxies/envoy.rs"]
+mod envoy;
 #[path = "proxies/haproxy.rs"]
 mod haproxy;
 #[path = "proxies/kubernetes.rs"]
@@ -39,12 +41,9 @@ use std::thread;
 use matrix::Column;
 use rig::Proxy;
 
-/// Kubernetes forms, which are more of the same programs.
-const INGRESSES: &[&Proxy] = &[&traefik::INGRESS];
-const PROXIES: &[&Proxy] = &[&nginx::NGINX, &traefik::TRAEFIK, &caddy::CADDY, &haproxy::HAPROXY];
-
-/// Kubernetes forms that run without a cluster, each put together as its controller does it.
-const INGRESSES: &[&Proxy] = &[&haproxy::INGRESS];
+/// Kubernetes forms that run without a cluster, each as its controller does it.
+const INGRESSES: &[&Proxy] = &[&traefik::INGRESS, &haproxy::INGRESS];
+const PROXIES: &[&Proxy] = &[&nginx::NGINX, &traefik::TRAEFIK, &caddy::CADDY, &envoy::ENVOY, &haproxy::HAPROXY];
 
 #[test]
 fn every_check_passes_behind_every_proxy() {

@@ -79,6 +79,8 @@ pub struct ProxyConfig {
 /// The proxies whose configurations are tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Proxy {
+    /// `ext_authz`
+    Envoy,
     /// `auth_request`
     Nginx,
     /// `ForwardAuth`

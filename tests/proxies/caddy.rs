@@ -9,12 +9,7 @@ pub const CADDY: Proxy = Proxy {
     programs: &["caddy"],
     start,
     policy: "",
-    quirks: Quirks {
-        own_login_redirect: false,
-        reads_bodies_first: true,
-        hands_on_every_header: true,
-        no_retry_after: false,
-    },
+    quirks: Quirks { reads_bodies_first: true, hands_on_every_header: true, ..Quirks::NONE },
     own: &[("what an application may take for another path is refused", refused)],
 };
 

@@ -340,7 +340,8 @@ fn csrf(rig: &Rig) {
     let good = format!("\r\nX-CSRF-Token: {token}");
     let strangers = Reached::of(&rig.get("/forms/new", rig.log_in(&json!({"subject": "bob"}))));
     let strangers = strangers.all("x-session-csrf")[0].to_owned();
-    for method in ["POST", "PUT", "PATCH", "DELETE", "TICKLE"] {
+    let methods = ["POST", "PUT", "PATCH", "DELETE", "TICKLE"];
+    for method in &methods[..if rig.quirks.known_methods_only { 4 } else { 5 }] {
         assert_eq!(Reached::of(&ask(method, &good)).all("x-session-subject"), ["alice"], "{method}");
         let before = rig.app.reached();
         for lines in [
@@ -373,7 +374,7 @@ fn path_and_query(rig: &Rig) {
         for path in
             ["/", "/verify", "/policy/optional", "/policy/optional/", "/x/../policy/optional", "//", "/news/%2e%2e/"]
         {
-            let refused = |status| path.contains("/.") && status == 400 || path.contains('%') && status == 400;
+            let refused = |status| status == 400 && (path.contains("/.") || path.contains('%'));
             let without = rig.ask(format!("GET {path}?{query} HTTP/1.1")).status;
             assert!(without == 401 || refused(without), "{path}?{query}: {without}");
             let with = rig.get(&format!("{path}?{query}"), &alice).status;
@@ -463,6 +464,10 @@ fn methods(rig: &Rig) {
     for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "BREW", "FOO-BAR"] {
         let without = rig.ask(format!("{method} / HTTP/1.1"));
         let with = rig.ask(format!("{method} / HTTP/1.1\r\nCookie: {alice}"));
+        if rig.quirks.known_methods_only && matches!(method, "BREW" | "FOO-BAR") {
+            assert_eq!((without.status, with.status), (400, 400), "{method}");
+            continue;
+        }
         assert_eq!((without.status, with.status), (401, 200), "{method}");
         if method != "HEAD" {
             assert!(Reached::of(&with).line().starts_with(&format!("{method} / ")), "{method}");

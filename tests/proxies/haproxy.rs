@@ -8,7 +8,7 @@ use crate::checks::Check;
 use crate::rig::{Place, Proxy, Quirks, Reached, Rig};
 
 pub const HAPROXY: Proxy =
-    Proxy { name: "haproxy", programs: &["haproxy"], start, quirks: Quirks { own_login_redirect: false }, own: OWN };
+    Proxy { name: "haproxy", programs: &["haproxy"], start, policy: "", quirks: Quirks::NONE, own: OWN };
 
 /// The snippets of the Kubernetes form, where HAProxy Ingress has its template put them.
 pub const INGRESS: Proxy = Proxy { name: "haproxy-ingress", start: start_ingress, ..HAPROXY };

@@ -72,12 +72,12 @@ pub fn shown(columns: &[Column]) -> String {
     }
     let mut text = String::from("\n");
     for column in columns {
-        let _ = write!(text, "{:<9}", column.proxy);
+        let _ = write!(text, "{:<16}", column.proxy);
     }
     for name in names {
         text.push('\n');
         for column in columns {
-            let _ = write!(text, "{:<9}", column.cell(name));
+            let _ = write!(text, "{:<16}", column.cell(name));
         }
         text.push_str(name);
     }

@@ -10,12 +10,7 @@ pub const NGINX: Proxy = Proxy {
     programs: &["nginx"],
     start,
     policy: "",
-    quirks: Quirks {
-        own_login_redirect: true,
-        reads_bodies_first: false,
-        hands_on_every_header: false,
-        no_retry_after: false,
-    },
+    quirks: Quirks { own_login_redirect: true, ..Quirks::NONE },
     own: &[("what auth_request asks is not for clients", internal)],
 };
 

@@ -43,6 +43,19 @@ pub struct Quirks {
     pub hands_on_every_header: bool,
     /// Whether its 503 does not say when to ask again.
     pub no_retry_after: bool,
+    /// Whether it answers 400 to a method that is in no registry.
+    pub known_methods_only: bool,
+}
+
+impl Quirks {
+    /// It differs in nothing.
+    pub const NONE: Self = Self {
+        own_login_redirect: false,
+        reads_bodies_first: false,
+        hands_on_every_header: false,
+        no_retry_after: false,
+        known_methods_only: false,
+    };
 }
 
 /// Where a proxy is started, and between what.

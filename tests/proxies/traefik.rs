@@ -1,4 +1,4 @@
-//! Traefik with ForwardAuth.
+//! Traefik with `ForwardAuth`.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -13,18 +13,13 @@ pub const TRAEFIK: Proxy = Proxy {
     programs: &["traefik"],
     start,
     policy: "pass_cookies = true",
-    quirks: Quirks {
-        own_login_redirect: false,
-        reads_bodies_first: true,
-        hands_on_every_header: false,
-        no_retry_after: false,
-    },
+    quirks: Quirks { reads_bodies_first: true, ..Quirks::NONE },
     own: &[("what an application may take for another path is refused", refused)],
 };
 
 /// The Kubernetes form, with the API of Kubernetes stubbed.
 pub const INGRESS: Proxy = Proxy {
-    name: "ingress",
+    name: "traefik-ingress",
     start: start_ingress,
     quirks: Quirks { no_retry_after: true, ..TRAEFIK.quirks },
     ..TRAEFIK

@@ -28,6 +28,7 @@ type Template = (&'static str, &'static str);
 impl Proxy {
     fn templates(self) -> &'static [Template] {
         match self {
+            Self::Envoy => &[("envoy.yaml", include_str!("templates/envoy/envoy.yaml.jinja"))],
             Self::Nginx => &[("sealpass.conf", include_str!("templates/nginx/sealpass.conf.jinja"))],
             Self::Traefik => &[
                 ("traefik.yml", include_str!("templates/traefik/traefik.yml.jinja")),
@@ -44,7 +45,7 @@ impl Proxy {
     fn ingress_template(self) -> Option<&'static Template> {
         match self {
             Self::Traefik => Some(&("ingress.yaml", include_str!("templates/traefik/ingress.yaml.jinja"))),
-            Self::Nginx | Self::Caddy => None,
+            Self::Envoy | Self::Nginx | Self::Caddy => None,
             Self::Haproxy => Some(&("ingress.yaml", include_str!("templates/haproxy/ingress.yaml.jinja"))),
         }
     }
