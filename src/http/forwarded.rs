@@ -331,7 +331,7 @@ mod tests {
     proptest::proptest! {
         /// An application may take the address whole or its path alone, as it stands or decoded: a browser stays here.
         #[test]
-        fn s49_no_way_to_take_a_page_apart_leads_elsewhere(uri in "/?(/|\\\\|\\.|%2[fFeE]|%5[cC]|%0[9aAdD]|\t|[:@?#a])*") {
+        fn s49_no_way_to_take_a_page_apart_leads_elsewhere(uri in "/(/|\\\\|%2[fF]|%5[cC]|%0[9aAdD]|\\.|%2[eE]|[@:?a]){0,6}") {
             let origin = Url::parse("https://app.example.com").expect("an address").origin();
             if let Some(page) = page(&origin, &uri) {
                 let decoded = percent_decode_str(page.path()).decode_utf8().expect("ASCII");
