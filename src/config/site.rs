@@ -278,6 +278,10 @@ mod tests {
             (policy(|p| (p.anonymous, p.role) = (true, vec!["a".to_owned()])), "anonymous"),
             (policy(|p| p.aal = 4), "aal"),
             (policy(|p| p.headers.clear()), "headers"),
+            (policy(|p| p.preflight = true), "preflight needs trusted_proxies"),
+            (policy(|p| p.login_url = Some("/login".to_owned())), "login_url needs trusted_proxies"),
+            (policy(|p| p.roles_prefix = Some(String::new())), "roles_prefix"),
+            (policy(|p| p.expose = Some(vec!["a\n".to_owned()])), "expose"),
             (policy(|p| p.realm = "none".to_owned()), "no realm called"),
             (policy(|p| p.role = vec!["a\n".to_owned()]), "control character"),
         ] {

@@ -328,6 +328,21 @@ mod tests {
         assert_eq!(page(&origin, &long(MAX_PAGE + 1)), None);
     }
 
+    proptest::proptest! {
+        /// An application may take the address whole or its path alone, as it stands or decoded: a browser stays here.
+        #[test]
+        fn s49_no_way_to_take_a_page_apart_leads_elsewhere(uri in "/(/|\\\\|%2[fF]|%5[cC]|%0[9aAdD]|\\.|%2[eE]|[@:?a]){0,6}") {
+            let origin = Url::parse("https://app.example.com").expect("an address").origin();
+            if let Some(page) = page(&origin, &uri) {
+                let decoded = percent_decode_str(page.path()).decode_utf8().expect("ASCII");
+                for written in [page.as_str(), page.path(), &decoded, &page[url::Position::BeforePath..]] {
+                    let followed = page.join(written).expect("an address");
+                    proptest::prop_assert_eq!(followed.origin(), origin.clone(), "{}", written);
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_referer_is_a_page_of_ours_or_none() {
         let site = site();

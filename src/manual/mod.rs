@@ -6,6 +6,9 @@ pub mod format {}
 #[doc = include_str!("csrf.md")]
 pub mod csrf {}
 
+#[doc = include_str!("browsers.md")]
+pub mod browsers {}
+
 #[doc = include_str!("threats.md")]
 pub mod threats {}
 
