@@ -40,11 +40,8 @@ use matrix::Column;
 use rig::Proxy;
 
 /// Kubernetes forms, which are more of the same programs.
-const INGRESSES: &[&Proxy] = &[&traefik::INGRESS];
+const INGRESSES: &[&Proxy] = &[&traefik::INGRESS, &haproxy::INGRESS];
 const PROXIES: &[&Proxy] = &[&nginx::NGINX, &traefik::TRAEFIK, &caddy::CADDY, &haproxy::HAPROXY];
-
-/// Kubernetes forms that run without a cluster, each put together as its controller does it.
-const INGRESSES: &[&Proxy] = &[&haproxy::INGRESS];
 
 #[test]
 fn every_check_passes_behind_every_proxy() {

@@ -7,8 +7,19 @@ use std::process::Child;
 use crate::checks::Check;
 use crate::rig::{Place, Proxy, Quirks, Reached, Rig};
 
-pub const HAPROXY: Proxy =
-    Proxy { name: "haproxy", programs: &["haproxy"], start, quirks: Quirks { own_login_redirect: false }, own: OWN };
+pub const HAPROXY: Proxy = Proxy {
+    name: "haproxy",
+    programs: &["haproxy"],
+    start,
+    policy: "",
+    quirks: Quirks {
+        own_login_redirect: false,
+        reads_bodies_first: false,
+        hands_on_every_header: false,
+        no_retry_after: false,
+    },
+    own: OWN,
+};
 
 /// The snippets of the Kubernetes form, where HAProxy Ingress has its template put them.
 pub const INGRESS: Proxy = Proxy { name: "haproxy-ingress", start: start_ingress, ..HAPROXY };
@@ -75,7 +86,7 @@ fn paths(rig: &Rig) {
         let reached = Reached::of(&rig.get(path, &alice));
         assert_eq!(reached.line(), format!("GET {compared} HTTP/1.1"), "{path}");
     }
-    for path in ["/admin;x", "/admin;x=1/users", "/x;y/../admin", "/admin/%2e"] {
+    for path in ["/admin;x", "/admin;x=1/users", "/x;y/../admin", "/admin/%2e", "/ADMIN/users"] {
         assert_eq!(rig.get(path, &alice).status, 403, "{path}");
     }
     let before = rig.app.reached();
