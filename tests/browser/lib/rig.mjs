@@ -6,12 +6,15 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { chromium } from 'playwright-core';
 import { guarded, stranger } from './front.mjs';
 import { ask, serve } from './service.mjs';
+
+// Not by `import`, which does not look into NODE_PATH.
+const { chromium } = createRequire(import.meta.url)('playwright-core');
 
 export const APP = 'https://app.site.test';
 /** The same application on another name: of the same site, and guarded as well. */
@@ -134,8 +137,8 @@ function fingerprint(cert) {
   return createHash('sha256').update(new X509Certificate(cert).publicKey.export({ type: 'spki', format: 'der' })).digest('base64');
 }
 
-/** Longer than any browser's cookie leaves room for, with the largest token. */
-const LONG_PATH = `/wide/${'p'.repeat(250)}`;
+/** So long that a cookie reaches its limit before the token in it does. */
+export const LONG_PATH = `/wide/${'p'.repeat(300)}`;
 const realm = (name, cookie, more = '') => `
 [realm.${name}]
 ${more}

@@ -17,7 +17,7 @@ export async function serve(config) {
   await run('keys', 'init');
   const made = await run('credential', 'new', '--name', 'app', '--realm', '*');
   await writeFile(join(dir, 'credentials.toml'), made.stdout, { mode: 0o600 });
-  const started = await start(['--config', 'sealpass.toml', 'serve'], within, dir);
+  const started = await start(['--config', 'sealpass.toml', 'serve'], within, /public on (\S+), control on (\S+)\n/);
   const credential = made.stderr.trim();
   /** A call of the application's, at the control listener. */
   const call = async (path, body) => {
@@ -32,14 +32,14 @@ export async function serve(config) {
 export async function serveDev() {
   const dir = await mkdtemp(join(tmpdir(), 'sealpass-browser-'));
   const args = ['serve', '--dev', '--public', '127.0.0.1:0', '--control', '127.0.0.1:0', '--keys', join(dir, 'keys')];
-  return start(args, { cwd: dir, env: environment() }, dir);
+  return start(args, { cwd: dir, env: environment() }, /Open (\S+)\/ and/);
 }
 
 /** One request: header values are raw bytes, written as Latin-1, as Node hands them over and takes them. */
 export function ask(base, path, { method = 'GET', headers = {}, body = '' } = {}) {
   return new Promise((resolve, reject) => {
     const sent = Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined));
-    const request = http.request(base + path, { method, headers: sent, timeout: 10_000 }, async (answer) => {
+    const request = http.request(base + path, { method, headers: sent, timeout: 10_000, maxHeaderSize: 65_536 }, async (answer) => {
       let text = '';
       for await (const chunk of answer.setEncoding('utf8')) text += chunk;
       resolve({ status: answer.statusCode, headers: answer.headers, body: text });
@@ -50,22 +50,25 @@ export function ask(base, path, { method = 'GET', headers = {}, body = '' } = {}
   });
 }
 
-async function start(args, within, dir) {
-  const child = spawn(binary(), args, { ...within, stdio: ['ignore', 'ignore', 'pipe'] });
+/** Waits for the addresses, which what it prints names in this way. */
+async function start(args, within, addresses) {
+  const child = spawn(binary(), args, { ...within, stdio: ['ignore', 'pipe', 'pipe'] });
   process.once('exit', () => child.kill()).once('SIGTERM', () => process.exit(1)); // of a test that takes too long
-  let log = '';
+  let printed = '';
   const listens = new Promise((resolve, reject) => {
-    child.stderr.setEncoding('utf8').on('data', (text) => {
-      log += text;
-      const found = /public on (http:\/\/[^\s,]+), control on (http:\/\/\S+)\n/.exec(log);
-      if (found) resolve({ public: found[1], control: found[2] });
-    });
-    child.on('error', reject).on('exit', (code) => reject(new Error(`sealpass ended with ${code}:\n${log}`)));
-    setTimeout(() => reject(new Error(`sealpass does not listen within 20 s:\n${log}`)), 20_000).unref();
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => {
+        printed += text;
+        const found = addresses.exec(printed);
+        if (found) resolve({ public: found[1], control: found[2] });
+      });
+    }
+    child.on('error', reject).on('exit', (code) => reject(new Error(`sealpass ended with ${code}:\n${printed}`)));
+    setTimeout(() => reject(new Error(`sealpass does not listen within 20 s:\n${printed}`)), 20_000).unref();
   });
   const stop = async () => {
     if (child.exitCode === null && child.kill()) await once(child, 'exit');
-    await rm(dir, { recursive: true, force: true });
+    await rm(within.cwd, { recursive: true, force: true });
   };
   try {
     return { ...(await listens), stop };
