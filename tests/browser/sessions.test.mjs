@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { APP, COOKIE, deploy, EVIL, logIn, open, SIBLING, token, until, verify, within } from './lib/rig.mjs';
+import { APP, arrived, COOKIE, deploy, EVIL, logIn, marked, open, SIBLING, token, until, verify, within } from './lib/rig.mjs';
 
 let rig;
 before(async () => { rig = await deploy(); });
@@ -135,8 +135,8 @@ async function visit(t, site = APP) {
 }
 
 /** Posts from a page: by a form, by one without an origin, or by a script. The answer's status. */
-async function post(page, how, url) {
-  url += `?id=${encodeURIComponent(`${how} ${page.url()} ${url}`)}`;
+async function post(page, how, to) {
+  const url = marked(to);
   await page.evaluate(([how, url]) => {
     const form = `<form method="post" action="${url}"></form>`;
     if (how === 'silent') return void fetch(url, { method: 'POST', mode: 'no-cors', credentials: 'include', referrerPolicy: 'no-referrer' });
@@ -149,7 +149,7 @@ async function post(page, how, url) {
     document.body.innerHTML = form;
     document.forms[0].submit();
   }, [how, url]);
-  const { status } = await until(url, () => rig.seen.find(({ id }) => id && url.endsWith(encodeURIComponent(id))));
+  const { status } = await arrived(rig, url);
   if (how === 'form' && status !== 204) await page.waitForURL(url);
   return status;
 }

@@ -2,7 +2,7 @@
 // http://localhost, and Chromium. All of it on loopback, and gone when the test is over.
 
 import { execFile } from 'node:child_process';
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, randomUUID, X509Certificate } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
@@ -99,6 +99,17 @@ export async function token(context, name = COOKIE) {
 /** What Sealpass tells a proxy of this Cookie header, without any browser: what a thief learns. */
 export async function verify({ public: base }, cookie, policy = 'default') {
   return (await ask(base, `/policy/${policy}/`, { headers: { cookie } })).status;
+}
+
+/** The request that asked for this URL, once Sealpass was asked about it. The URL has to be one of `marked`. */
+export function arrived({ seen }, url) {
+  const { searchParams } = new URL(url);
+  return until(`a request for ${url}`, () => seen.find(({ id }) => id === searchParams.get('id')));
+}
+
+/** The same URL, with something in its query that no other request has. */
+export function marked(url) {
+  return `${url}?id=${randomUUID()}`;
 }
 
 /** Waits, a bounded time, until `look` finds something. */
