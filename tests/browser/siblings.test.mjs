@@ -148,6 +148,21 @@ test('a sibling can put its __Secure- session in front, and then nobody is recog
   assert.equal((await within(page, 'GET', '/shared/')).body, 'alice');
 });
 
+test('a realm whose logout clears all cookies gets rid of what a sibling put in front', async (t) => {
+  const context = await open(t, rig);
+  const page = context.pages()[0];
+  const mallory = await issue('washed', 'mallory');
+  await page.goto(APP + '/open');
+  await logIn(page, 'washed', 'alice');
+  await plantByHeader(page, `__Secure-washed=${mallory}; Path=/washed/; Secure; Domain=site.test`);
+  await page.goto(APP + '/open');
+  assert.equal((await within(page, 'GET', '/washed/')).status, 401);
+  assert.equal((await within(page, 'POST', '/logout')).status, 204);
+  assert.deepEqual(await context.cookies(), []);
+  await logIn(page, 'washed', 'alice');
+  assert.equal((await within(page, 'GET', '/washed/')).body, 'alice');
+});
+
 async function plantByHeader(page, line) {
   await page.goto(`${SIBLING}/set?line=${encodeURIComponent(line)}`);
 }

@@ -32,7 +32,7 @@ export async function deploy(config = CONFIG) {
   await rm(dir, { recursive: true });
   const service = await serve(config);
   const seen = [];
-  const app = careful(guarded(service, seen));
+  const app = careful(guarded(service, seen, [APP, SHOP]));
   const byName = (request, response) => ([APP, SHOP].includes(`https://${request.headers.host}`) ? app : stranger)(request, response);
   const servers = [https.createServer(tls, byName), http.createServer(byName), http.createServer(app), http.createServer(stranger)];
   const [secure, plain, localhost, neighbour] = await Promise.all(servers.map(listen));
@@ -159,6 +159,8 @@ ${cookie}
 realm = "${name}"
 `;
 
+const ORIGINS = `public_origins = ["${APP}", "${SHOP}"]`;
+
 const CONFIG = `
 credentials = "credentials.toml"
 trusted_proxies = ["127.0.0.1"]
@@ -168,13 +170,21 @@ workers = 2
 [control]
 listen = "127.0.0.1:0"
 [realm.default]
-public_origins = ["${APP}", "${SHOP}"]
+${ORIGINS}
 [policy.default]
 ${realm('strict', 'name = "__Host-strict"\nsame_site = "strict"')}
 ${realm('none', 'name = "__Host-none"\nsame_site = "none"')}csrf = "require"
-${realm('shared', 'name = "__Secure-shared"\ndomain = "site.test"')}
+${realm('shared', 'name = "__Secure-shared"\ndomain = "site.test"', ORIGINS)}
 ${realm('deep', 'name = "__Secure-deep"\ndomain = "site.test"\npath = "/deep"')}
 ${realm('wide', `name = "__Secure-wide"\npath = "${LONG_PATH}"`)}
 ${realm('brief', 'name = "__Host-brief"', 'idle = "6s"')}
+${realm('washed', 'name = "__Secure-washed"\ndomain = "site.test"', 'clear_site_data = ["cookies", "storage"]')}
 ${realm('wiped', 'name = "__Host-wiped"', 'clear_site_data = ["cookies", "storage"]')}
+[policy.page]
+login_url = "/login"
+[policy.away]
+realm = "shared"
+login_url = "${SHOP}/login"
+[policy.api]
+preflight = true
 `;
