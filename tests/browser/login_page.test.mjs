@@ -54,7 +54,9 @@ test('scripts, images and frames get 401 and no login page', async (t) => {
   assert.equal(answer.status, 401);
   for (const element of ['img', 'iframe', 'script']) {
     const url = marked(`${APP}/account`);
-    await page.evaluate(([element, src]) => { document.body.append(Object.assign(document.createElement(element), { src })); }, [element, url]);
+    await page.evaluate(([element, src]) => {
+      document.body.append(Object.assign(document.createElement(element), { src }));
+    }, [element, url]);
     assert.equal((await arrived(rig, url)).status, 401, element);
   }
 });
@@ -72,7 +74,10 @@ test('a form that comes too late leads back to the page that it was on, one of a
   assert.deepEqual([rig.seen.at(-1).method, rig.seen.at(-1).status], ['POST', 303]);
 });
 
-for (const path of ['//evil.test/', '/\\evil.test/', '/%09/evil.test/', '/%2fevil.test/', '/%5cevil.test/', '/.//evil.test/']) {
+const READ_AS_ANOTHER_HOST = [
+  '//evil.test/', '/\\evil.test/', '/%09/evil.test/', '/%2fevil.test/', '/%5cevil.test/', '/.//evil.test/',
+];
+for (const path of READ_AS_ANOTHER_HOST) {
   test(`no return address that could be read as another host: ${path}`, async (t) => {
     const page = (await open(t, rig)).pages()[0];
     await page.goto(APP + path);
@@ -92,7 +97,8 @@ test('a preflight passes as nobody where the policy says so, and the request aft
     return fetch(url, options).then((answer) => answer.status, () => 'stopped by the browser');
   }, url);
   const since = rig.seen.length;
-  const lines = () => rig.seen.slice(since).map(({ method, cookies, status }) => [method, cookies.startsWith(COOKIE), status]);
+  const lines = () => rig.seen.slice(since)
+    .map(({ method, cookies, status }) => [method, cookies.startsWith(COOKIE), status]);
   assert.equal(await cross(`${APP}/default/`), 'stopped by the browser');
   assert.deepEqual(lines(), [['OPTIONS', false, 401]]);
   assert.equal(await cross(`${APP}/account`), 'stopped by the browser');

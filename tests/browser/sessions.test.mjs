@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { APP, arrived, COOKIE, deploy, EVIL, logIn, marked, open, SIBLING, token, until, verify, within } from './lib/rig.mjs';
+import {
+  APP, arrived, COOKIE, deploy, EVIL, logIn, marked, open, SIBLING, token, until, verify, within,
+} from './lib/rig.mjs';
 
 let rig;
 before(async () => { rig = await deploy(); });
@@ -139,7 +141,10 @@ async function post(page, how, to) {
   const url = marked(to);
   await page.evaluate(([how, url]) => {
     const form = `<form method="post" action="${url}"></form>`;
-    if (how === 'silent') return void fetch(url, { method: 'POST', mode: 'no-cors', credentials: 'include', referrerPolicy: 'no-referrer' });
+    if (how === 'silent') {
+      const options = { mode: 'no-cors', credentials: 'include', referrerPolicy: 'no-referrer' };
+      return void fetch(url, { method: 'POST', ...options });
+    }
     if (how === 'sandbox') {
       const frame = document.createElement('iframe');
       frame.sandbox = 'allow-forms allow-scripts'; // its origin is null
@@ -156,7 +161,9 @@ async function post(page, how, to) {
 
 async function store() {
   localStorage.setItem('draft', 'text');
-  await new Promise((resolve) => { indexedDB.open('drafts').onsuccess = ({ target }) => resolve(target.result.close()); });
+  await new Promise((resolve) => {
+    indexedDB.open('drafts').onsuccess = ({ target }) => resolve(target.result.close());
+  });
 }
 
 async function stored() {

@@ -126,7 +126,7 @@ test('a sibling can replace a __Secure- session with its own, and the next login
   assert.equal(await verify(rig, `${SHARED}=${mallory}`, 'shared'), 401);
 });
 
-test('a sibling can put its __Secure- session in front, and then nobody is recognised, after a login neither', async (t) => {
+test('a sibling can put its __Secure- session in front: nobody is recognised, not after a login either', async (t) => {
   const context = await open(t, rig);
   const page = context.pages()[0];
   const mallory = await issue('shared', 'mallory');
@@ -136,9 +136,10 @@ test('a sibling can put its __Secure- session in front, and then nobody is recog
   await page.goto(APP + '/open');
   assert.equal((await within(page, 'GET', '/shared/')).status, 401);
   const [first, second] = rig.seen.at(-1).cookies.split('; ');
-  assert.equal(first, `${SHARED}=${mallory}`); // the longer path comes first: whoever takes the first one, takes mallory
+  // The longer path comes first: whoever takes the first one, takes mallory.
+  assert.equal(first, `${SHARED}=${mallory}`);
   assert.ok(second.startsWith(`${SHARED}=`));
-  // A logout that both cookies reach ends both. The dead one stays in the jar, and the visitor stays out until it is gone.
+  // A logout that both reach ends both. The dead one stays in the jar, and the visitor stays out until it is gone.
   assert.equal((await within(page, 'POST', '/shared/logout')).status, 204);
   assert.equal(await verify(rig, `${SHARED}=${mallory}`, 'shared'), 401);
   assert.deepEqual((await context.cookies()).map(({ value }) => value), [mallory]);

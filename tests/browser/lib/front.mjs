@@ -1,18 +1,19 @@
 // What stands in front of Sealpass: a small reverse proxy with an application behind it, and a stranger's site.
 //
-// The proxy asks Sealpass about each request under /NAME/, by the policy NAME, and passes the Set-Cookie of the answer on. It
-// does no more than the tests need; real ones are tested in tests/proxies.
+// The proxy asks Sealpass about each request under /NAME/, by the policy NAME, and passes the Set-Cookie of the answer
+// on. It does no more than the tests need; real ones are tested in tests/proxies.
 
 import { ask } from './service.mjs';
 
 /**
- * The site that Sealpass guards. `seen` gets a line for each request that Sealpass was asked about. `pages` are the origins to
- * which the login page sends its visitors back.
+ * The site that Sealpass guards. `seen` gets a line for each request that Sealpass was asked about. `pages` are the
+ * origins to which the login page sends its visitors back.
  */
 export function guarded(service, seen, pages) {
   return async (request, response) => {
     const { pathname, searchParams } = new URL(`http://any${request.url}`);
-    const note = ({ status }) => seen.push({ id: searchParams.get('id'), method: request.method, cookies: request.headers.cookie ?? '', status });
+    const { method, headers: { cookie: cookies = '' } } = request;
+    const note = ({ status }) => seen.push({ id: searchParams.get('id'), method, cookies, status });
     const [its] = /\/(?:logout|renew)$/.exec(pathname) ?? [];
     if (its) {
       const answer = await ask(service.public, its, asItCame(request));
@@ -29,7 +30,7 @@ export function guarded(service, seen, pages) {
   };
 }
 
-/** Somebody else's site: an empty page, and at /set one that sets the cookies it is told to (`line`, bytes as UTF-8). */
+/** Somebody else's site: an empty page, and at /set one with the Set-Cookie lines that it is told (`line`, UTF-8). */
 export function stranger(request, response) {
   const { pathname, searchParams } = new URL(request.url, 'http://any');
   const lines = searchParams.getAll('line').map((line) => Buffer.from(line).toString('latin1'));
@@ -39,7 +40,8 @@ export function stranger(request, response) {
 }
 
 /** Here an application would see the identity headers. This one says who it is, to a sibling's scripts as well. */
-function application({ headers: { origin } }, response, { 'set-cookie': renewed, 'x-session-subject': subject, 'x-session-data': data }) {
+function application({ headers: { origin } }, response, identity) {
+  const { 'set-cookie': renewed, 'x-session-subject': subject, 'x-session-data': data } = identity;
   if (renewed) response.setHeader('set-cookie', renewed);
   if (data) response.setHeader('x-data', data);
   if (origin === 'https://sibling.site.test') {
@@ -53,14 +55,15 @@ function application({ headers: { origin } }, response, { 'set-cookie': renewed,
 /** The application's login: whoever it is, by the body, which is JSON of a script or a form's name. */
 async function login(service, pages, request, response, back) {
   response.setHeader('content-type', 'text/html; charset=utf-8');
-  if (request.method === 'GET') return end(response, 200, '<!doctype html><form method="post"><input name="subject"><button>Log in</button></form>');
+  if (request.method === 'GET') return end(response, 200, LOGIN_PAGE);
   let body = '';
   for await (const chunk of request) body += chunk;
   const isForm = request.headers['content-type'] === 'application/x-www-form-urlencoded';
   const realm = request.headers.host.startsWith('shop.') ? 'shared' : 'default';
   const who = isForm ? { realm, subject: new URLSearchParams(body).get('subject') } : JSON.parse(body);
   // Whatever session the visitor came with is over.
-  const answer = await service.call('/v1/sessions', { replaces: { cookie: request.headers.cookie ?? '' }, ...who });
+  const replaces = { cookie: request.headers.cookie ?? '' };
+  const answer = await service.call('/v1/sessions', { replaces, ...who });
   if (answer.headers['set-cookie']) response.setHeader('set-cookie', answer.headers['set-cookie']);
   if (!isForm) return end(response, answer.status, JSON.stringify(answer.body));
   // Anybody can write a link to this page with an address of his own in it.
@@ -97,7 +100,8 @@ function asItCame({ method, headers: { cookie, origin, referer, 'sec-fetch-site'
 
 function pass(response, { status, headers, body }) {
   for (const [name, value] of Object.entries(headers)) {
-    if (!['connection', 'content-length', 'keep-alive', 'transfer-encoding'].includes(name)) response.setHeader(name, value);
+    const ours = ['connection', 'content-length', 'keep-alive', 'transfer-encoding'];
+    if (!ours.includes(name)) response.setHeader(name, value);
   }
   // Chromium shows an error page of its own for a denial without a body.
   end(response, status, body || (status === 204 ? '' : `denied: ${status}`));
@@ -107,3 +111,5 @@ function end(response, status, body = '') {
   response.writeHead(status);
   response.end(body);
 }
+
+const LOGIN_PAGE = '<!doctype html><form method="post"><input name="subject"><button>Log in</button></form>';

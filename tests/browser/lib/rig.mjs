@@ -33,8 +33,12 @@ export async function deploy(config = CONFIG) {
   const service = await serve(config);
   const seen = [];
   const app = careful(guarded(service, seen, [APP, SHOP]));
-  const byName = (request, response) => ([APP, SHOP].includes(`https://${request.headers.host}`) ? app : stranger)(request, response);
-  const servers = [https.createServer(tls, byName), http.createServer(byName), http.createServer(app), http.createServer(stranger)];
+  const byName = (request, response) => {
+    const own = [APP, SHOP].includes(`https://${request.headers.host}`);
+    return (own ? app : stranger)(request, response);
+  };
+  const plainly = (handle) => http.createServer(handle);
+  const servers = [https.createServer(tls, byName), ...[byName, app, stranger].map(plainly)];
   const [secure, plain, localhost, neighbour] = await Promise.all(servers.map(listen));
   return {
     ...service,
@@ -56,14 +60,14 @@ export async function deploy(config = CONFIG) {
 }
 
 /**
- * A browser that nobody has used yet. It ends with the test `t`. Unless `blocking`, it sends third-party cookies: that is a
- * setting of its user, whose default differs.
+ * A browser that nobody has used yet. It ends with the test `t`. Unless `blocking`, it sends third-party cookies:
+ * that is a setting of its user, whose default differs.
  */
 export async function open(t, { browserArguments = [] } = {}, { blocking = false } = {}) {
   const profile = await mkdtemp(join(tmpdir(), 'sealpass-profile-'));
   await mkdir(join(profile, 'Default'));
   const settings = { cookie_controls_mode: blocking ? 1 : 0, block_third_party_cookies: blocking };
-  await writeFile(join(profile, 'Default/Preferences'), JSON.stringify({ profile: settings }));
+  await writeFile(join(profile, 'Default', 'Preferences'), JSON.stringify({ profile: settings }));
   // A profile on disk and not an "incognito" one, which never sends them.
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM_BIN ?? '/usr/bin/chromium',
@@ -138,14 +142,16 @@ function careful(handle) {
 
 async function certificate(dir) {
   const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
-  await promisify(execFile)('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
-    '-subj', '/CN=site.test', '-addext', 'subjectAltName=DNS:*.site.test,DNS:evil.test', '-keyout', key, '-out', cert]);
+  const made = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+  const named = ['-subj', '/CN=site.test', '-addext', 'subjectAltName=DNS:*.site.test,DNS:evil.test'];
+  await promisify(execFile)('openssl', ['req', '-x509', ...made, ...named, '-keyout', key, '-out', cert]);
   return { key: await readFile(key), cert: await readFile(cert) };
 }
 
 /** By which the browser trusts this one certificate, and no other. */
 function fingerprint(cert) {
-  return createHash('sha256').update(new X509Certificate(cert).publicKey.export({ type: 'spki', format: 'der' })).digest('base64');
+  const key = new X509Certificate(cert).publicKey.export({ type: 'spki', format: 'der' });
+  return createHash('sha256').update(key).digest('base64');
 }
 
 /** So long that a cookie reaches its limit before the token in it does. */

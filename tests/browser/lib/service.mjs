@@ -39,7 +39,8 @@ export async function serveDev() {
 export function ask(base, path, { method = 'GET', headers = {}, body = '' } = {}) {
   return new Promise((resolve, reject) => {
     const sent = Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined));
-    const request = http.request(base + path, { method, headers: sent, timeout: 10_000, maxHeaderSize: 65_536 }, async (answer) => {
+    const options = { method, headers: sent, timeout: 10_000, maxHeaderSize: 65_536 };
+    const request = http.request(base + path, options, async (answer) => {
       let text = '';
       for await (const chunk of answer.setEncoding('utf8')) text += chunk;
       resolve({ status: answer.statusCode, headers: answer.headers, body: text });
