@@ -398,6 +398,10 @@ fn path_and_query(rig: &Rig) {
         let answer = rig.get(path, &alice);
         assert!(matches!(answer.status, 400 | 403), "{path}: {answer:?}");
     }
+    for (path, status) in [("/ADMIN", 403), ("/Admin/users", 403), ("/administrator", 200), ("/LOGIN", 200)] {
+        assert_eq!(rig.get(path, &alice).status, status, "{path}");
+    }
+    assert_eq!(rig.get("/LOGIN", "a=1").status, 401, "open to nobody but in the spelling that was given");
     assert_eq!(rig.get("/?page=2", &alice).status, 200);
     // The host that counts is the one of the target (RFC 9112, section 3.2.2); there may be none of that name.
     let answer = rig.ask("GET http://elsewhere.example/news/../policy/optional HTTP/1.1");
