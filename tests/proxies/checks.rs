@@ -401,6 +401,11 @@ fn path_and_query(rig: &Rig) {
     for (path, status) in [("/ADMIN", 403), ("/Admin/users", 403), ("/administrator", 200), ("/LOGIN", 200)] {
         assert_eq!(rig.get(path, &alice).status, status, "{path}");
     }
+    // What an application could read as another path than the proxy does is compared as that one, or refused.
+    for path in ["/admin;x=1", "/Admin;x=1/users", "/news/..;/admin", "/news/..%3b/admin", "/news/..%5cadmin", "/\\admin"] {
+        let answer = rig.get(path, &alice);
+        assert!(matches!(answer.status, 400 | 403), "{path}: {answer:?}");
+    }
     assert_eq!(rig.get("/LOGIN", "a=1").status, 401, "open to nobody but in the spelling that was given");
     assert_eq!(rig.get("/?page=2", &alice).status, 200);
     // The host that counts is the one of the target (RFC 9112, section 3.2.2); there may be none of that name.
