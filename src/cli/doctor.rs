@@ -172,7 +172,8 @@ impl Doctor {
         let own = Own::new(remote, &self.realm, &mark, &self.claims);
         let unchecked = |error| Failure::Unchecked(format!("no session can be made, so nothing was checked: {error}"));
         let chain = Chain::new(options, wire, own, mark, distrust).map_err(unchecked)?;
-        match chain.ask(&Ask::get(&chain.path)) {
+        // Before any request with a session: nothing of one can be cached yet.
+        match chain.guard() {
             Ok(_) => Ok(chain),
             Err(why) => {
                 let _ = chain.end_all();

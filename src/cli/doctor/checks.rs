@@ -28,6 +28,7 @@ const fn check(id: &'static str, what: &'static str, run: fn(&Chain) -> Found) -
 pub const CHECKS: &[Check] = &[
     check("session-passes", "a session's cookie reaches Sealpass, and passes", denials::session_passes),
     check("no-cookie-denied", "without a cookie: 401", denials::no_cookie),
+    check("answers-not-shared", "no answer to one is given to another", endings::not_shared),
     check("denial-not-cached", "a denial says Cache-Control: no-store", denials::not_cached),
     check("tampered-denied", "a cookie that was tampered with is none", denials::tampered),
     check("methods-denied", "every method is judged alike", denials::methods),
@@ -58,7 +59,6 @@ pub const CHECKS: &[Check] = &[
     check("app-cookies-arrive", "cookies that the application sets reach the browser", cookies::of_app),
     check("logout-by-api", "an ending counts at once", endings::by_api),
     check("logout-by-browser", "POST /logout ends the session and clears the cookie", endings::by_browser),
-    check("answers-not-shared", "no answer to one is given to another", endings::not_shared),
     check("verify-hidden", "what the proxy asks Sealpass is not for clients", surroundings::verify_hidden),
     check("control-hidden", "the control listener is not for clients", surroundings::control_hidden),
     check("app-behind-proxy", "the application is not reachable around the proxy", surroundings::direct),
