@@ -45,6 +45,8 @@ pub enum Fault {
     RewritesCookie,
     /// Lets OPTIONS through.
     OptionsOpen,
+    /// Lets everything through that looks like a CORS preflight.
+    PreflightsOpen,
     /// Guards GET alone.
     OnlyGet,
     /// Lets upgrades through.

@@ -166,6 +166,9 @@ impl Proxy {
     fn is_open(&self, request: &Request) -> bool {
         match self.fault {
             Fault::OptionsOpen => request.method == "OPTIONS",
+            Fault::PreflightsOpen => {
+                request.method == "OPTIONS" && header(&request.headers, "access-control-request-method").is_some()
+            }
             Fault::OnlyGet => request.method != "GET",
             Fault::UpgradeOpen => header(&request.headers, "upgrade").is_some(),
             _ => false,
@@ -175,7 +178,7 @@ impl Proxy {
     /// What Sealpass says.
     fn verdict(&self, policy: &str, request: &Request) -> io::Result<(u16, Headers)> {
         let cookies: Vec<_> = all(&request.headers, "cookie").collect();
-        let key = format!("{policy} {}", cookies.join("; "));
+        let key = format!("{} {policy} {}", request.method, cookies.join("; "));
         if self.fault == Fault::CachesVerdicts
             && let Some(known) = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).get(&key)
         {
