@@ -16,17 +16,23 @@ mod wire;
 
 use faults::Fault;
 use rig::Rig;
+use sealpass::clock::{Clock as _, SystemClock};
 use serde_json::Value;
 
 #[test]
 fn a_right_chain_is_right_in_all_that_is_checked() {
     let rig = Rig::start(Fault::None);
+    let begun = SystemClock.now().rfc3339();
     let (code, report) = rig.doctor(&[]);
     assert_eq!(ids(&report, "wrong"), [""; 0], "{report:#}");
-    // Nothing of it is configured here: TLS, pages, preflights.
-    assert_eq!(ids(&report, "not-checked"), ["preflight", "page-redirect", "tls", "plain-http"], "{report:#}");
+    // There is no TLS here.
+    assert_eq!(ids(&report, "not-checked"), ["tls", "plain-http"], "{report:#}");
     assert_eq!(code, 0);
-    assert_eq!(rig.sessions_alive(&report), 0, "the doctor leaves no session behind");
+    let subject = report["subject"].as_str().expect("text");
+    for of_doctor in [subject, &format!("{subject}-müller 山田")] {
+        assert_eq!(rig.standing(of_doctor, &begun), "ended", "the doctor leaves no session behind");
+    }
+    assert_eq!(rig.standing("alice", &begun), "live", "it ends nobody else's");
 }
 
 /// One test for each fault: exactly these checks find it, and each says what to do.
@@ -82,6 +88,8 @@ found! {
     the_cookie_does_not_reach_sealpass: CutsCookie => "session-passes";
     a_cookie_is_trusted: TrustsCookie => "tampered-denied", "logout-by-api", "logout-by-browser";
     an_optional_path_is_guarded: OptionalGuarded => "optional-passes";
+    a_client_says_where_pages_lead_to: BelievesHost => "page-redirect";
+    preflights_are_not_known_as_such: DropsOrigin => "preflight";
     logout_does_not_reach_sealpass: OwnLogout => "logout-by-browser";
     renew_does_not_reach_sealpass: NoRenew => "renew-path";
     verify_is_open: VerifyOpen => "verify-hidden";

@@ -31,7 +31,7 @@ use wire::{Tls, Wire};
 /// the remedy) or could not be told (–, and why). Exit code 0 if nothing is wrong, 1 if something is, 3 if it could not check.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// A guarded page behind the proxy, such as https://app.example.com/
+    /// A guarded page behind the proxy, such as `https://app.example.com/`
     #[arg(long, value_name = "URL", value_parser = http_url)]
     through: Url,
     /// The control listener of Sealpass [default: that of the configuration]
@@ -136,7 +136,12 @@ pub struct Options {
 impl Doctor {
     pub fn run(&self, common: &Common) -> Result<(), Failure> {
         let chain = self.chain(common)?;
-        let mut report = Report { through: self.through.to_string(), proxy: self.which(&chain), checks: Vec::new() };
+        let mut report = Report {
+            through: self.through.to_string(),
+            subject: chain.own.subject.clone(),
+            proxy: self.which(&chain),
+            checks: Vec::new(),
+        };
         for check in CHECKS {
             report.add(check.id, check.what, (check.run)(&chain));
         }

@@ -66,7 +66,7 @@ enum Command {
     /// Make the key ring, look at it, rotate its keys
     Keys(keys::Keys),
     /// Prove that your proxy, Sealpass and your application fit together
-    Doctor(doctor::Doctor),
+    Doctor(Box<doctor::Doctor>),
     /// Stand in for the application and show what reaches it
     Echo(echo::Echo),
     /// Look at the replicas of a fleet

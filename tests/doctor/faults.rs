@@ -9,7 +9,7 @@ pub enum Fault {
     Appends,
     /// Takes out identity headers by one spelling of their names alone.
     OneCase,
-    /// Lets X_Session_Subject through.
+    /// Lets `X_Session_Subject` through.
     Underscores,
     /// Strips identity headers of a client on guarded paths only.
     OptionalUnstripped,
@@ -41,7 +41,7 @@ pub enum Fault {
     DropsRenewal,
     /// Drops the application's Set-Cookie lines but for the first.
     DropsAppCookie,
-    /// Takes HttpOnly away.
+    /// Takes `HttpOnly` away.
     RewritesCookie,
     /// Lets OPTIONS through.
     OptionsOpen,
@@ -75,6 +75,10 @@ pub enum Fault {
     TrustsCookie,
     /// Guards the optional path.
     OptionalGuarded,
+    /// Sends browsers where a client's header says.
+    BelievesHost,
+    /// Hands no preflight on to Sealpass as one.
+    DropsOrigin,
     /// Answers /logout without asking anybody.
     OwnLogout,
     /// Routes no /renew.

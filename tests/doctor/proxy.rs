@@ -86,13 +86,13 @@ impl Proxy {
     fn route(&self, wire: &mut Wire, mut request: Request) -> io::Result<Answer> {
         match request.path.as_str() {
             "/logout" if self.fault == Fault::OwnLogout => return Ok(plain(204)),
-            "/logout" => return self.hand_on(self.sealpass, &request),
-            "/renew" if self.fault != Fault::NoRenew => return self.hand_on(self.sealpass, &request),
+            "/logout" => return hand_on(self.sealpass, &request),
+            "/renew" if self.fault != Fault::NoRenew => return hand_on(self.sealpass, &request),
             path if self.fault == Fault::VerifyOpen && path.starts_with("/verify") => {
-                return self.hand_on(self.sealpass, &request);
+                return hand_on(self.sealpass, &request);
             }
             path if self.fault == Fault::ControlOpen && path.starts_with("/v1/") => {
-                return self.hand_on(self.control, &request);
+                return hand_on(self.control, &request);
             }
             _ => {}
         }
@@ -159,6 +159,8 @@ impl Proxy {
             _ if below("/admin") => "admin",
             _ if below("/forms") => "form",
             _ if below("/news") => "optional",
+            _ if below("/api") => "api",
+            _ if below("/account") => "page",
             _ => "default",
         }
     }
@@ -198,6 +200,15 @@ impl Proxy {
         for token in all(&request.headers, "x-csrf-token").filter(|_| self.fault != Fault::DropsCsrfToken) {
             let _ = write!(head, "X-CSRF-Token: {token}\r\n");
         }
+        for name in ["Origin", "Access-Control-Request-Method", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Accept"] {
+            for value in all(&request.headers, name).filter(|_| self.fault != Fault::DropsOrigin || name != "Origin") {
+                let _ = write!(head, "{name}: {value}\r\n");
+            }
+        }
+        let forged = header(&request.headers, "x-forwarded-host").filter(|_| self.fault == Fault::BelievesHost);
+        let host = forged.unwrap_or("app.example.com");
+        let _ = write!(head, "X-Forwarded-Proto: https\r\nX-Forwarded-Host: {host}\r\n");
+        let _ = write!(head, "X-Forwarded-Uri: {}\r\n", request.path);
         let answer = ask(self.sealpass, format!("{head}\r\n").as_bytes(), false)?;
         let mut status = answer.status;
         if self.fault == Fault::TrustsCookie && status == 401 && key.contains("__Host-sealpass=A") {
@@ -209,7 +220,7 @@ impl Proxy {
     }
 
     fn denial(&self, status: u16, said: Headers) -> Answer {
-        let kept = ["www-authenticate", "cache-control", "set-cookie"];
+        let kept = ["www-authenticate", "cache-control", "set-cookie", "location"];
         let mut headers = said;
         headers.retain(|(name, _)| kept.contains(&name.to_ascii_lowercase().as_str()));
         match (self.fault, status) {
@@ -231,7 +242,7 @@ impl Proxy {
         if self.fault == Fault::HopByHopLast {
             request.headers.retain(|(name, _)| !named.contains(&name.to_ascii_lowercase()));
         }
-        let mut answer = self.hand_on(self.app, &request)?;
+        let mut answer = hand_on(self.app, &request)?;
         if self.fault == Fault::DropsAppCookie {
             let mut first = true;
             answer.headers.retain(|(name, _)| !is(name, "set-cookie") || std::mem::take(&mut first));
@@ -290,19 +301,19 @@ impl Proxy {
             headers.push((name.clone(), value));
         }
     }
+}
 
-    /// Sends it there as it is now.
-    fn hand_on(&self, to: SocketAddr, request: &Request) -> io::Result<Answer> {
-        let mark = if request.query.is_empty() { "" } else { "?" };
-        let mut head = format!("{} {}{mark}{} HTTP/1.1\r\n", request.method, request.path, request.query);
-        for (name, value) in request.headers.iter().filter(|(name, _)| !is_hop(name)) {
-            let _ = write!(head, "{name}: {value}\r\n");
-        }
-        let length = request.body.len();
-        let announced = if length > 0 { format!("Content-Length: {length}\r\n") } else { String::new() };
-        let head = format!("{head}Connection: close\r\n{announced}\r\n");
-        ask(to, &[head.as_bytes(), &request.body].concat(), request.method == "HEAD")
+/// Sends it there as it is now.
+fn hand_on(to: SocketAddr, request: &Request) -> io::Result<Answer> {
+    let mark = if request.query.is_empty() { "" } else { "?" };
+    let mut head = format!("{} {}{mark}{} HTTP/1.1\r\n", request.method, request.path, request.query);
+    for (name, value) in request.headers.iter().filter(|(name, _)| !is_hop(name)) {
+        let _ = write!(head, "{name}: {value}\r\n");
     }
+    let length = request.body.len();
+    let announced = if length > 0 { format!("Content-Length: {length}\r\n") } else { String::new() };
+    let head = format!("{head}Connection: close\r\n{announced}\r\n");
+    ask(to, &[head.as_bytes(), &request.body].concat(), request.method == "HEAD")
 }
 
 fn ask(at: SocketAddr, bytes: &[u8], head: bool) -> io::Result<Answer> {

@@ -40,7 +40,7 @@ impl Rig {
         let control = format!("http://{}", self.sealpass.control);
         let mut args = vec!["doctor", "--json", "--timeout", "3s", "--through", &through, "--control", &control];
         args.extend(["--credential", "app.credential", "--policy-path", "/admin", "--optional-path", "/news"]);
-        args.extend(["--csrf-path", "/forms"]);
+        args.extend(["--csrf-path", "/forms", "--preflight-path", "/api", "--page-path", "/account"]);
         if !more.contains(&"--direct") {
             args.extend(["--direct", &direct]);
         }
@@ -51,10 +51,13 @@ impl Rig {
         (output.status.code().expect("it ended by itself"), report)
     }
 
-    /// How many sessions of a subject that the report names are alive.
-    pub fn sessions_alive(&self, report: &Value) -> usize {
-        let _ = (report, json!({}), call);
-        0
+    /// What becomes of a session that `subject` had at `time`.
+    pub fn standing(&self, subject: &str, time: &str) -> String {
+        let session = json!({"session_id": "A".repeat(22), "subject": subject, "started_at": time});
+        let body = json!({"sessions": [session]}).to_string();
+        let answer = call(self.sealpass.control, &self.credential, "/v1/sessions/check", &body);
+        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        answer.json()["results"][0]["result"].as_str().expect("text").to_owned()
     }
 }
 
@@ -87,4 +90,8 @@ role = ["admin"]
 csrf = "require"
 [policy.optional]
 optional = true
+[policy.api]
+preflight = true
+[policy.page]
+login_url = "/login"
 "#;

@@ -44,7 +44,6 @@ pub struct Ask {
 pub struct Reached {
     #[serde(rename = "sealpass_echo")]
     _version: u32,
-    pub request: String,
     pub headers: Vec<(String, String)>,
 }
 

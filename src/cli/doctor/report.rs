@@ -45,6 +45,8 @@ pub struct Line {
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub through: String,
+    /// Whose sessions the doctor's own were.
+    pub subject: String,
     /// The proxy, if it is known which.
     pub proxy: Option<&'static str>,
     pub checks: Vec<Line>,
