@@ -119,7 +119,7 @@ const RULES: &[Rule] = &[
     Rule {
         why: "the service calls nobody; commands do",
         names: &["ureq"],
-        where_to: Only(&["cli/keys/remote.rs", "cli/demo_fleet/"]),
+        where_to: Only(&["cli/keys/remote.rs", "cli/demo_fleet/", "cli/doctor/wire.rs"]),
     },
     Rule {
         why: "templates are for configurations of proxies",

@@ -1,12 +1,14 @@
 //! Arguments, and what becomes of them.
 //!
-//! Exit codes: 0 done; 1 it could not be done; 2 the arguments are wrong (clap's); 64 the configuration is wrong
-//! (`EX_USAGE` of sysexits.h).
+//! Exit codes: 0 done; 1 it could not be done, or a check found a fault; 2 the arguments are wrong (clap's); 3 the doctor could not
+//! check; 64 the configuration is wrong (`EX_USAGE` of sysexits.h).
 
 mod check;
 mod cluster;
 mod credential;
 mod demo_fleet;
+mod doctor;
+mod echo;
 mod facts;
 mod keys;
 mod proxy_config;
@@ -63,6 +65,10 @@ enum Command {
     Check(check::Check),
     /// Make the key ring, look at it, rotate its keys
     Keys(keys::Keys),
+    /// Prove that your proxy, Sealpass and your application fit together
+    Doctor(Box<doctor::Doctor>),
+    /// Stand in for the application and show what reaches it
+    Echo(echo::Echo),
     /// Look at the replicas of a fleet
     #[command(subcommand)]
     Cluster(cluster::Cluster),
@@ -101,12 +107,15 @@ enum Failure {
     Io { what: String, error: std::io::Error },
     #[error("{0}")]
     Refused(String),
+    #[error("{0}")]
+    Unchecked(String),
 }
 
 impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Settings(_) | Self::Site(_) | Self::Membership(_) => ExitCode::from(64),
+            Self::Unchecked(_) => ExitCode::from(3),
             _ => ExitCode::FAILURE,
         }
     }
@@ -121,6 +130,8 @@ pub fn run() -> ExitCode {
         Command::DemoFleet(demo) => demo.run(),
         Command::Check(check) => check.run(&common),
         Command::Keys(keys) => keys.run(&common),
+        Command::Doctor(doctor) => doctor.run(&common),
+        Command::Echo(echo) => echo.run(),
         Command::Cluster(cluster) => cluster.run(&common),
         Command::Token(token) => token.run(&common),
         Command::Credential(credential) => credential.run(),

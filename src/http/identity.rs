@@ -46,6 +46,17 @@ pub enum Freshness {
     },
 }
 
+/// The names of a preset's headers.
+pub fn names(preset: Preset) -> impl Iterator<Item = &'static str> {
+    let names: &'static [HeaderName] = match preset {
+        Preset::Sealpass => &SEALPASS,
+        Preset::XAuthRequest => &X_AUTH_REQUEST,
+        Preset::Remote => &REMOTE,
+        Preset::Authgear => &AUTHGEAR,
+    };
+    names.iter().map(HeaderName::as_str)
+}
+
 /// What a client or a page is told to do about a 401 that no login mends.
 pub fn put_reason(headers: &mut HeaderMap, reason: &'static str) {
     headers.insert(REASON.clone(), HeaderValue::from_static(reason));

@@ -13,6 +13,7 @@ mod credentials;
 mod csrf;
 mod demands;
 mod dev;
+mod echo;
 mod forwarded;
 mod identity;
 mod keys;
@@ -31,6 +32,8 @@ mod waiting;
 pub use cookie::values as cookie_values;
 pub use credentials::{Credentials, CredentialsError, NewCredential, Scope};
 pub use demands::{Added as QueryDemands, NotUnderstood};
+pub use echo::echo;
+pub use identity::names as identity_headers;
 pub use readiness::Readiness;
 pub use waiting::wait_for;
 

@@ -26,3 +26,6 @@ pub mod decisions {}
 
 #[doc = include_str!("replication.md")]
 pub mod replication {}
+
+#[doc = include_str!("doctor.md")]
+pub mod doctor {}

@@ -10,6 +10,7 @@ use sealpass::keyring::Order;
 use sealpass::store::read_private;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::super::Failure;
 
@@ -18,6 +19,15 @@ pub struct Remote {
     url: String,
     credential: String,
     agent: ureq::Agent,
+}
+
+/// An answer of the control API.
+pub struct Answered {
+    pub status: u16,
+    /// Its Date header.
+    pub date: Option<String>,
+    /// Null if there is none.
+    pub body: Value,
 }
 
 impl Remote {
@@ -52,6 +62,19 @@ impl Remote {
         self.read(request.header("Authorization", format!("Bearer {}", self.credential)).call())
     }
 
+    /// What `POST /v1/…` answers, whatever it is.
+    pub fn answer(&self, call: &str, body: &Value) -> Result<Answered, CustodyError> {
+        let request = self.agent.post(format!("{}/v1/{call}", self.url));
+        let request = request.header("Authorization", format!("Bearer {}", self.credential));
+        let mut answer = request.content_type("application/json").send(body.to_string()).map_err(|error| {
+            self.failed(&format!("{error}; does the service run, and is that its control listener?"))
+        })?;
+        let date = answer.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
+        let text = answer.body_mut().read_to_string().map_err(|error| self.failed(&error.to_string()))?;
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Ok(Answered { status: answer.status().as_u16(), date, body })
+    }
+
     fn post<T: DeserializeOwned>(&self, call: &str, body: &impl Serialize) -> Result<T, CustodyError> {
         let body = serde_json::to_string(body).map_err(|error| self.failed(&error.to_string()))?;
         let request = self.agent.post(format!("{}/v1/keys/{call}", self.url));
@@ -72,7 +95,7 @@ impl Remote {
         if ok {
             return serde_json::from_str(&text).map_err(|_| self.failed("the answer is not that of a Sealpass"));
         }
-        let problem: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+        let problem: Option<Value> = serde_json::from_str(&text).ok();
         let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str());
         // What the service says is one line of text, whatever it is.
         let line = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();

@@ -1,0 +1,135 @@
+//! What is around the chain: other ways in, TLS, clocks.
+
+use std::time::Duration;
+
+use sealpass::clock::{Clock as _, SystemClock, Timestamp};
+use sealpass::http::identity_headers;
+use url::Url;
+
+use super::super::chain::{Ask, Chain, passed};
+use super::super::own::http_date;
+use super::super::report::{Found, Not};
+use super::super::wire::{NoAnswer, Wire};
+
+/// An answer of verify to a client tells it more than it should know, and lets it try tokens out.
+pub fn verify_hidden(chain: &Chain) -> Found {
+    for path in ["/verify/", "/verify", "/policy/default/", "/resolve"] {
+        let answer = chain.ask(&Ask::get(path).cookie(chain.session.cookie()))?;
+        let told = ["x-session-valid", "x-authgear-session-valid"].iter().any(|name| answer.header(name).is_some());
+        if told && passed(answer.status) {
+            return Err(Not::Right(format!("{path} is answered by Sealpass")));
+        }
+    }
+    Ok("it is not".to_owned())
+}
+
+/// The credential is not shown to whoever answers there.
+pub fn control_hidden(chain: &Chain) -> Found {
+    for path in ["/v1/cluster", "/v1/keys", "/metrics"] {
+        let answer = chain.ask(&Ask::get(path).cookie(chain.session.cookie()))?;
+        let text = String::from_utf8_lossy(&answer.body);
+        if text.contains("urn:problem-type:sealpass:") || text.contains("sealpass_verify_decisions") {
+            return Err(Not::Right(format!("{path} is answered by the control listener")));
+        }
+    }
+    Ok("it is not".to_owned())
+}
+
+/// Who reaches the application directly says who it is itself.
+pub fn direct(chain: &Chain) -> Found {
+    let Some(url) = &chain.options.direct else { return Err(Not::Checked("give --direct".to_owned())) };
+    let wire = Wire::new(url, None, chain.options.tls.clone(), chain.wire.timeout());
+    let forged = identity_headers(sealpass::config::Preset::Sealpass).map(|name| match name {
+        "x-session-valid" => format!("{name}: true"),
+        _ => format!("{name}: forged"),
+    });
+    for ask in [Ask::get(url.path()), Ask::get(url.path()).with_all(forged)] {
+        match wire.send(ask.head(&wire.host)) {
+            Err(NoAnswer::Late(_) | NoAnswer::Other(_)) => {}
+            Err(NoAnswer::Tls(why)) => return Err(Not::Checked(format!("{url}: {why}"))),
+            Ok(answer) if matches!(answer.status, 401 | 403) => {}
+            Ok(answer) => return Err(Not::Right(format!("{url} answers {}", answer.status))),
+        }
+    }
+    Ok("it is not".to_owned())
+}
+
+pub fn tls(chain: &Chain) -> Found {
+    let url = &chain.options.through;
+    if url.scheme() == "http" {
+        return if is_loopback(url) {
+            Err(Not::Checked("plain HTTP, on loopback".to_owned()))
+        } else {
+            Err(Not::Right("plain HTTP: whoever is on the way reads every session".to_owned()))
+        };
+    }
+    if let Some(why) = &chain.distrust {
+        return Err(Not::Right(why.clone()));
+    }
+    if chain.options.insecure {
+        return Err(Not::Checked("--insecure".to_owned()));
+    }
+    let answer = chain.ask(&Ask::get(&chain.path))?;
+    let hsts = answer.header("strict-transport-security");
+    Ok(hsts.map_or_else(|| NO_HSTS.to_owned(), |line| format!("Strict-Transport-Security: {line}")))
+}
+
+pub fn plain_http(chain: &Chain) -> Found {
+    let url = &chain.options.through;
+    if url.scheme() == "http" {
+        return Err(Not::Checked("--through is plain HTTP itself".to_owned()));
+    }
+    if url.port().is_some() || chain.options.connect.is_some() {
+        return Err(Not::Checked("--through is not at the usual port".to_owned()));
+    }
+    let mut plain = url.clone();
+    let _ = plain.set_scheme("http");
+    let wire = Wire::new(&plain, None, chain.options.tls.clone(), chain.wire.timeout());
+    match wire.send(Ask::get(&chain.path).head(&wire.host)) {
+        Err(_) => Ok("nobody answers there".to_owned()),
+        Ok(answer) if passed(answer.status) => Err(Not::Right(format!("{plain} answers {}", answer.status))),
+        Ok(answer) if (300..400).contains(&answer.status) => match answer.header("location") {
+            Some(to) if to.starts_with("https://") => Ok(format!("on to {to}")),
+            to => Err(Not::Right(format!("{plain} leads to {}", to.unwrap_or("nowhere")))),
+        },
+        Ok(answer) => Ok(format!("{}", answer.status)),
+    }
+}
+
+/// Dates in answers have a resolution of a second.
+pub fn clocks(chain: &Chain) -> Found {
+    let mut seen = Vec::new();
+    let own = chain.own.date().map(|(date, at)| (date, SystemClock.now().minus(at.elapsed())));
+    let proxy = chain.ask(&Ask::get(&chain.path))?;
+    let proxy = proxy.header("date").and_then(http_date).map(|date| (date, SystemClock.now()));
+    for (who, pair) in [("Sealpass", own), ("the proxy", proxy)] {
+        let Some((theirs, ours)) = pair else { continue };
+        let apart = apart(theirs, ours);
+        if apart > TOLERANCE {
+            let way = if theirs > ours { "ahead of" } else { "behind" };
+            seen.push(format!("{who} is {} s {way} the clock here", apart.as_secs()));
+        }
+    }
+    match own {
+        _ if !seen.is_empty() => Err(Not::Right(seen.join(", "))),
+        None => Err(Not::Checked("no Date came".to_owned())),
+        Some(_) => Ok("within a second or two".to_owned()),
+    }
+}
+
+fn apart(a: Timestamp, b: Timestamp) -> Duration {
+    a.since(b).max(b.since(a))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+const NO_HSTS: &str = "Strict-Transport-Security is not sent: consider it, so that browsers never come without TLS";
+/// A second of resolution, and one that clocks may differ by.
+const TOLERANCE: Duration = Duration::from_millis(2_500);
