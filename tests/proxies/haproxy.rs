@@ -16,6 +16,7 @@ pub const INGRESS: Proxy = Proxy { name: "haproxy-ingress", start: start_ingress
 const OWN: &[Check] = &[
     ("the application gets the path that was compared, and none that could be read otherwise", paths),
     ("a client names no header of ours in Connection, and no dot stands for a dash", aliases),
+    ("what is half an upgrade is none", half_upgrades),
 ];
 
 fn start(place: &Place) -> Child {
@@ -93,6 +94,15 @@ fn paths(rig: &Rig) {
         assert_eq!(rig.get(path, &alice).status, 400, "{path}");
     }
     assert_eq!(rig.app.reached(), before, "the application was asked");
+}
+
+/// Neither half of an upgrade is one.
+fn half_upgrades(rig: &Rig) {
+    let alice = rig.alice();
+    for lines in ["Upgrade: websocket", "Connection: Upgrade", "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings"] {
+        let reached = Reached::of(&rig.ask(format!("GET / HTTP/1.1\r\nCookie: {alice}\r\n{lines}")));
+        assert!(reached.all("upgrade").is_empty() && reached.all("connection").is_empty(), "{}", reached.whole());
+    }
 }
 
 fn aliases(rig: &Rig) {

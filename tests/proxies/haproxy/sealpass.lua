@@ -1,14 +1,15 @@
--- The action that asks Sealpass who is calling, for HAProxy 2.6 and later; haproxy.cfg beside it calls it before each
+-- The action that asks Sealpass who is calling, for HAProxy 2.6 and later. The configuration calls it before each
 -- request and says the rest.
 --
--- It sets txn.sealpass to "allowed" after a 200 and nothing else; haproxy.cfg answers 503 to whoever comes without, so that
--- an error in here lets nobody in.
+-- It sets txn.sealpass to "allowed" after a 200 and nothing else; the configuration answers 503 to whoever comes
+-- without, so that an error in here lets nobody in.
 
 local COOKIE = "__Host-sealpass"
 -- Sealpass takes heads of 128 KB in all.
 local COOKIES_LIMIT = 110000
 local LINE_LIMIT = 1500
--- What Sealpass says of the session goes to the application. haproxy.cfg took out what the client sent under these names.
+-- What Sealpass says of the session goes to the application. The configuration took out what the client sent under
+-- these names.
 local IDENTITY = {
     "x-session-valid",
     "x-session-subject",
@@ -26,7 +27,7 @@ local IDENTITY = {
     "x-session-reason",
     "x-session-csrf",
 }
--- What it has to know of the request: what haproxy.cfg set, and what the browser says.
+-- What it has to know of the request: what the configuration set, and what the browser says.
 local ASKED = {
     "x-forwarded-proto", "x-forwarded-host", "origin", "access-control-request-method", "sec-fetch-site",
     "sec-fetch-mode", "sec-fetch-dest", "accept", "referer",
