@@ -1,13 +1,16 @@
 //! The application behind the proxy: it answers with the request that reached it, as JSON.
 
-use std::io;
+use std::io::{self, BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
 
+use crate::rig::sealpass;
 use crate::wire::{Wire, header};
 
 /// One application.
@@ -15,6 +18,16 @@ pub struct App {
     /// Where it listens.
     pub at: SocketAddr,
     reached: Arc<AtomicUsize>,
+    echo: Option<Child>,
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.echo {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
 }
 
 impl App {
@@ -30,7 +43,21 @@ impl App {
                 thread::spawn(move || serve(stream, &counter));
             }
         });
-        Self { at, reached }
+        Self { at, reached, echo: None }
+    }
+
+    /// `sealpass echo` on a free port; it ends with this process.
+    pub fn echo() -> Self {
+        let mut child = sealpass(Path::new("."))
+            .args(["echo", "--listen", "127.0.0.1:0"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("sealpass starts");
+        let mut said = String::new();
+        BufReader::new(child.stderr.take().expect("a pipe")).read_line(&mut said).expect("it says where it listens");
+        let at = said.trim().strip_prefix("sealpass: echo on http://").and_then(|at| at.parse().ok());
+        let at = at.unwrap_or_else(|| panic!("{said}"));
+        Self { at, reached: Arc::default(), echo: Some(child) }
     }
 
     /// How many requests reached it.

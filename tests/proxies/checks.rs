@@ -624,6 +624,17 @@ fn hung(rig: &Rig) {
     assert_eq!(rig.get("/", &alice).status, 200);
 }
 
+/// Over TLS, with the echo as the application.
+pub fn doctor(rig: &Rig, proxy: &str) {
+    let (code, report) = until("the doctor gets through", || Some(rig.doctor(proxy)).filter(|(code, _)| *code != 3));
+    let checks = report["checks"].as_array().unwrap_or_else(|| panic!("{report}"));
+    // On a port of its own there is no plain HTTP that belongs to it.
+    let odd = checks.iter().filter(|check| check["verdict"] != "right" && check["id"] != "plain-http");
+    let odd: Vec<_> = odd.map(ToString::to_string).collect();
+    assert!(code == 0 && odd.is_empty(), "exit code {code}:\n{}", odd.join("\n"));
+    assert!(checks.len() > 20, "{} checks", checks.len());
+}
+
 /// Nobody can tell who is calling: neither yes nor no, and above all not nginx's own 500.
 pub fn stopped(rig: &mut Rig) {
     let alice = rig.alice();

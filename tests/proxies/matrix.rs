@@ -39,6 +39,10 @@ impl Column {
                 run(name, &mut || check(&over_tls));
             }
             log.push_str(&over_tls.log());
+            drop(over_tls);
+            let shown = Rig::start_echo(proxy);
+            run(DOCTOR, &mut || checks::doctor(&shown, proxy.name));
+            log.push_str(&shown.log());
         }
         run(STOPPED, &mut || checks::stopped(&mut rig));
         log.push_str(&rig.log());
@@ -89,4 +93,5 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }
 
+const DOCTOR: &str = "sealpass doctor finds nothing wrong, and leaves nothing unchecked";
 const STOPPED: &str = "s42 sealpass stopped: 503, the application is not asked";

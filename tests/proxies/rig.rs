@@ -124,17 +124,23 @@ impl Place<'_> {
 impl Rig {
     /// Without TLS. `idle` is the idle limit of the sessions, as in a configuration.
     pub fn start(proxy: &Proxy, idle: &str) -> Self {
-        Self::start_with(proxy, idle, |_| None)
+        Self::start_with(proxy, idle, App::start(), |_| None)
     }
 
     /// With TLS.
     pub fn start_tls(proxy: &Proxy) -> Self {
-        Self::start_with(proxy, "30m", |dir| Some(tls::files(dir)))
+        Self::start_with(proxy, "30m", App::start(), |dir| Some(tls::files(dir)))
     }
 
-    fn start_with(proxy: &Proxy, idle: &str, tls: impl FnOnce(&Path) -> Option<tls::Files>) -> Self {
+    /// With TLS and `sealpass echo` as the application; a renewal is due every five seconds.
+    pub fn start_echo(proxy: &Proxy) -> Self {
+        Self::start_with(proxy, "30s", App::echo(), |dir| Some(tls::files(dir)))
+    }
+
+    fn start_with(proxy: &Proxy, idle: &str, app: App, tls: impl FnOnce(&Path) -> Option<tls::Files>) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the test");
-        let credential = prepare(dir.path(), idle, proxy.policy);
+        let listen = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port on loopback");
+        let credential = prepare(dir.path(), idle, proxy.policy, listen.port());
         let log = dir.path().join("sealpass.log");
         let sealpass = sealpass(dir.path())
             .arg("serve")
@@ -143,8 +149,6 @@ impl Rig {
             .spawn()
             .expect("sealpass starts");
         let (public, control) = until("sealpass listens", || addresses(&fs::read_to_string(&log).ok()?));
-        let app = App::start();
-        let listen = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port on loopback");
         let program = proxy.program().expect("it is installed");
         let place = Place { dir: dir.path(), program, listen, sealpass: public, app: app.at, tls: tls(dir.path()) };
         let mut in_front = (proxy.start)(&place);
@@ -208,6 +212,22 @@ impl Rig {
 
     pub fn stop_sealpass(&mut self) {
         end(&mut self.sealpass);
+    }
+
+    /// What `sealpass doctor` says of all this: its exit code and its report.
+    pub fn doctor(&self, proxy: &str) -> (i32, Value) {
+        let mut command = sealpass(self.dir.path());
+        let through = format!("https://app.example.com:{}/", self.proxy.port());
+        let control = format!("http://{}", self.control);
+        let closed = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port on loopback");
+        command.args(["doctor", "--json", "--proxy", proxy, "--through", &through, "--control", &control]);
+        command.args(["--connect", &self.proxy.to_string(), "--ca", "test.pem", "--credential", "app.credential"]);
+        command.args(["--policy-path", "/admin", "--optional-path", "/news", "--csrf-path", "/forms"]);
+        command.args(["--preflight-path", "/api", "--page-path", "/account", "--direct", &format!("http://{closed}/")]);
+        let done = command.output().expect("sealpass runs");
+        let error = String::from_utf8_lossy(&done.stderr);
+        let report = serde_json::from_slice(&done.stdout).unwrap_or_else(|_| json!({"error": error}));
+        (done.status.code().expect("it ended by itself"), report)
     }
 
     /// The end of what the proxy complained about.
@@ -277,7 +297,7 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn sealpass(dir: &Path) -> Command {
+pub fn sealpass(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sealpass"));
     // Every SEALPASS_ variable is a key of the configuration, SEALPASS_REQUIRE_NGINX too.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SEALPASS_")) {
@@ -288,7 +308,7 @@ fn sealpass(dir: &Path) -> Command {
 }
 
 /// Writes configuration, keys and a credential; returns the credential.
-fn prepare(dir: &Path, idle: &str, policy: &str) -> String {
+fn prepare(dir: &Path, idle: &str, policy: &str, port: u16) -> String {
     let config = format!(
         r#"credentials = "credentials.toml"
         trusted_proxies = ["127.0.0.1"]
@@ -299,7 +319,7 @@ fn prepare(dir: &Path, idle: &str, policy: &str) -> String {
         listen = "127.0.0.1:0"
         [realm.default]
         idle = "{idle}"
-        public_origins = ["https://app.example.com", "http://app.example.com"]
+        public_origins = ["https://app.example.com", "http://app.example.com", "https://app.example.com:{port}"]
         "#
     );
     let policies = POLICIES.map(|(name, settings)| format!("[policy.{name}]\n{settings}\n{policy}\n"));
@@ -309,7 +329,9 @@ fn prepare(dir: &Path, idle: &str, policy: &str) -> String {
     assert!(keys.status.success(), "{}", String::from_utf8_lossy(&keys.stderr));
     let made = sealpass(dir).args(["credential", "new", "--name", "app"]).output().expect("sealpass runs");
     sealpass::store::create_private(&dir.join("credentials.toml"), &made.stdout).expect("writable");
-    String::from_utf8(made.stderr).expect("text").trim().to_owned()
+    let credential = String::from_utf8(made.stderr).expect("text").trim().to_owned();
+    sealpass::store::create_private(&dir.join("app.credential"), credential.as_bytes()).expect("writable");
+    credential
 }
 
 /// Both addresses, from `sealpass: public on http://…, control on http://…`.
