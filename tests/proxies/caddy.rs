@@ -2,7 +2,8 @@
 
 use std::process::Child;
 
-use crate::rig::{Place, Proxy, Quirks, Rig};
+use crate::rig::{Place, Proxy, Quirks, Reached, Rig};
+use crate::traefik::{aliases, denial};
 
 pub const CADDY: Proxy = Proxy {
     name: "caddy",
@@ -10,7 +11,11 @@ pub const CADDY: Proxy = Proxy {
     start,
     policy: "",
     quirks: Quirks { reads_bodies_first: true, hands_on_every_header: true, ..Quirks::NONE },
-    own: &[("what an application may take for another path is refused", refused)],
+    own: &[
+        ("what an application may take for another path is refused", refused),
+        ("what an application may take for an identity header never gets through", aliases),
+        ("identity headers are not for clients", denial),
+    ],
 };
 
 fn start(place: &Place) -> Child {
@@ -27,5 +32,8 @@ fn refused(rig: &Rig) {
     }
     assert_eq!(rig.get("/ADMIN/users", &alice).status, 403, "for applications that don't tell it from /admin");
     assert_eq!(rig.get("/administrator", &alice).status, 200, "another path");
+    let slashes = Reached::of(&rig.get("/a//b", &alice));
+    assert!(slashes.line().starts_with("GET /a/b "), "{}", slashes.line());
+    assert_eq!(rig.get("/", "x".repeat(900 << 10)).status, 431, "not a 503");
     assert_eq!(rig.get("/LOGIN", "a=1").status, 401, "open to nobody but in the spelling that was given");
 }

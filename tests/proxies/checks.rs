@@ -572,6 +572,15 @@ fn renewal(rig: &Rig) {
     for cookie in [&first, &renewed] {
         assert_eq!(Reached::of(&rig.get("/", cookie)).all("x-session-subject"), ["alice"]);
     }
+    let lines = until("a renewal beside cookies of the application", || {
+        let lines = rig.get("/cookies", &first).headers;
+        let lines: Vec<_> = lines.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie")).collect();
+        lines.iter().any(|(_, line)| line.starts_with("__Host-sealpass=")).then_some(lines)
+    });
+    for own in ["a=1; Path=/", "b=2; HttpOnly"] {
+        assert_eq!(lines.iter().filter(|(_, line)| line == own).count(), 1, "{lines:?}");
+    }
+    assert_eq!(lines.len(), 3, "{lines:?}");
     // And that one's turn comes too.
     let late = until("a second renewal", || rig.get("/", &renewed).cookie());
     assert!(late != first && late != renewed);

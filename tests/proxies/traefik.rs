@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command};
 
 use crate::kubernetes;
-use crate::rig::{Place, Proxy, Quirks, Rig, until};
+use crate::rig::{Place, Proxy, Quirks, Reached, Rig, until};
 use crate::wire::Wire;
 
 pub const TRAEFIK: Proxy = Proxy {
@@ -14,7 +14,11 @@ pub const TRAEFIK: Proxy = Proxy {
     start,
     policy: "pass_cookies = true",
     quirks: Quirks { reads_bodies_first: true, ..Quirks::NONE },
-    own: &[("what an application may take for another path is refused", refused)],
+    own: &[
+        ("what an application may take for another path is refused", refused),
+        ("what an application may take for an identity header never gets through", aliases),
+        ("identity headers are not for clients", denial),
+    ],
 };
 
 /// The Kubernetes form, with the API of Kubernetes stubbed.
@@ -40,7 +44,7 @@ fn start_ingress(place: &Place) -> Child {
     let manifests = move_inner(place, "ingress.yaml", free());
     let api = kubernetes::start(&manifests, &[("app", place.app), ("sealpass", place.sealpass)]);
     let mut command = place.command();
-    command.args(manifests.lines().filter_map(|line| line.strip_prefix("#   ")));
+    command.args(manifests.lines().filter_map(|line| line.strip_prefix("#   ").filter(|text| text.starts_with("--"))));
     command.arg(format!("--entryPoints.web.address={}", place.listen)).arg("--global.checkNewVersion=false");
     command.arg(format!("--providers.kubernetesCRD.endpoint=http://{api}")).arg("--providers.kubernetesCRD.token=none");
     wait(place, &mut command)
@@ -81,6 +85,28 @@ fn refused(rig: &Rig) {
     }
     assert_eq!(rig.get("/ADMIN/users", &alice).status, 403, "for applications that don't tell it from /admin");
     assert_eq!(rig.get("/administrator", &alice).status, 200, "another path");
+    let slashes = Reached::of(&rig.get("/a//b", &alice));
+    assert!(slashes.line().starts_with("GET /a/b "), "{}", slashes.line());
+}
+
+/// Names that become one variable of CGI.
+pub fn aliases(rig: &Rig) {
+    let signs = "!#$%&'*+.^_`|~".chars();
+    let names = signs.flat_map(|sign| [format!("X{sign}Session{sign}Subject"), format!("X-Session{sign}Subject")]);
+    let lines: String = names.map(|name| format!("\r\n{name}: forged")).collect();
+    for (path, cookie) in [("/", rig.alice()), ("/news", "a=1".to_owned()), ("/login", "a=1".to_owned())] {
+        let reached = Reached::of(&rig.ask(format!("GET {path} HTTP/1.1\r\nCookie: {cookie}{lines}")));
+        assert!(!reached.whole().contains("forged"), "{path}: {}", reached.whole());
+    }
+}
+
+pub fn denial(rig: &Rig) {
+    for (path, status) in [("/", 401), ("/admin", 403)] {
+        let answer = rig.get(path, if status == 403 { rig.alice() } else { "a=1".to_owned() });
+        assert_eq!(answer.status, status);
+        let told = |name: &str| name.to_ascii_lowercase().starts_with("x-session-");
+        assert!(!answer.headers.iter().any(|(name, _)| told(name)), "{answer:?}");
+    }
 }
 
 const INNER: &str = "127.0.0.1:8079";
