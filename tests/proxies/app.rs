@@ -75,7 +75,7 @@ fn serve(stream: TcpStream, reached: &AtomicUsize) {
     }
 }
 
-/// `/boom` is the application's own 500. An upgrade is taken, and one line sent back.
+/// `/boom` is the application's own 500, and `/cookies` sets some. An upgrade is taken, and one line sent back.
 fn answer(wire: &mut Wire, reached: &AtomicUsize) -> io::Result<bool> {
     let request = wire.line()?;
     let headers = wire.headers()?;
@@ -95,8 +95,12 @@ fn answer(wire: &mut Wire, reached: &AtomicUsize) -> io::Result<bool> {
     let lines: Vec<Value> = headers.iter().map(|(name, value)| json!([name, value])).collect();
     let shown = json!({"request": request, "headers": lines, "body": body.len()}).to_string();
     let shown = if request.starts_with("HEAD ") { String::new() } else { shown };
+    let cookies = if request.contains(" /cookies") { COOKIES } else { "" };
     wire.send(
-        format!("HTTP/1.1 {status}\r\nX-Reached: app\r\nContent-Length: {}\r\n\r\n{shown}", shown.len()).as_bytes(),
+        format!("HTTP/1.1 {status}\r\nX-Reached: app\r\n{cookies}Content-Length: {}\r\n\r\n{shown}", shown.len())
+            .as_bytes(),
     )?;
     Ok(true)
 }
+
+const COOKIES: &str = "Set-Cookie: a=1; Path=/\r\nSet-Cookie: b=2; HttpOnly\r\n";

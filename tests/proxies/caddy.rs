@@ -2,7 +2,8 @@
 
 use std::process::Child;
 
-use crate::rig::{Place, Proxy, Quirks, Rig};
+use crate::rig::{Place, Proxy, Quirks, Reached, Rig};
+use crate::traefik::DOTTED;
 
 pub const CADDY: Proxy = Proxy {
     name: "caddy",
@@ -14,7 +15,7 @@ pub const CADDY: Proxy = Proxy {
 };
 
 fn start(place: &Place) -> Child {
-    place.print("caddy", &[]);
+    place.print("caddy", &DOTTED);
     let mut command = place.command();
     command.env("XDG_DATA_HOME", place.dir).env("XDG_CONFIG_HOME", place.dir).env("CADDY_ADMIN", "unix//admin.socket");
     command.args(["run", "--config", "Caddyfile"]).spawn().expect("caddy starts")
@@ -27,5 +28,9 @@ fn refused(rig: &Rig) {
     }
     assert_eq!(rig.get("/ADMIN/users", &alice).status, 403, "for applications that don't tell it from /admin");
     assert_eq!(rig.get("/administrator", &alice).status, 200, "another path");
+    assert_eq!((rig.get("/v1.0/a", &alice).status, rig.get("/v1_0/a", &alice).status), (403, 200), "a dot is a dot");
+    let slashes = Reached::of(&rig.get("/a//b", &alice));
+    assert!(slashes.line().starts_with("GET /a/b "), "{}", slashes.line());
+    assert_eq!(rig.get("/", "x".repeat(900 << 10)).status, 431, "not a 503");
     assert_eq!(rig.get("/LOGIN", "a=1").status, 401, "open to nobody but in the spelling that was given");
 }

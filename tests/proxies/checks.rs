@@ -15,6 +15,8 @@ pub const CHECKS: &[Check] = &[
     ("no cookie: 401, not cached, with a challenge", no_cookie),
     ("a session: 200, the application sees who it is", a_session),
     ("s37 forged identity headers never reach the application", forged_headers),
+    ("s37 nor do names that CGI takes for theirs", aliases),
+    ("identity headers are for the application, not for clients", denial),
     ("logged out: 401; logout is passed to Sealpass, with its origin check", logged_out),
     ("renew is passed to Sealpass", renewed_by_hand),
     ("tampered: 401", tampered),
@@ -127,6 +129,27 @@ fn forged_headers(rig: &Rig) {
     }
     let answer = rig.ask(format!("GET / HTTP/1.1\r\n{with_session}\r\nX-Session-Subject : forged"));
     assert!(answer.status == 400 || !Reached::of(&answer).all("x-session-subject").contains(&"forged"));
+}
+
+/// Every sign that a name may have (RFC 9110, section 5.6.2) is one and the same in a variable of CGI.
+fn aliases(rig: &Rig) {
+    let signs = "!#$%&'*+.^_`|~".chars();
+    let names = signs.flat_map(|sign| [format!("X{sign}Session{sign}Subject"), format!("X-Session{sign}Subject")]);
+    let lines: String = names.map(|name| format!("\r\n{name}: forged")).collect();
+    for (path, cookie) in [("/", rig.alice()), ("/news", "a=1".to_owned()), ("/login", "a=1".to_owned())] {
+        let reached = Reached::of(&rig.ask(format!("GET {path} HTTP/1.1\r\nCookie: {cookie}{lines}")));
+        assert!(!reached.whole().contains("forged"), "{path}: {}", reached.whole());
+    }
+}
+
+fn denial(rig: &Rig) {
+    for (path, cookie, status) in [("/", "a=1".to_owned(), 401), ("/admin", rig.alice(), 403)] {
+        let answer = rig.get(path, cookie);
+        assert_eq!(answer.status, status);
+        // But for the one that says what a page can do about it.
+        let told = |name: &str| name.starts_with("x-session-") && name != "x-session-reason";
+        assert!(!answer.headers.iter().any(|(name, _)| told(&name.to_ascii_lowercase())), "{answer:?}");
+    }
 }
 
 fn logged_out(rig: &Rig) {
@@ -574,6 +597,15 @@ fn renewal(rig: &Rig) {
     for cookie in [&first, &renewed] {
         assert_eq!(Reached::of(&rig.get("/", cookie)).all("x-session-subject"), ["alice"]);
     }
+    let lines = until("a renewal beside cookies of the application", || {
+        let lines = rig.get("/cookies", &first).headers;
+        let lines: Vec<_> = lines.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie")).collect();
+        lines.iter().any(|(_, line)| line.starts_with("__Host-sealpass=")).then_some(lines)
+    });
+    for own in ["a=1; Path=/", "b=2; HttpOnly"] {
+        assert_eq!(lines.iter().filter(|(_, line)| line == own).count(), 1, "{lines:?}");
+    }
+    assert_eq!(lines.len(), 3, "{lines:?}");
     // And that one's turn comes too.
     let late = until("a second renewal", || rig.get("/", &renewed).cookie());
     assert!(late != first && late != renewed);

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command};
 
 use crate::kubernetes;
-use crate::rig::{Place, Proxy, Quirks, Rig, until};
+use crate::rig::{Place, Proxy, Quirks, Reached, Rig, until};
 use crate::wire::Wire;
 
 pub const TRAEFIK: Proxy = Proxy {
@@ -26,7 +26,7 @@ pub const INGRESS: Proxy = Proxy {
 };
 
 fn start(place: &Place) -> Child {
-    place.print("traefik", &[]);
+    place.print("traefik", &DOTTED);
     let inner = free();
     for file in ["traefik.yml", "sealpass.yml"] {
         move_inner(place, file, inner);
@@ -36,11 +36,11 @@ fn start(place: &Place) -> Child {
 
 /// With the arguments that the head of the file asks for.
 fn start_ingress(place: &Place) -> Child {
-    place.print("traefik", &["--ingress"]);
+    place.print("traefik", &[&["--ingress"], &DOTTED[..]].concat());
     let manifests = move_inner(place, "ingress.yaml", free());
     let api = kubernetes::start(&manifests, &[("app", place.app), ("sealpass", place.sealpass)]);
     let mut command = place.command();
-    command.args(manifests.lines().filter_map(|line| line.strip_prefix("#   ")));
+    command.args(manifests.lines().filter_map(|line| line.strip_prefix("#   ").filter(|text| text.starts_with("--"))));
     command.arg(format!("--entryPoints.web.address={}", place.listen)).arg("--global.checkNewVersion=false");
     command.arg(format!("--providers.kubernetesCRD.endpoint=http://{api}")).arg("--providers.kubernetesCRD.token=none");
     wait(place, &mut command)
@@ -81,6 +81,11 @@ fn refused(rig: &Rig) {
     }
     assert_eq!(rig.get("/ADMIN/users", &alice).status, 403, "for applications that don't tell it from /admin");
     assert_eq!(rig.get("/administrator", &alice).status, 200, "another path");
+    assert_eq!((rig.get("/v1.0/a", &alice).status, rig.get("/v1_0/a", &alice).status), (403, 200), "a dot is a dot");
+    let slashes = Reached::of(&rig.get("/a//b", &alice));
+    assert!(slashes.line().starts_with("GET /a/b "), "{}", slashes.line());
 }
 
+/// A route whose path means something to regular expressions.
+pub const DOTTED: [&str; 2] = ["--policy", "/v1.0=admin"];
 const INNER: &str = "127.0.0.1:8079";

@@ -52,6 +52,8 @@ pub struct Deployment {
     sealpass_host: String,
     sealpass_port: u16,
     cookie: String,
+    /// The cookie's name for a regular expression.
+    cookie_pattern: String,
     /// The longest path first, so that the first one that fits is the closest.
     routes: Vec<Route>,
     /// The policies of the routes, each once.
@@ -64,10 +66,14 @@ pub struct Deployment {
 
 impl Deployment {
     /// # Errors
-    /// A path that is given twice, or is Sealpass's own.
+    /// A path that is given twice, or is Sealpass's own; a cookie's name that no proxy can be told.
     pub fn new(given: Given) -> Result<Self, NameError> {
         let Given { public_host, listen, tls, upstream, sealpass, cookie, mut routes, session_paths, login_url } =
             given;
+        // A name goes into regular expressions, and one that means something there would let our cookie through.
+        if !cookie.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+            return Err(NameError::Cookie(cookie));
+        }
         let session_paths: Vec<_> = session_paths.into_iter().map(|path| path.0).collect();
         let mut paths: Vec<_> = routes.iter().map(|route| &route.path).chain(&session_paths).collect();
         paths.sort();
@@ -94,6 +100,7 @@ impl Deployment {
             sealpass: sealpass.to_string(),
             sealpass_host: sealpass.host,
             sealpass_port: sealpass.port,
+            cookie_pattern: pattern(&cookie),
             cookie,
             routes,
             policies,
@@ -121,7 +128,7 @@ impl Routed {
 
     /// The same, with the policy that guards it if none was named.
     pub fn or(self, policy: &str) -> Route {
-        let pattern = self.path.replace('.', "\\.");
+        let pattern = pattern(&self.path);
         let policy = self.policy.unwrap_or_else(|| policy.to_owned());
         let letters = self.path.trim_start_matches('/').chars().map(|char| match char {
             '/' => "__".to_owned(),
@@ -151,6 +158,11 @@ impl Tls {
     }
 }
 
+/// A name for a regular expression: of all that a name may have, the dot alone means something there.
+fn pattern(name: &str) -> String {
+    name.replace('.', "\\.")
+}
+
 /// Paths that Sealpass answers itself.
 const OURS: [&str; 2] = ["/logout", "/renew"];
 
@@ -177,8 +189,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_closest_path_comes_first_and_names_are_unique() {
-        let given = |routes: &[&str]| {
+    fn the_closest_path_comes_first_and_names_stand_for_themselves() {
+        let named = |routes: &[&str], cookie: &str| {
             let routes = routes.iter().map(|text| text.parse::<Routed>().expect("right").or("p")).collect();
             Deployment::new(Given {
                 public_host: "A.example".parse().expect("right"),
@@ -186,12 +198,13 @@ mod tests {
                 tls: None,
                 upstream: "127.0.0.1:1".parse().expect("right"),
                 sealpass: Authority::reaching(([0, 0, 0, 0], 8080).into()),
-                cookie: "__Host-s".to_owned(),
+                cookie: cookie.to_owned(),
                 routes,
                 session_paths: vec![SessionPath::login()],
                 login_url: None,
             })
         };
+        let given = |routes: &[&str]| named(routes, "__Host-s");
         let sorted = given(&["/a", "/a/b", "/a_b", "/a.b", "/a-b", "/a__b"]).expect("all different");
         assert_eq!(sorted.routes[0].path, "/a__b");
         assert_eq!(sorted.routes.last().map(|route| route.path.as_str()), Some("/a"));
@@ -203,5 +216,9 @@ mod tests {
         assert_eq!(given(&["/a", "/a"]).err(), Some(NameError::Twice("/a".to_owned())));
         assert_eq!(given(&["/login"]).err(), Some(NameError::Twice("/login".to_owned())));
         assert_eq!(given(&["/logout"]).err(), Some(NameError::Ours("/logout".to_owned())));
+        assert_eq!(named(&[], "s.id").map(|right| right.cookie_pattern), Ok("s\\.id".to_owned()));
+        for cookie in ["a+b", "a*", "a|b", "a^", "$a", "a'b", "a`"] {
+            assert_eq!(named(&[], cookie).err(), Some(NameError::Cookie(cookie.to_owned())));
+        }
     }
 }

@@ -23,6 +23,8 @@ pub enum NameError {
     Policy(String),
     #[error("--policy {0} names no policy; write --policy {0}=NAME")]
     NoPolicy(String),
+    #[error("a proxy can't look for a cookie called {0:?}; give it a name that has only a-z, A-Z, 0-9 and -_. in it")]
+    Cookie(String),
     #[error("{0:?} is no login page; write a path, or a URL with https")]
     LoginUrl(String),
     #[error("{0:?} is no file that a configuration can name; it has only a-z, A-Z, 0-9 and -_./")]
