@@ -405,7 +405,9 @@ fn path_and_query(rig: &Rig) {
         assert_eq!(rig.get(path, &alice).status, status, "{path}");
     }
     // What an application could read as another path than the proxy does is compared as that one, or refused.
-    for path in ["/admin;x=1", "/Admin;x=1/users", "/news/..;/admin", "/news/..%3b/admin", "/news/..%5cadmin", "/\\admin"] {
+    for path in
+        ["/admin;x=1", "/Admin;x=1/users", "/news/..;/admin", "/news/..%3b/admin", "/news/..%5cadmin", "/\\admin"]
+    {
         let answer = rig.get(path, &alice);
         assert!(matches!(answer.status, 400 | 403), "{path}: {answer:?}");
     }
