@@ -121,8 +121,11 @@ fn forged_headers(rig: &Rig) {
     }
     // A client can't have the proxy take them out either, as what concerns one connection alone (RFC 9110, section 7.6.1).
     for named in ["X-Session-Subject", "x-session-roles, X-Session-Anonymous, close", "Upgrade, X-Session-Subject"] {
-        let request = format!("GET / HTTP/1.1\r\n{with_session}\r\nConnection: {named}");
-        let reached = Reached::of(&rig.ask(request));
+        let answer = rig.ask(format!("GET / HTTP/1.1\r\n{with_session}\r\nConnection: {named}"));
+        if answer.status == 400 {
+            continue;
+        }
+        let reached = Reached::of(&answer);
         for (name, value) in [("subject", "alice"), ("roles", "editor"), ("anonymous", "false")] {
             assert_eq!(reached.all(&format!("x-session-{name}")), [value], "{named}");
         }

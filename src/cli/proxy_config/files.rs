@@ -45,7 +45,8 @@ impl Proxy {
     fn ingress_template(self) -> Option<&'static Template> {
         match self {
             Self::Traefik => Some(&("ingress.yaml", include_str!("templates/traefik/ingress.yaml.jinja"))),
-            Self::Envoy | Self::Nginx | Self::Caddy => None,
+            Self::Envoy => Some(&("ingress.yaml", include_str!("templates/envoy/ingress.yaml.jinja"))),
+            Self::Nginx | Self::Caddy => None,
             Self::Haproxy => Some(&("ingress.yaml", include_str!("templates/haproxy/ingress.yaml.jinja"))),
         }
     }
