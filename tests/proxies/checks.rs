@@ -6,6 +6,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::rig::{Reached, Rig, until};
+use crate::tls;
 use crate::wire::Wire;
 
 pub type Check = (&'static str, fn(&Rig));
@@ -661,7 +662,8 @@ fn hung(rig: &Rig) {
 
 /// Over TLS, with the echo as the application.
 pub fn doctor(rig: &Rig, proxy: &str) {
-    let (code, report) = until("the doctor gets through", || Some(rig.doctor(proxy)).filter(|(code, _)| *code != 3));
+    tls::wait(rig);
+    let (code, report) = rig.doctor(proxy);
     let checks = report["checks"].as_array().unwrap_or_else(|| panic!("{report}"));
     // On a port of its own there is no plain HTTP that belongs to it.
     let odd = checks.iter().filter(|check| check["verdict"] != "right" && check["id"] != "plain-http");
