@@ -129,6 +129,8 @@ fn tls_is_judged_and_spoken() {
     let usual = ["--through", &through, "--connect", &address, "--plain-http"];
     let with = |more: &[&str]| rig.doctor(&[&usual[..], more].concat());
     let (code, report) = with(&[&closed, "--ca", "ca.pem"]);
+    let noted = |line: &Value| line["seen"].as_str().is_some_and(|seen| seen.starts_with("note: no Strict"));
+    assert!(lines(&report).any(noted), "{report:#}");
     assert_eq!((code, ids(&report, "not-checked"), ids(&report, "wrong")), (0, vec![], vec![]), "{report:#}");
     let (code, report) = with(&[&closed]);
     assert_eq!((code, ids(&report, "wrong")), (1, vec!["tls"]), "{report:#}");

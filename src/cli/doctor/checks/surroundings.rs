@@ -137,6 +137,6 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-const NO_HSTS: &str = "Strict-Transport-Security is not sent: consider it, so that browsers never come without TLS";
+const NO_HSTS: &str = "note: no Strict-Transport-Security is sent, with which browsers never come without TLS";
 /// A second of resolution, and one that clocks may differ by.
 const TOLERANCE: Duration = Duration::from_millis(2_500);
