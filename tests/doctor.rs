@@ -10,6 +10,8 @@ mod faults;
 mod proxy;
 #[path = "doctor/rig.rs"]
 mod rig;
+#[path = "doctor/tls.rs"]
+mod tls;
 #[path = "proxies/wire.rs"]
 #[expect(dead_code, reason = "shared with the tests of proxies")]
 mod wire;
@@ -17,7 +19,8 @@ mod wire;
 use faults::Fault;
 use rig::Rig;
 use sealpass::clock::{Clock as _, SystemClock};
-use serde_json::Value;
+use serde_json::{Value, json};
+use wire::Wire;
 
 #[test]
 fn a_right_chain_is_right_in_all_that_is_checked() {
@@ -77,9 +80,13 @@ found! {
     only_get_is_guarded: OnlyGet => "methods-denied", "csrf-demanded";
     upgrades_are_open: UpgradeOpen => "upgrade-denied";
     sealpass_is_asked_with_the_clients_query: AsksWithQuery => "query-cannot-soften";
-    paths_are_compared_raw: RawPaths => "path-cannot-soften";
+    paths_are_compared_raw: RawPaths => "path-cannot-soften", "path-lookalikes";
     paths_are_compared_with_two_slashes: TwoSlashes => "path-cannot-soften";
-    every_path_has_one_policy: OnePolicy => "role-demanded", "csrf-demanded", "optional-passes";
+    capitals_are_other_paths: CaseMatters => "path-lookalikes";
+    semicolons_get_through: Semicolons => "path-lookalikes";
+    clocks_differ: WrongDate => "clocks";
+    every_path_has_one_policy: OnePolicy =>
+        "role-demanded", "csrf-demanded", "preflight", "page-redirect", "optional-passes";
     a_clients_method_is_believed: BelievesMethod => "method-not-believed";
     csrf_tokens_are_dropped: DropsCsrfToken => "csrf-demanded";
     a_body_is_waited_for: WaitsForBody => "announced-body";
@@ -110,6 +117,100 @@ fn an_application_that_answers_around_the_proxy_is_found() {
     let rig = Rig::start(Fault::None);
     let (code, report) = rig.doctor(&["--direct", &format!("http://{}/", rig.app())]);
     assert_eq!((code, ids(&report, "wrong")), (1, vec!["app-behind-proxy"]), "{report:#}");
+}
+
+#[test]
+fn tls_is_judged_and_spoken() {
+    let rig = Rig::start(Fault::None);
+    let (at, certificate) = tls::start(rig.proxy);
+    std::fs::write(rig.place.path("ca.pem"), certificate).expect("writable");
+    let through = format!("https://localhost:{}/", at.port());
+    let (address, closed) = (at.to_string(), format!("http://{}/", free()));
+    let usual = ["--through", &through, "--connect", &address, "--plain-http"];
+    let with = |more: &[&str]| rig.doctor(&[&usual[..], more].concat());
+    let (code, report) = with(&[&closed, "--ca", "ca.pem"]);
+    let noted = |line: &Value| line["seen"].as_str().is_some_and(|seen| seen.starts_with("note: no Strict"));
+    assert!(lines(&report).any(noted), "{report:#}");
+    assert_eq!((code, ids(&report, "not-checked"), ids(&report, "wrong")), (0, vec![], vec![]), "{report:#}");
+    let (code, report) = with(&[&closed]);
+    assert_eq!((code, ids(&report, "wrong")), (1, vec!["tls"]), "{report:#}");
+    let (code, report) = with(&[&closed, "--insecure"]);
+    assert_eq!((code, ids(&report, "not-checked"), ids(&report, "wrong")), (0, vec!["tls"], vec![]), "{report:#}");
+    let (code, report) = with(&[&format!("http://{}/", rig.app()), "--ca", "ca.pem"]);
+    assert_eq!((code, ids(&report, "wrong")), (1, vec!["plain-http"]), "{report:#}");
+}
+
+#[test]
+fn people_get_a_table_with_remedies_for_their_proxy() {
+    let rig = Rig::start(Fault::DropsNoStore);
+    let output = rig.run(&["--proxy", "nginx"]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    for part in [
+        "\n✓ session-passes",
+        "\n✗ denial-not-cached     a denial says Cache-Control: no-store: Cache-Control: \"\"\n",
+        "→ Hand Cache-Control: no-store of Sealpass on with its denials.\n",
+        "nginx: add_header Cache-Control no-store always",
+        "\n– tls ",
+        " 1 wrong, 2 not checked. `sealpass proxy-config nginx` ",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert!(!text.contains("envoy:"), "{text}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "sealpass: one check found a fault\n");
+}
+
+#[test]
+fn what_can_not_be_checked_is_no_finding() {
+    let rig = Rig::start(Fault::None);
+    let (control, nowhere) = (format!("http://{}", rig.sealpass.control), format!("http://{}/", free()));
+    let through = format!("http://{}/", rig.proxy);
+    rig.place.private("wrong.credential", b"sealpass_nobody");
+    for (through, control, credential, code) in [
+        (&nowhere, &control, "app.credential", 3),
+        (&through, &nowhere, "app.credential", 3),
+        (&through, &control, "wrong.credential", 3),
+        (&"ftp://app.example.com/".to_owned(), &control, "app.credential", 2),
+    ] {
+        let args = ["doctor", "--through", through, "--control", control, "--credential", credential];
+        let output = rig.place.run(&args, b"");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(code), true), "{args:?}: {error}");
+        assert!(!error.contains("sealpass_nobody"), "{error}");
+    }
+}
+
+#[test]
+fn the_echo_shows_all_but_secrets() {
+    let (mut child, at) = rig::echo();
+    let mut wire = Wire::open(at).expect("connected");
+    let head = "POST //a/%2e?b=1 HTTP/1.1\r\nHost: x\r\nX_Odd: 1\r\nx-two: b\r\nX-Two: a\r\nContent-Length: 3\r\n\
+                Cookie: a=1; __Host-sealpass=SECRET\r\nAuthorization: Bearer SECRET\r\n\r\nabc";
+    wire.send(head.as_bytes()).expect("sent");
+    let answer = wire.answer(false).expect("answered");
+    let shown: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    let headers = json!([
+        ["authorization", "Bearer (6)"],
+        ["content-length", "3"],
+        ["cookie", "a=(1); __Host-sealpass=(6)"],
+        ["host", "x"],
+        ["x-two", "b"],
+        ["x-two", "a"],
+        ["x_odd", "1"],
+    ]);
+    let whole = json!({"sealpass_echo": 1, "request": "POST //a/%2e?b=1 HTTP/1.1", "headers": headers, "body": 3});
+    assert_eq!(shown, whole);
+    assert_eq!((answer.header("cache-control"), answer.header("set-cookie")), (Some("no-store"), None));
+    let upgrade = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    wire.send(upgrade.as_bytes()).expect("sent");
+    assert_eq!(wire.answer(false).expect("answered").status, 101);
+    wire.send(b"hello\n").expect("sent");
+    assert_eq!(wire.line().expect("sent back"), "hello");
+    let _ = (child.kill(), child.wait());
+}
+
+fn free() -> std::net::SocketAddr {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+    free.expect("a port on loopback")
 }
 
 fn lines(report: &Value) -> impl Iterator<Item = &Value> {

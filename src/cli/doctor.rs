@@ -103,6 +103,9 @@ pub struct Paths {
     /// Where the application itself listens: it must not answer there
     #[arg(long, value_name = "URL", value_parser = http_url)]
     direct: Option<Url>,
+    /// Where the proxy listens without TLS [default: that of --through, at port 80]
+    #[arg(long, value_name = "URL", value_parser = http_url)]
+    plain_http: Option<Url>,
 }
 
 /// A family of identity headers, as policies call it.
@@ -126,6 +129,7 @@ pub struct Options {
     pub logout_path: Option<String>,
     pub renew_path: Option<String>,
     pub direct: Option<Url>,
+    pub plain_http: Option<Url>,
     pub headers: Vec<Preset>,
     pub connect: Option<SocketAddr>,
     pub insecure: bool,
@@ -211,6 +215,7 @@ impl Doctor {
             preflight_path: paths.preflight_path,
             page_path: paths.page_path,
             direct: paths.direct,
+            plain_http: paths.plain_http,
             headers: self.headers.iter().map(|family| family.preset()).collect(),
             connect: self.connect,
             insecure: self.insecure,

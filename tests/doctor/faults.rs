@@ -29,6 +29,8 @@ pub enum Fault {
     CachesVerdicts,
     /// Keeps pages by their path.
     CachesPages,
+    /// Has a clock of its own.
+    WrongDate,
     /// Leads to a login page in place of 401.
     Redirects,
     /// Answers 200 in place of 401.
@@ -57,6 +59,10 @@ pub enum Fault {
     RawPaths,
     /// Compares and hands on paths with two slashes.
     TwoSlashes,
+    /// Tells capitals from small letters.
+    CaseMatters,
+    /// Lets semicolons through.
+    Semicolons,
     /// Asks the default policy for all paths.
     OnePolicy,
     /// Hands the client's X-Forwarded-Method on to Sealpass.

@@ -49,7 +49,11 @@ impl Proxy {
     fn serve(&self, stream: TcpStream) -> io::Result<()> {
         let mut out = stream.try_clone()?;
         let mut wire = Wire::over(stream);
-        let answer = self.handle(&mut wire).unwrap_or_else(|_| plain(502));
+        let mut answer = self.handle(&mut wire).unwrap_or_else(|_| plain(502));
+        if self.fault == Fault::WrongDate {
+            answer.headers.retain(|(name, _)| !is(name, "date"));
+            answer.headers.push(("Date".to_owned(), "Thu, 01 Jan 2026 00:00:00 GMT".to_owned()));
+        }
         let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\n", answer.status);
         let _ = write!(head, "Content-Length: {}\r\n", answer.body.len());
         for (name, value) in answer.headers.iter().filter(|(name, _)| !is_hop(name)) {
@@ -136,6 +140,9 @@ impl Proxy {
             }
             plain.push(byte);
         }
+        if plain.iter().any(|byte| *byte == b'\\' || *byte == b';' && self.fault != Fault::Semicolons) {
+            return None;
+        }
         let plain = String::from_utf8(plain).ok()?;
         if self.fault == Fault::TwoSlashes && plain.starts_with("//") {
             return Some(plain);
@@ -152,6 +159,7 @@ impl Proxy {
     }
 
     fn policy(&self, path: &str) -> &'static str {
+        let path = if self.fault == Fault::CaseMatters { path.to_owned() } else { path.to_ascii_lowercase() };
         let below = |of: &str| path.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         match self.fault {
             Fault::OnePolicy => "default",
@@ -180,7 +188,12 @@ impl Proxy {
     /// What Sealpass says.
     fn verdict(&self, policy: &str, request: &Request) -> io::Result<(u16, Headers)> {
         let cookies: Vec<_> = all(&request.headers, "cookie").collect();
-        let key = format!("{} {policy} {}", request.method, cookies.join("; "));
+        let key = format!(
+            "{} {policy} {} {}",
+            request.method,
+            cookies.join("; "),
+            header(&request.headers, "x-csrf-token").unwrap_or_default()
+        );
         if self.fault == Fault::CachesVerdicts
             && let Some(known) = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).get(&key)
         {

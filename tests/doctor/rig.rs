@@ -1,7 +1,7 @@
 //! A chain on loopback: the proxy, `sealpass serve` and `sealpass echo` behind it. Gone when it is dropped.
 
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Stdio};
+use std::process::{Child, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -35,20 +35,28 @@ impl Rig {
 
     /// Exit code and report.
     pub fn doctor(&self, more: &[&str]) -> (i32, Value) {
+        let output = self.run(&[&["--json"], more].concat());
+        let error = String::from_utf8_lossy(&output.stderr);
+        let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no report: {error}"));
+        (output.status.code().expect("it ended by itself"), report)
+    }
+
+    /// All that it wrote.
+    pub fn run(&self, more: &[&str]) -> Output {
         let closed = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port on loopback");
         let (through, direct) = (format!("http://{}/", self.proxy), format!("http://{closed}/"));
         let control = format!("http://{}", self.sealpass.control);
-        let mut args = vec!["doctor", "--json", "--timeout", "3s", "--through", &through, "--control", &control];
+        let mut args = vec!["doctor", "--timeout", "3s", "--control", &control];
         args.extend(["--credential", "app.credential", "--policy-path", "/admin", "--optional-path", "/news"]);
+        if !more.contains(&"--through") {
+            args.extend(["--through", &through]);
+        }
         args.extend(["--csrf-path", "/forms", "--preflight-path", "/api", "--page-path", "/account"]);
         if !more.contains(&"--direct") {
             args.extend(["--direct", &direct]);
         }
         args.extend(more);
-        let output = self.place.run(&args, b"");
-        let error = String::from_utf8_lossy(&output.stderr);
-        let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no report: {error}"));
-        (output.status.code().expect("it ended by itself"), report)
+        self.place.run(&args, b"")
     }
 
     /// What becomes of a session that `subject` had at `time`.
@@ -68,7 +76,8 @@ impl Drop for Rig {
     }
 }
 
-fn echo() -> (Child, SocketAddr) {
+/// The application that shows what reaches it, and where it listens.
+pub fn echo() -> (Child, SocketAddr) {
     let mut command = sealpass(&["echo", "--listen", "127.0.0.1:0"], &[]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
     let said = lines(child.stderr.take().expect("a pipe")).recv_timeout(LIMIT).expect("it says where it listens");

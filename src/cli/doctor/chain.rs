@@ -104,7 +104,13 @@ impl Chain {
 
     /// An answer, or the failure that there is none.
     pub fn ask(&self, ask: &Ask) -> Result<Answer, Not> {
-        self.wire.send(ask.head(&self.wire.host)).map_err(|error| Not::Right(format!("{}: {error}", ask.target)))
+        let answer = self.wire.send(ask.head(&self.wire.host));
+        match answer.map_err(|error| Not::Right(format!("{}: {error}", ask.target)))? {
+            Answer { status: 429, .. } => {
+                Err(Not::Checked("429: let the doctor past the limit of requests".to_owned()))
+            }
+            answer => Ok(answer),
+        }
     }
 
     pub fn status(&self, ask: &Ask) -> Result<u16, Not> {

@@ -87,6 +87,7 @@ impl Report {
         let mut out = format!("{}\n\n", self.through);
         for line in &self.checks {
             let (sign, colon) = match line.verdict {
+                Verdict::Right if line.seen.starts_with("note: ") => ('✓', "; "),
                 Verdict::Right => ('✓', ""),
                 Verdict::Wrong => ('✗', ": "),
                 Verdict::NotChecked => ('–', ": "),

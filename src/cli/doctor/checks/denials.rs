@@ -7,6 +7,7 @@ pub fn session_passes(chain: &Chain) -> Found {
     match chain.passes()? {
         status if passed(status) => Ok(format!("{status}")),
         status @ (401 | 403) => Err(Not::Right(format!("{status} with a session that was made for this"))),
+        503 => Err(Not::Right("503: the proxy does not reach Sealpass, or that is not ready".to_owned())),
         status => Err(Not::Right(format!("{status}; is {} a path of the application?", chain.path))),
     }
 }

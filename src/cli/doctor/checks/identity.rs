@@ -37,14 +37,15 @@ pub fn forged(chain: &Chain) -> Found {
     Ok("none gets through".to_owned())
 }
 
-/// Some applications can't tell `X_Session_Subject` from `X-Session-Subject`.
+/// Many applications can't tell `X_Session_Subject` from `X-Session-Subject`, and some any other character in its place.
 pub fn underscores(chain: &Chain) -> Found {
     let path = chain.echo()?;
-    let all = |name: &str| name.replace('-', "_");
     let first = |name: &str| name.replacen('-', "_", 1);
     let last = |name: &str| name.rsplit_once('-').map_or_else(|| name.to_owned(), |(a, b)| format!("{a}_{b}"));
     let upper = |name: &str| name.replace('-', "_").to_ascii_uppercase();
-    let spellings: [fn(&str) -> String; 4] = [all, first, last, upper];
+    let dots = |name: &str| name.replace('-', ".");
+    let others = |name: &str| name.replacen('-', "+", 1).replace('-', "~");
+    let spellings: [fn(&str) -> String; 6] = [with_underscores, first, last, upper, dots, others];
     for spelling in spellings {
         get_none(chain, path, spelling, true)?;
     }
@@ -57,7 +58,7 @@ pub fn forged_optional(chain: &Chain) -> Found {
     if chain.reached(&Ask::get(path))?.is_none() {
         return Err(Not::Checked(format!("no echo is at {path}")));
     }
-    let spellings: [fn(&str) -> String; 3] = [str::to_owned, odd_case, |name| name.replace('-', "_")];
+    let spellings: [fn(&str) -> String; 3] = [str::to_owned, odd_case, with_underscores];
     for spelling in spellings {
         let ask = Ask::get(path).cookie("a=1").with_all(lines(chain, spelling));
         if let Some(reached) = chain.reached(&ask)? {
@@ -134,8 +135,12 @@ fn names(chain: &Chain) -> impl Iterator<Item = &'static str> {
 }
 
 fn is_identity(chain: &Chain, name: &str) -> bool {
-    let name = name.trim().replace('_', "-");
+    let name: String = name.trim().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     names(chain).any(|known| known.eq_ignore_ascii_case(&name))
+}
+
+fn with_underscores(name: &str) -> String {
+    name.replace('-', "_")
 }
 
 fn odd_case(name: &str) -> String {

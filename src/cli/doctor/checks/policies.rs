@@ -60,6 +60,30 @@ pub fn path(chain: &Chain) -> Found {
     if passing.is_empty() { Ok("none passes".to_owned()) } else { Err(Not::Right(passing.join(", "))) }
 }
 
+/// Some applications end a segment at a semicolon, take a backslash for a slash, or capitals for small letters.
+pub fn lookalikes(chain: &Chain) -> Found {
+    chain.need_guard()?;
+    let mut passing = Vec::new();
+    let open = chain.options.optional_path.as_ref().map(|path| without_query(path));
+    for target in open.iter().flat_map(|open| like(open, without_query(&chain.path))) {
+        if passed(chain.status(&Ask::get(&target))?) {
+            passing.push(format!("{target} without a session"));
+        }
+    }
+    if role_refused(chain).is_ok() {
+        let guarded = without_query(chain.options.policy_path.as_deref().unwrap_or_default());
+        let own = [format!("{guarded};x=1"), guarded.to_ascii_uppercase(), format!("/\\{}", &guarded[1..])];
+        for target in own.into_iter().chain(open.iter().flat_map(|open| like(open, guarded))) {
+            if passed(chain.status(&Ask::get(&target).cookie(chain.session.cookie()))?) {
+                passing.push(format!("{target} without the role"));
+            }
+        }
+    } else if open.is_none() {
+        return Err(Not::Checked("give --policy-path or --optional-path".to_owned()));
+    }
+    if passing.is_empty() { Ok("none passes".to_owned()) } else { Err(Not::Right(passing.join(", "))) }
+}
+
 pub fn role(chain: &Chain) -> Found {
     given(chain.options.policy_path.as_ref(), "--policy-path")?;
     chain.need_session()?;
@@ -106,9 +130,10 @@ pub fn csrf(chain: &Chain) -> Found {
 
 pub fn method_not_believed(chain: &Chain) -> Found {
     let csrf = chain.options.csrf_path.as_deref().filter(|_| csrf(chain).is_ok());
-    let preflight = chain.options.preflight_path.as_deref();
+    let guarded = |path: &&str| chain.status(&Ask::get(*path)).is_ok_and(|status| !passed(status));
+    let preflight = chain.options.preflight_path.as_deref().filter(guarded);
     if csrf.is_none() && preflight.is_none() {
-        return Err(Not::Checked("give --csrf-path or --preflight-path".to_owned()));
+        return Err(Not::Checked("give --csrf-path or --preflight-path, at which nobody gets in anyway".to_owned()));
     }
     // Which of them is read depends on what the proxy writes itself.
     for name in FORWARDED_METHOD {
@@ -209,6 +234,12 @@ fn spellings(path: &str) -> Vec<String> {
 /// Ways out of an open path into a guarded one.
 fn beyond(open: &str, guarded: &str) -> Vec<String> {
     ["/..", "/%2e%2e", "%2f.."].iter().map(|up| format!("{}{up}{guarded}", open.trim_end_matches('/'))).collect()
+}
+
+/// The same, for applications with ideas of their own.
+fn like(open: &str, guarded: &str) -> Vec<String> {
+    let open = open.trim_end_matches('/');
+    ["/..;", "/..%3b", "/..\\..", "/..%5c.."].iter().map(|up| format!("{open}{up}{guarded}")).collect()
 }
 
 fn without_query(path: &str) -> &str {

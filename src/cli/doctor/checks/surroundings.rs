@@ -57,7 +57,8 @@ pub fn direct(chain: &Chain) -> Found {
 pub fn tls(chain: &Chain) -> Found {
     let url = &chain.options.through;
     if url.scheme() == "http" {
-        return if is_loopback(url) {
+        let here = chain.options.connect.map_or_else(|| is_loopback(url), |address| address.ip().is_loopback());
+        return if here {
             Err(Not::Checked("plain HTTP, on loopback".to_owned()))
         } else {
             Err(Not::Right("plain HTTP: whoever is on the way reads every session".to_owned()))
@@ -75,15 +76,21 @@ pub fn tls(chain: &Chain) -> Found {
 }
 
 pub fn plain_http(chain: &Chain) -> Found {
-    let url = &chain.options.through;
-    if url.scheme() == "http" {
-        return Err(Not::Checked("--through is plain HTTP itself".to_owned()));
-    }
-    if url.port().is_some() || chain.options.connect.is_some() {
-        return Err(Not::Checked("--through is not at the usual port".to_owned()));
-    }
-    let mut plain = url.clone();
-    let _ = plain.set_scheme("http");
+    let through = &chain.options.through;
+    let plain = match &chain.options.plain_http {
+        Some(url) => url.clone(),
+        None if through.scheme() == "http" => {
+            return Err(Not::Checked("--through is plain HTTP itself".to_owned()));
+        }
+        None if through.port().is_some() || chain.options.connect.is_some() => {
+            return Err(Not::Checked("--through is not at the usual port; give --plain-http".to_owned()));
+        }
+        None => {
+            let mut url = through.clone();
+            let _ = url.set_scheme("http");
+            url
+        }
+    };
     let wire = Wire::new(&plain, None, chain.options.tls.clone(), chain.wire.timeout());
     match wire.send(Ask::get(&chain.path).head(&wire.host)) {
         Err(_) => Ok("nobody answers there".to_owned()),
@@ -130,6 +137,6 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-const NO_HSTS: &str = "Strict-Transport-Security is not sent: consider it, so that browsers never come without TLS";
+const NO_HSTS: &str = "note: no Strict-Transport-Security is sent, with which browsers never come without TLS";
 /// A second of resolution, and one that clocks may differ by.
 const TOLERANCE: Duration = Duration::from_millis(2_500);
