@@ -1,11 +1,10 @@
 //! HAProxy with the Lua action.
 
 use std::fs;
-use std::net::TcpListener;
 use std::process::Child;
 
 use crate::checks::Check;
-use crate::rig::{Place, Proxy, Quirks, Reached, Rig};
+use crate::rig::{Place, Proxy, Quirks, Reached, Rig, free};
 
 pub const HAPROXY: Proxy =
     Proxy { name: "haproxy", programs: &["haproxy"], start, policy: "", quirks: Quirks::NONE, own: OWN };
@@ -50,7 +49,7 @@ fn start_ingress(place: &Place) -> Child {
 
 /// The port of the documented configuration may be taken here.
 fn run(place: &Place) -> Child {
-    let ask = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port on loopback");
+    let ask = free();
     let mut command = place.command();
     command.env("SEALPASS_ASK", ask.to_string()).args(["-db", "-f", "haproxy.cfg"]);
     command.spawn().expect("haproxy starts")

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -139,7 +140,7 @@ impl Rig {
 
     fn start_with(proxy: &Proxy, idle: &str, app: App, tls: impl FnOnce(&Path) -> Option<tls::Files>) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the test");
-        let listen = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port on loopback");
+        let listen = free();
         let credential = prepare(dir.path(), idle, proxy.policy, listen.port());
         let log = dir.path().join("sealpass.log");
         let sealpass = sealpass(dir.path())
@@ -219,7 +220,7 @@ impl Rig {
         let mut command = sealpass(self.dir.path());
         let through = format!("https://app.example.com:{}/", self.proxy.port());
         let control = format!("http://{}", self.control);
-        let closed = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port on loopback");
+        let closed = free();
         command.args(["doctor", "--json", "--proxy", proxy, "--through", &through, "--control", &control]);
         command.args(["--connect", &self.proxy.to_string(), "--ca", "test.pem", "--credential", "app.credential"]);
         command.args(["--policy-path", "/admin", "--optional-path", "/news", "--csrf-path", "/forms"]);
@@ -338,6 +339,16 @@ fn prepare(dir: &Path, idle: &str, policy: &str, port: u16) -> String {
 fn addresses(log: &str) -> Option<(SocketAddr, SocketAddr)> {
     let (public, control) = log.split_once("public on http://")?.1.split_once(", control on http://")?;
     Some((public.parse().ok()?, control.split_once('\n')?.0.parse().ok()?))
+}
+
+/// A port that nobody listens on, outside of those that the system gives to connections: such a one could be taken before
+/// the proxy listens on it.
+pub fn free() -> SocketAddr {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let from = std::process::id().wrapping_mul(64);
+    let tried = (0..12_000).map(|_| from.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000 + 20_000);
+    let mut addresses = tried.filter_map(|port| Some(SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).ok()?))));
+    addresses.find(|address| TcpListener::bind(address).is_ok()).expect("a port on loopback")
 }
 
 fn end(child: &mut Child) {

@@ -1,7 +1,7 @@
 //! Traefik with `ForwardAuth`.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Child, Command};
 
 use crate::kubernetes;
@@ -68,10 +68,6 @@ fn wait(place: &Place, command: &mut Command) -> Child {
         wire.answer(false).ok().filter(|answer| answer.status != 404)
     });
     traefik
-}
-
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port on loopback")
 }
 
 fn refused(rig: &Rig) {
