@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command};
 
 use crate::kubernetes;
-use crate::rig::{Place, Proxy, Quirks, Reached, Rig, until};
+use crate::rig::{Place, Proxy, Quirks, Reached, Rig, free, until};
 use crate::wire::Wire;
 
 pub const TRAEFIK: Proxy = Proxy {
