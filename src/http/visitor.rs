@@ -88,8 +88,9 @@ pub async fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
         }
         if let Ok(types) = HeaderValue::from_str(&site.clear_site_data)
             && !types.is_empty()
+            && !response.headers().get_all(&CLEAR_SITE_DATA).any(|known| known == types)
         {
-            response.headers_mut().insert(CLEAR_SITE_DATA.clone(), types);
+            response.headers_mut().append(CLEAR_SITE_DATA.clone(), types); // a list; another realm's may stand there
         }
     }
     // Whatever became of it, the cookie goes.

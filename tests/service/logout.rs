@@ -172,6 +172,19 @@ fn a_bearer_client_needs_no_origin_and_both_at_once_is_400() {
 }
 
 #[test]
+fn one_logout_of_two_realms_clears_what_either_asks_for() {
+    let server = Server::with(
+        "[realm.default]\n[realm.b]\nclear_site_data = [\"cookies\", \"storage\"]\n[realm.b.cookie]\nname = \"__Host-b\"\n\
+         [realm.c]\n[realm.c.cookie]\nname = \"__Host-c\"\n",
+    );
+    let out = log_out(&server, "__Host-sealpass=junk; __Host-b=junk; __Host-c=junk");
+    assert_eq!((out.status, out.all("set-cookie").len()), (204, 3));
+    let mut types = out.all("clear-site-data");
+    types.sort_unstable();
+    assert_eq!(types, ["\"cookies\", \"storage\"", "\"storage\""]);
+}
+
+#[test]
 fn a_bearer_header_does_not_help_where_only_the_cookie_counts() {
     let server = Server::plain();
     let session = server.login("alice");
