@@ -4,7 +4,7 @@
 //! where a policy has a login page.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{COOKIE, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use actix_web::http::header::{COOKIE, HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::answer::{empty, put_cookie};
@@ -85,14 +85,15 @@ pub fn decide(
     response
 }
 
-/// Puts the cookies of the request into the answer, but for those of our realms. Without one that is left there is no header,
-/// and the proxy takes out the client's.
+/// Puts the cookies of the request into the answer, but for those of our realms. Without one that is left there is no such
+/// header, and the proxy takes out the client's: Traefik because the answer has none, Envoy because it is told to.
 fn pass_cookies(service: &Service, request: &HttpRequest, response: &mut HttpResponse) {
     let ours: Vec<_> = service.site.realms().map(|site| site.realm.cookie().as_str()).collect();
     let lines = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
-    if let Some(Ok(line)) = cookie::of_others(lines, &ours).map(HeaderValue::try_from) {
-        response.headers_mut().insert(COOKIE, line);
-    }
+    match cookie::of_others(lines, &ours).map(HeaderValue::try_from) {
+        Some(Ok(line)) => response.headers_mut().insert(COOKIE, line),
+        _ => response.headers_mut().insert(ENVOY_REMOVES, HeaderValue::from_static("cookie")),
+    };
 }
 
 /// A valid session, and what it lacks of what the route demands.
@@ -250,3 +251,6 @@ pub fn resolve(service: &Service, request: &HttpRequest) -> HttpResponse {
         response
     })
 }
+
+/// Names the headers that Envoy takes out of the client's request. No other proxy knows it.
+const ENVOY_REMOVES: HeaderName = HeaderName::from_static("x-envoy-auth-headers-to-remove");

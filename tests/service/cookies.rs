@@ -349,6 +349,8 @@ fn a_policy_may_answer_with_the_cookies_of_others() {
     assert_eq!(passed("/policy/open/", &lines), (200, left));
     assert_eq!(passed("/policy/open/", &[b"__Host-sealpass=junk; a=1"]), (200, vec!["a=1".to_owned()]));
     assert_eq!(passed("/verify/", &[ours.as_bytes()]), (200, vec![]));
+    let removed = |lines: &[&[u8]]| server.ask_with("/verify/", lines).all("x-envoy-auth-headers-to-remove").join(",");
+    assert_eq!((removed(&[ours.as_bytes()]), removed(&lines)), ("cookie".to_owned(), String::new()));
     for (target, status) in [("/policy/admin/", 403), ("/policy/plain/", 200)] {
         assert_eq!(passed(target, &lines), (status, vec![]), "{target}");
     }
