@@ -26,9 +26,10 @@ use wire::{Tls, Wire};
 
 /// Prove that your proxy, Sealpass and your application fit together
 ///
-/// Asks as a client does, with sessions of its own that it ends when it is done, and tries what an attacker would: forged
-/// identity headers, odd paths and methods, a session that has ended. Says of each check whether it is right (✓), wrong (✗, with
-/// the remedy) or could not be told (–, and why). Exit code 0 if nothing is wrong, 1 if something is, 3 if it could not check.
+/// Asks as a client does, with sessions of its own that it ends when it is done, and tries what an attacker would:
+/// forged identity headers, odd paths and methods, a session that has ended. Says of each check whether it is right
+/// (✓), wrong (✗, with the remedy) or could not be told (–, and why). Exit code 0 if nothing is wrong, 1 if something
+/// is, 3 if it could not check.
 #[derive(Debug, Args)]
 pub struct Doctor {
     /// A guarded page behind the proxy, such as `https://app.example.com/`
