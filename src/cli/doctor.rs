@@ -229,7 +229,8 @@ impl Doctor {
     fn which(&self, chain: &Chain) -> Option<&'static str> {
         let server = || {
             let answer = chain.ask(&Ask::get(&chain.path)).ok()?;
-            answer.header("server").map(str::to_ascii_lowercase)
+            let said = ["server", "via"].map(|name| answer.header(name).unwrap_or_default().to_ascii_lowercase());
+            Some(said.concat())
         };
         let name = self.proxy.clone().or_else(server)?;
         remedies::PROXIES.into_iter().find(|known| name.contains(known))

@@ -16,7 +16,8 @@ pub(super) const AROUND: &[Remedy] = &[
     Remedy {
         id: "identity-not-removed",
         all: "Take out what the client's Connection header names before identity headers are written, not after.",
-        traefik: "Update: releases before 2.11.9 and 3.1.3 let a client do this (CVE-2024-45410).",
+        traefik: "Update: releases before 2.4.13 let a client do this (CVE-2021-32813), and with X-Forwarded-… those before \
+                  2.11.9 and 3.1.3 (CVE-2024-45410).",
         ..NONE
     },
     Remedy {
