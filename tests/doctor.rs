@@ -1,5 +1,5 @@
-//! `sealpass doctor` against a chain that is right, and against one that is wrong in one way at a time: it finds that, and says
-//! what to do. The real `sealpass` is behind a small proxy, and `sealpass echo` stands in for the application.
+//! `sealpass doctor` against a chain that is right, and against one that is wrong in one way at a time: it finds that,
+//! and says what to do. The real `sealpass` is behind a small proxy, and `sealpass echo` stands in for the application.
 #![cfg(feature = "server")]
 
 #[expect(dead_code, unused_imports, reason = "each test crate uses its part")]

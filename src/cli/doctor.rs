@@ -26,9 +26,10 @@ use wire::{Tls, Wire};
 
 /// Prove that your proxy, Sealpass and your application fit together
 ///
-/// Asks as a client does, with sessions of its own that it ends when it is done, and tries what an attacker would: forged
-/// identity headers, odd paths and methods, a session that has ended. Says of each check whether it is right (✓), wrong (✗, with
-/// the remedy) or could not be told (–, and why). Exit code 0 if nothing is wrong, 1 if something is, 3 if it could not check.
+/// Asks as a client does, with sessions of its own that it ends when it is done, and tries what an attacker would:
+/// forged identity headers, odd paths and methods, a session that has ended. Says of each check whether it is right
+/// (✓), wrong (✗, with the remedy) or could not be told (–, and why). Exit code 0 if nothing is wrong, 1 if something
+/// is, 3 if it could not check.
 #[derive(Debug, Args)]
 pub struct Doctor {
     /// A guarded page behind the proxy, such as `https://app.example.com/`
@@ -228,7 +229,8 @@ impl Doctor {
     fn which(&self, chain: &Chain) -> Option<&'static str> {
         let server = || {
             let answer = chain.ask(&Ask::get(&chain.path)).ok()?;
-            answer.header("server").map(str::to_ascii_lowercase)
+            let said = ["server", "via"].map(|name| answer.header(name).unwrap_or_default().to_ascii_lowercase());
+            Some(said.concat())
         };
         let name = self.proxy.clone().or_else(server)?;
         remedies::PROXIES.into_iter().find(|known| name.contains(known))

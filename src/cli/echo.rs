@@ -9,9 +9,9 @@ use super::Failure;
 /// Stand in for the application and show what reaches it
 ///
 /// Answers every request with that request as JSON: its first line, its headers, the length of its body; and accepts a
-/// WebSocket. Put it behind your proxy, at a path of its own or in place of the application, and give `sealpass doctor` that
-/// path. Values of cookies and credentials are shown as their lengths only. All else is shown to whoever asks, what your
-/// proxy adds to requests among it: take it away when you are done.
+/// WebSocket. Put it behind your proxy, at a path of its own or in place of the application, and give `sealpass doctor`
+/// that path. Values of cookies and credentials are shown as their lengths only. All else is shown to whoever asks,
+/// what your proxy adds to requests among it: take it away when you are done.
 #[derive(Debug, Args)]
 pub struct Echo {
     /// Where it listens; port 0 is any free one

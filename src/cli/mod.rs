@@ -1,7 +1,7 @@
 //! Arguments, and what becomes of them.
 //!
-//! Exit codes: 0 done; 1 it could not be done, or a check found a fault; 2 the arguments are wrong (clap's); 3 the doctor could not
-//! check; 64 the configuration is wrong (`EX_USAGE` of sysexits.h).
+//! Exit codes: 0 done; 1 it could not be done, or a check found a fault; 2 the arguments are wrong (clap's); 3 the
+//! doctor could not check; 64 the configuration is wrong (`EX_USAGE` of sysexits.h).
 
 mod check;
 mod cluster;

@@ -1,8 +1,9 @@
-//! An application that stands in for a real one and shows what reaches it: each request is answered with itself, as JSON.
+//! An application that stands in for a real one and shows what reaches it: each request is answered with itself, as
+//! JSON.
 //!
-//! Values of cookies and credentials are never shown, only how long they are: a page that may read an answer must not learn
-//! from it what browsers keep from pages. Names of headers come in lower case and in order of the alphabet, the lines of one
-//! name in the order in which they came.
+//! Values of cookies and credentials are never shown, only how long they are: a page that may read an answer must not
+//! learn from it what browsers keep from pages. Names of headers come in lower case and in order of the alphabet, the
+//! lines of one name in the order in which they came.
 
 use std::io;
 use std::net::TcpListener;

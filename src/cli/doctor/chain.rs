@@ -150,7 +150,8 @@ impl Chain {
         }
     }
 
-    /// Whether it is the answer to nobody: 401, or whatever the chain makes of it. That this is 401 is one check of its own.
+    /// Whether it is the answer to nobody: 401, or whatever the chain makes of it. That this is 401 is one check of its
+    /// own.
     pub fn is_denial(&self, status: u16) -> bool {
         status == 401 || self.guard().is_ok_and(|guard| guard == status && !passed(status))
     }

@@ -1,4 +1,5 @@
-//! Every check there is, in the order in which they run. What one needs to mean anything is said by another one's finding.
+//! Every check there is, in the order in which they run. What one needs to mean anything is said by another one's
+//! finding.
 
 mod app;
 mod cookies;

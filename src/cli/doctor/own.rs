@@ -142,8 +142,8 @@ impl Session {
         format!("{}={}", self.name, self.token)
     }
 
-    /// In how long its next renewal is due. Slots are as in the core's `verify`: a sixth of the idle limit wide, and shifted by
-    /// the first eight bytes of the session's id.
+    /// In how long its next renewal is due. Slots are as in the core's `verify`: a sixth of the idle limit wide, and
+    /// shifted by the first eight bytes of the session's id.
     pub fn due_in(&self) -> Option<Duration> {
         let (sealed, idle) = self.slots?;
         let width = u64::try_from(idle.as_millis() / 6).ok().filter(|width| *width > 0)?;

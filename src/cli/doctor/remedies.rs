@@ -1,8 +1,10 @@
 //! What to do about each finding: in general, and where it helps, for each proxy.
 
-mod table;
+mod around;
+mod guard;
 
-use table::REMEDIES;
+use around::AROUND;
+use guard::GUARD;
 
 /// The proxies that remedies are given for.
 pub const PROXIES: [&str; 5] = ["nginx", "traefik", "caddy", "envoy", "haproxy"];
@@ -28,7 +30,7 @@ impl Remedy {
 
 /// The remedy for a check.
 pub fn of(id: &str) -> &'static Remedy {
-    REMEDIES.iter().find(|remedy| remedy.id == id).unwrap_or(&UNKNOWN)
+    GUARD.iter().chain(AROUND).find(|remedy| remedy.id == id).unwrap_or(&UNKNOWN)
 }
 
 const NONE: Remedy = Remedy { id: "", all: "", nginx: "", traefik: "", caddy: "", envoy: "", haproxy: "" };
@@ -45,7 +47,7 @@ mod tests {
         for check in CHECKS {
             assert_eq!(of(check.id).id, check.id);
         }
-        for remedy in REMEDIES {
+        for remedy in GUARD.iter().chain(AROUND) {
             assert!(
                 CHECKS.iter().any(|check| check.id == remedy.id) || remedy.id == "doctor-cleaned-up",
                 "{}",

@@ -1,8 +1,8 @@
 //! Requests to the byte: what a check writes is what is sent, valid or not.
 //!
-//! A client library spells names its own way, and refuses what is no proper HTTP; an attacker does neither. So `ureq` does all
-//! there is to do but for one thing: it resolves, connects, speaks TLS, keeps time and reads the answer, and the head that it
-//! would send is replaced by ours.
+//! A client library spells names its own way, and refuses what is no proper HTTP; an attacker does neither. So `ureq`
+//! does all there is to do but for one thing: it resolves, connects, speaks TLS, keeps time and reads the answer, and
+//! the head that it would send is replaced by ours.
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -18,10 +18,12 @@ pub fn client_forwarded(chain: &Chain) -> Found {
     Err(Not::Right(format!("reached the application: {}", found.join(", "))))
 }
 
-const FORWARDED: [&str; 9] = [
+const FORWARDED: [&str; 11] = [
     "X-Forwarded-For",
     "X-Forwarded-Proto",
     "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-Prefix",
     "X-Forwarded-Uri",
     "X-Forwarded-Method",
     "X-Original-Method",

@@ -50,7 +50,8 @@ pub fn tampered(chain: &Chain) -> Found {
     Ok("denied".to_owned())
 }
 
-/// What may change something is sent without a session only, and to an application of its own only where that is the echo.
+/// What may change something is sent without a session only, and to an application of its own only where that is the
+/// echo.
 pub fn methods(chain: &Chain) -> Found {
     chain.need_guard()?;
     let mut wrong = Vec::new();

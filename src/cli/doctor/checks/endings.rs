@@ -42,7 +42,8 @@ pub fn by_browser(chain: &Chain) -> Found {
     is_over(chain, &session)
 }
 
-/// What is cached under a path alone is found here: a page of one would be seen by all, or a denial of one be everybody's.
+/// What is cached under a path alone is found here: a page of one would be seen by all, or a denial of one be
+/// everybody's.
 pub fn not_shared(chain: &Chain) -> Found {
     chain.need_session()?;
     chain.need_guard()?;

@@ -13,8 +13,8 @@ pub fn arrives(chain: &Chain) -> Found {
     told_right(chain, &chain.arrives(&Ask::get(path).cookie(chain.session.cookie()))?)
 }
 
-/// A proxy takes out what stands in a Connection header. Were that done last, a client could choose what the application
-/// is not told: that somebody is nobody, say.
+/// A proxy takes out what stands in a Connection header. Were that done last, a client could choose what the
+/// application is not told: that somebody is nobody, say.
 pub fn not_removed(chain: &Chain) -> Found {
     let path = chain.echo()?;
     arrives(chain).map_err(|_| Not::Checked("they don't arrive anyway; see identity-arrives".to_owned()))?;
@@ -37,7 +37,8 @@ pub fn forged(chain: &Chain) -> Found {
     Ok("none gets through".to_owned())
 }
 
-/// Many applications can't tell `X_Session_Subject` from `X-Session-Subject`, and some any other character in its place.
+/// Many applications can't tell `X_Session_Subject` from `X-Session-Subject`, and some any other character in its
+/// place.
 pub fn underscores(chain: &Chain) -> Found {
     let path = chain.echo()?;
     let first = |name: &str| name.replacen('-', "_", 1);
@@ -98,7 +99,8 @@ fn told_right(chain: &Chain, reached: &Reached) -> Found {
     Ok("X-Session-Subject and the others".to_owned())
 }
 
-/// Asks with forged headers before and behind the cookie. `proper`: they are HTTP, so that they may be let in and taken out.
+/// Asks with forged headers before and behind the cookie. `proper`: they are HTTP, so that they may be let in and taken
+/// out.
 fn get_none(chain: &Chain, path: &str, spelling: fn(&str) -> String, proper: bool) -> Result<(), Not> {
     let cookie = chain.session.cookie();
     let before = Ask::get(path).with_all(lines(chain, spelling)).cookie(&cookie);

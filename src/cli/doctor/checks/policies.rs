@@ -174,7 +174,8 @@ pub fn preflight(chain: &Chain) -> Found {
     }
 }
 
-/// The return address is where the browser was, on a host that the proxy names: a client that names another one is not believed.
+/// The return address is where the browser was, on a host that the proxy names: a client that names another one is not
+/// believed.
 pub fn page(chain: &Chain) -> Found {
     let path = given(chain.options.page_path.as_ref(), "--page-path")?;
     let evil = format!("{}.evil.example", chain.mark);

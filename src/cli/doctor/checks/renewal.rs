@@ -8,8 +8,8 @@ use super::super::own::Session;
 use super::super::report::{Found, Not};
 use super::given;
 
-/// A renewal can't be asked for from the outside, but when it is due follows from the session's id. So many sessions are made
-/// until one's turn is soon; it is waited for, and then any request has to be answered with the next cookie.
+/// A renewal can't be asked for from the outside, but when it is due follows from the session's id. So many sessions
+/// are made until one's turn is soon; it is waited for, and then any request has to be answered with the next cookie.
 pub fn arrives(chain: &Chain) -> Found {
     chain.need_session()?;
     let (session, wait) = soonest(chain)?;
