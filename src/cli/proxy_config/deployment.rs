@@ -208,10 +208,10 @@ mod tests {
         let sorted = given(&["/a", "/a/b", "/a_b", "/a.b", "/a-b", "/a__b"]).expect("all different");
         assert_eq!(sorted.routes[0].path, "/a__b");
         assert_eq!(sorted.routes.last().map(|route| route.path.as_str()), Some("/a"));
-        let mut names: Vec<_> = sorted.routes.iter().map(|route| &route.name).collect();
-        names.sort();
-        names.dedup();
-        assert_eq!(names.len(), 6, "{names:?}");
+        let mut unique: Vec<_> = sorted.routes.iter().map(|route| &route.name).collect();
+        unique.sort();
+        unique.dedup();
+        assert_eq!(unique.len(), 6, "{unique:?}");
         assert_eq!((sorted.public_host.as_str(), sorted.sealpass.as_str()), ("a.example", "127.0.0.1:8080"));
         assert_eq!(given(&["/a", "/a"]).err(), Some(NameError::Twice("/a".to_owned())));
         assert_eq!(given(&["/login"]).err(), Some(NameError::Twice("/login".to_owned())));
