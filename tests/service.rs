@@ -11,6 +11,8 @@ mod common;
 mod control;
 #[path = "service/cookies.rs"]
 mod cookies;
+#[path = "service/credentials.rs"]
+mod credentials;
 #[path = "service/csrf.rs"]
 mod csrf;
 #[path = "service/endings.rs"]

@@ -30,7 +30,9 @@ mod visitor;
 mod waiting;
 
 pub use cookie::values as cookie_values;
-pub use credentials::{Credentials, CredentialsError, NewCredential, Scope};
+pub use credentials::{
+    CredentialFile, CredentialWatch, Credentials, CredentialsError, Grant, NewCredential, Scope, Terms,
+};
 pub use demands::{Added as QueryDemands, NotUnderstood};
 pub use echo::echo;
 pub use identity::names as identity_headers;
@@ -63,7 +65,7 @@ pub struct Service {
     /// Realms and policies.
     pub site: Site,
     /// Who may use the control listener.
-    pub credentials: Credentials,
+    pub credentials: Arc<CredentialWatch>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Where it is written what happened to sessions.
