@@ -139,3 +139,50 @@ fn two_that_change_the_file_at_one_moment_lose_nothing() {
         serde_json::from_str(&run(&place, &["credential", "list", "--config", "c.toml", "--json"])).expect("JSON");
     assert_eq!(json["credentials"].as_array().expect("a list").len(), 10);
 }
+
+/// The pseudonym that `explain` shows is the one by which the audit trail is searched.
+#[test]
+fn explain_gives_the_names_by_which_the_audit_trail_is_searched() {
+    let place = place();
+    let shop = add(&place, &["--name", "shop"]);
+    add(&place, &["--name", "ops", "--scope", "admin", "--realm", "*", "--out", "ops.credential"]);
+    let service = place.serve("credentials = \"credentials.toml\"\naudit.to = \"./audit.jsonl\"\n", &[]);
+    let issued = call(service.control, &shop, "/v1/sessions", LOGIN).json();
+    let id = issued["session_id"].as_str().expect("an id").to_owned();
+    assert_eq!(call(service.control, &shop, "/v1/subjects/revoke", LOGIN).status, 204);
+    assert_eq!(
+        call(service.control, &shop, "/v1/sessions/revoke", &format!("{{\"session_id\": \"{id}\"}}")).status,
+        204
+    );
+    let control = format!("http://{}", service.control);
+    let explain = |rest: &[&str]| {
+        run(&place, &[&["explain", "--control", &control, "--credential", "ops.credential"][..], rest].concat())
+    };
+    let (subject, session) = (explain(&["--subject", "alice"]), explain(&["--session-id", &id]));
+    for (shown, kind, means) in [
+        (&subject, "cut_off", "sessions of the subject that started by that time are over"),
+        (&session, "ended", "the session is over"),
+    ] {
+        let line = shown.lines().find(|line| line.starts_with(kind)).unwrap_or_else(|| panic!("{shown}"));
+        assert!(line.ends_with(means) && line.contains("Z  "), "{shown}");
+        assert!(!shown.contains("alice") && !shown.contains(&id), "{shown}");
+    }
+    let json: Value = serde_json::from_str(&explain(&["--subject", "alice", "--json"])).expect("JSON");
+    let name = json["subject"].as_str().expect("a pseudonym");
+    assert!(subject.contains(&format!("grep -E '{name}' audit.jsonl")), "{subject}");
+    let refused_by = |args: &[&str], code: i32| {
+        let output =
+            place.run(&[&["explain", "--control", &control, "--credential", "ops.credential"][..], args].concat(), b"");
+        assert_eq!(output.status.code(), Some(code));
+        String::from_utf8(output.stderr).expect("text")
+    };
+    assert!(refused_by(&["--session-id", "nonsense"], 1).contains("is not a session id"));
+    assert!(refused_by(&["--subject", "alice", "--realm", "none"], 1).contains("is not configured"));
+    assert!(refused_by(&["--subject", "a", "--session-id", &id], 2).contains("cannot be used"));
+    service.end();
+    let trail = fs::read_to_string(place.path("audit.jsonl")).expect("there");
+    let found: Vec<_> = trail.lines().filter(|line| line.contains(name)).collect();
+    let of = |event: &str| found.iter().any(|line| line.contains(&format!("\"event\":\"{event}\"")));
+    assert!(of("issued") && of("ended_together") && of("explained"), "{trail}");
+    assert!(found.iter().any(|line| line.contains("\"credential\":\"ops\"")), "{trail}");
+}

@@ -17,6 +17,8 @@ mod credentials;
 mod csrf;
 #[path = "service/endings.rs"]
 mod endings;
+#[path = "service/explain.rs"]
+mod explain;
 #[path = "service/life.rs"]
 mod life;
 #[path = "service/login.rs"]

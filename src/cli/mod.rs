@@ -9,6 +9,7 @@ mod credential;
 mod demo_fleet;
 mod doctor;
 mod echo;
+mod explain;
 mod facts;
 mod keys;
 mod proxy_config;
@@ -76,6 +77,8 @@ enum Command {
     /// Look into a token
     #[command(subcommand)]
     Token(token::Token),
+    /// Say what is in force about a subject or a session: why somebody was refused
+    Explain(explain::Explain),
     /// Make credentials for the control listener, look at them, take them back
     #[command(subcommand)]
     Credential(credential::Credential),
@@ -136,6 +139,7 @@ pub fn run() -> ExitCode {
         Command::Cluster(cluster) => cluster.run(&common),
         Command::Token(token) => token.run(&common),
         Command::Credential(credential) => credential.run(&common),
+        Command::Explain(explain) => explain.run(&common),
         Command::ProxyConfig(print) => print.run(&common),
     };
     match done {

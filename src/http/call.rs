@@ -82,18 +82,21 @@ pub async fn read<T: DeserializeOwned>(request: &HttpRequest, body: web::Payload
     serde_json::from_slice(&bytes).map_err(|error| problems::of_json(&error))
 }
 
-/// The grant of the credential that the request carries.
+/// The grant of the credential that the request carries, unless that makes too many calls.
 pub fn authenticate(service: &Service, request: &HttpRequest) -> Result<Arc<Grant>, HttpResponse> {
     let mut lines = request.headers().get_all(AUTHORIZATION);
     let secret = match (lines.next(), lines.next()) {
         (Some(line), None) => bearer(line.as_bytes()),
         _ => None,
     };
-    secret.and_then(|secret| service.credentials.grant(secret, service.sessions.now())).ok_or_else(|| {
+    let grant = secret.and_then(|secret| service.credentials.grant(secret, service.sessions.now()));
+    let grant = grant.ok_or_else(|| {
         let mut response = HttpResponse::from(problems::credential());
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sealpass control\""));
         response
-    })
+    })?;
+    service.credentials.count_call(&grant).map_err(problems::over_limit)?;
+    Ok(grant)
 }
 
 /// Largest body of a call.

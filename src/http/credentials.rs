@@ -5,10 +5,12 @@
 
 mod file;
 mod grant;
+mod limits;
 mod watch;
 
 pub use file::{CredentialFile, Terms};
 pub use grant::{Grant, Scope};
+pub use limits::OverLimit;
 pub use watch::CredentialWatch;
 
 use std::collections::HashSet;

@@ -14,6 +14,7 @@ mod csrf;
 mod demands;
 mod dev;
 mod echo;
+mod explained;
 mod forwarded;
 mod identity;
 mod keys;
@@ -36,6 +37,7 @@ pub use credentials::{
 pub use demands::{Added as QueryDemands, NotUnderstood};
 pub use echo::echo;
 pub use identity::names as identity_headers;
+pub use explained::Explained;
 pub use readiness::Readiness;
 pub use waiting::wait_for;
 

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 
 use super::answer::Problem;
-use super::credentials::Scope;
+use super::credentials::{OverLimit, Scope};
 use crate::claims::InvalidText;
 use crate::custody::{CustodyError, Refused};
 use crate::sessions::{ChangeError, GroupError, IssueError};
@@ -32,6 +32,14 @@ pub fn level_not_given(field: &'static str, most: u8) -> Problem {
         "this credential can say that somebody was authenticated up to the assurance level {most}; name one in aal (max_aal in the credentials file)"
     );
     Problem::new(StatusCode::FORBIDDEN, "max-aal", "Not allowed", detail).field(field)
+}
+
+pub fn over_limit(over: OverLimit) -> Problem {
+    let OverLimit { key, rate, again_in } = over;
+    let detail = format!("this credential makes more calls than {key} = \"{rate}\" allows on this replica");
+    let seconds = again_in.as_secs() + u64::from(again_in.subsec_nanos() > 0);
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-calls", "Too many calls", detail)
+        .retry_after(u16::try_from(seconds.max(1)).unwrap_or(u16::MAX))
 }
 
 pub fn all_realms() -> Problem {

@@ -121,7 +121,7 @@ impl Server {
         (settings.public, settings.control) = (listener.clone(), listener);
         let path = own.path().join("credentials.toml");
         create_private(&path, credentials.as_bytes()).expect("writable");
-        let credentials = CredentialWatch::open(Some(&path)).expect("right credentials");
+        let credentials = CredentialWatch::open(Some(&path)).expect("right credentials").limited(&settings.limits);
         let credentials = Arc::new(credentials.and_all_powerful("test", CREDENTIAL));
         let clock = Arc::new(ManualClock::at(start_of_time()));
         let shared = Arc::clone(&clock) as Arc<dyn Clock>;

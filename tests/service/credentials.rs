@@ -107,3 +107,45 @@ fn when_its_time_has_come_it_is_no_credential() {
     assert_eq!((expired.status, expired.body), (401, unknown.body));
     assert!(server.accepts(&session.token), "what it issued lives on");
 }
+
+#[test]
+fn one_that_calls_too_often_is_told_when_to_come_back_and_others_are_not() {
+    let new = || NewCredential::generate(&SystemEntropy::new()).expect("random bytes");
+    let (wild, calm) = (new(), new());
+    let line = |credential: &NewCredential, name: &str| {
+        let hash = credential.sha256();
+        format!("[[credential]]\nname = \"{name}\"\nsha256 = \"{hash}\"\nscopes = [\"app\"]\nrealms = [\"default\"]\n")
+    };
+    let lines = line(&wild, "wild") + &line(&calm, "calm");
+    // So slow that none comes back within the test.
+    let server = Server::with_credentials("[limits]\nissue = \"3/h\"\ncalls = \"6/h\"\n", &lines);
+    let issue = |credential: &NewCredential| server.call_as(credential.expose(), "/v1/sessions", &json!({}));
+    let check = |credential: &NewCredential| {
+        server.call_as(credential.expose(), "/v1/sessions/check", &json!({"sessions": []}))
+    };
+    let assert_limited = |response: &Response, key: &str| {
+        let problem = response.json();
+        assert_eq!((response.status, &problem["type"]), (429, &json!("urn:problem-type:sealpass:too-many-calls")));
+        assert_eq!(response.header("content-type"), Some("application/problem+json"));
+        assert!(problem["detail"].as_str().expect("text").contains(key), "{problem}");
+        let seconds: u16 = response.header("retry-after").expect("when").parse().expect("seconds");
+        assert!((1..=1_200).contains(&seconds), "{seconds}");
+    };
+    let session = Session::of(&issue(&wild), 201);
+    assert_eq!((issue(&wild).status, issue(&wild).status), (201, 201));
+    assert_limited(&issue(&wild), "limits.issue = \"3/h\"");
+    // Of the other calls two are left.
+    assert_eq!((check(&wild).status, check(&wild).status), (200, 200));
+    assert_limited(&check(&wild), "limits.calls = \"6/h\"");
+    assert_limited(&issue(&wild), "limits.calls = \"6/h\"");
+    // Nobody else waits: not another credential, and not who has a session.
+    assert_eq!((issue(&calm).status, check(&calm).status), (201, 200));
+    for _ in 0..20 {
+        assert!(server.accepts(&session.token));
+    }
+    // What is no credential is counted for nobody.
+    for _ in 0..20 {
+        assert_eq!(server.call_as("sealpass_none", "/v1/sessions", &json!({})).status, 401);
+    }
+    assert_eq!(check(&calm).status, 200);
+}

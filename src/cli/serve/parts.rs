@@ -128,7 +128,7 @@ pub fn begin(office: &RingOffice, restored: bool) -> Begin {
 }
 
 fn credentials(settings: &Settings, dev: bool) -> Result<Arc<CredentialWatch>, Failure> {
-    let mut credentials = CredentialWatch::open(settings.credentials.as_deref())?;
+    let mut credentials = CredentialWatch::open(settings.credentials.as_deref())?.limited(&settings.limits);
     if dev {
         credentials = credentials.and_all_powerful("dev", &dev::credential(&settings.keys)?);
     } else if settings.credentials.is_none() {

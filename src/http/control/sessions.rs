@@ -26,6 +26,7 @@ use crate::telemetry::{By, Kind};
 
 pub(super) async fn issue(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     call_for(Scope::App, &service, &request, body, async |grant: &Grant, asked: Issue| {
+        service.credentials.count_issue(grant).map_err(problems::over_limit)?;
         let (site, patience) = (realm(&service, grant, &asked.realm)?, Patience::usual(&service));
         may_give(grant, &asked.roles, Some(asked.aal), asked.authenticated_at.is_some())?;
         let issued = issue_in(&service, patience, grant.by(), site, &asked).await;

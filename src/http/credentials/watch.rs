@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::limits::{Limits, OverLimit};
 use super::{Credentials, CredentialsError, Grant, Hash, MAX_FILE};
 use crate::clock::Timestamp;
+use crate::config::LimitSettings;
 use crate::store::{Readers, read_mounted};
 
 /// Keeps a service's credentials what their file says.
@@ -23,6 +25,7 @@ pub struct CredentialWatch {
     beside: Credentials,
     current: ArcSwap<Credentials>,
     seen: Mutex<Seen>,
+    limits: Limits,
 }
 
 /// The contents of the file that were seen, by their hashes. That it can't be read is a content as well.
@@ -50,6 +53,28 @@ impl CredentialWatch {
     pub fn and_all_powerful(mut self, name: &str, secret: &str) -> Self {
         self.beside.0.push(Arc::new(Grant::all_powerful(name, secret)));
         self
+    }
+
+    /// And so many calls at the most.
+    #[must_use]
+    pub fn limited(self, settings: &LimitSettings) -> Self {
+        Self { limits: Limits::new(settings), ..self }
+    }
+
+    /// Counts a call, and says if it is one too many.
+    ///
+    /// # Errors
+    /// [`OverLimit`]: it may not be answered.
+    pub fn count_call(&self, grant: &Grant) -> Result<(), OverLimit> {
+        self.limits.call(grant)
+    }
+
+    /// The same of a session that is to be issued.
+    ///
+    /// # Errors
+    /// [`OverLimit`]: it may not be.
+    pub fn count_issue(&self, grant: &Grant) -> Result<(), OverLimit> {
+        self.limits.issue(grant)
     }
 
     /// What `secret` may do at `now`.
