@@ -119,7 +119,8 @@ fn one_that_calls_too_often_is_told_when_to_come_back_and_others_are_not() {
     let lines = line(&wild, "wild") + &line(&calm, "calm");
     // So slow that none comes back within the test.
     let server = Server::with_credentials("[limits]\nissue = \"3/h\"\ncalls = \"6/h\"\n", &lines);
-    let issue = |credential: &NewCredential| server.call_as(credential.expose(), "/v1/sessions", &json!({}));
+    let issue =
+        |credential: &NewCredential| server.call_as(credential.expose(), "/v1/sessions", &json!({"subject": "a"}));
     let check = |credential: &NewCredential| {
         server.call_as(credential.expose(), "/v1/sessions/check", &json!({"sessions": []}))
     };
