@@ -36,8 +36,8 @@ pub use credentials::{
 };
 pub use demands::{Added as QueryDemands, NotUnderstood};
 pub use echo::echo;
-pub use identity::names as identity_headers;
 pub use explained::Explained;
+pub use identity::names as identity_headers;
 pub use readiness::Readiness;
 pub use waiting::wait_for;
 
