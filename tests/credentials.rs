@@ -88,6 +88,12 @@ fn the_list_shows_what_each_may_do_and_no_secret() {
     assert_eq!((cell(1, 0), cell(1, 4), cell(1, 5), cell(1, 6)), ("shop", "billing:*, guest", "2", "never"), "{table}");
     assert_eq!((cell(2, 2), cell(2, 3), cell(2, 4)), ("admin", "*", "no role"), "{table}");
     assert_eq!(cell(2, 6), "expired 2020-01-01T00:00:00Z", "{table}");
+    let checked = run(&place, &["check", "--config", "c.toml"]);
+    assert!(checked.contains("warning  credential \"ops\": expired at 2020-01-01T00:00:00Z"), "{checked}");
+    assert!(!checked.contains("credential \"shop\""), "{checked}");
+    add(&place, &["--name", "lost", "--realm", "nowhere"]);
+    let checked = run(&place, &["check", "--config", "c.toml"]);
+    assert!(checked.contains("warning  credential \"lost\": there is no realm called \"nowhere\""), "{checked}");
     let json = run(&place, &["credential", "list", "--file", "credentials.toml", "--json"]);
     let json: Value = serde_json::from_str(&json).expect("JSON");
     let first = &json["credentials"][0];

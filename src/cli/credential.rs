@@ -257,5 +257,7 @@ fn parse_end(text: &str) -> Result<Timestamp, String> {
     }
     let within: Result<Duration, _> = humantime::parse_duration(text);
     let wrong = |_| "write a time as 2027-01-31T00:00:00Z, or a duration as 90d".to_owned();
-    within.map(|within| SystemClock.now().plus(within)).map_err(wrong)
+    let end = within.map(|within| SystemClock.now().plus(within)).map_err(wrong)?;
+    // To the second: nobody means the rest.
+    Ok(Timestamp::from_millis(end.as_secs() * 1_000).unwrap_or(end))
 }

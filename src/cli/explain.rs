@@ -38,10 +38,10 @@ pub struct Explain {
 #[group(required = true, multiple = false)]
 struct Whom {
     /// A user
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     subject: Option<String>,
     /// A session, by its id as the application was given it
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     session_id: Option<String>,
 }
 
@@ -90,7 +90,7 @@ fn shown(explained: &Explained) -> String {
     }
     let pattern: Vec<_> = names.iter().map(|(_, name)| name.to_string()).collect();
     lines.push(String::new());
-    lines.push(format!("Who did it: {}.", plain(&explained.who)));
+    lines.push(plain(&explained.who));
     lines.push(format!("  grep -E '{}' audit.jsonl", pattern.join("|")));
     lines.join("\n")
 }

@@ -25,5 +25,5 @@ impl Explained {
     }
 }
 
-const WHO: &str = "facts do not say who made them: look for the pseudonyms in the audit trails of all replicas, whose lines have \
-                   the time, by, and credential";
+const WHO: &str = "Facts do not say who made them. Look for the pseudonyms in the audit trails of all replicas: their lines have the \
+                   time, `by` and `credential`.";
