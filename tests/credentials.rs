@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
-use common::{Place, Running, call, refused, wait_for};
+use common::{Place, Running, ask, call, refused, wait_for};
 use serde_json::Value;
 
 const CONFIG: &str = "credentials = \"credentials.toml\"\n";
@@ -34,6 +34,15 @@ fn login(service: &Running, credential: &str) -> u16 {
     call(service.control, credential, "/v1/sessions", LOGIN).status
 }
 
+/// Whether the metrics say that the file can't be used.
+fn is_failing(service: &Running, credential: &str) -> bool {
+    let bearer = format!("Bearer {credential}");
+    let metrics = ask(service.control, "GET", "/metrics", &[("Authorization", &bearer)], b"").body;
+    let text = String::from_utf8_lossy(&metrics);
+    let line = text.lines().find_map(|line| line.strip_prefix("sealpass_credentials_failing "));
+    line.expect("a gauge") == "1"
+}
+
 #[test]
 fn credentials_come_and_go_under_a_running_service() {
     let place = place();
@@ -58,11 +67,13 @@ fn credentials_come_and_go_under_a_running_service() {
     service.until_logged("chmod 600");
     fs::remove_file(&path).expect("there");
     service.until_logged("does not exist");
+    assert!(is_failing(&service, &blog));
     assert_eq!((login(&service, &shop), login(&service, &blog)), (201, 201));
     place.private("credentials.toml", &right);
     // One less: it is let in no more, and the other is.
     let told = run(&place, &["credential", "revoke", "shop", "--config", "c.toml"]);
     assert!(told.contains("\"shop\" is revoked"), "{told}");
+    wait_for("it is right again", || !is_failing(&service, &blog));
     wait_for("it is not let in any more", || login(&service, &shop) == 401);
     assert_eq!(login(&service, &blog), 201);
     let (_, _, log) = service.signal(rustix::process::Signal::TERM);

@@ -36,7 +36,7 @@ pub fn level_not_given(field: &'static str, most: u8) -> Problem {
 
 pub fn over_limit(over: OverLimit) -> Problem {
     let OverLimit { key, rate, again_in } = over;
-    let detail = format!("this credential makes more calls than {key} = \"{rate}\" allows on this replica");
+    let detail = format!("this credential makes more calls than limits.{key} = \"{rate}\" allows on this replica");
     let seconds = again_in.as_secs() + u64::from(again_in.subsec_nanos() > 0);
     Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-calls", "Too many calls", detail)
         .retry_after(u16::try_from(seconds.max(1)).unwrap_or(u16::MAX))

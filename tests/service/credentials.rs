@@ -100,6 +100,8 @@ fn no_assurance_beyond_its_own_and_none_made_newer() {
 fn when_its_time_has_come_it_is_no_credential() {
     let (server, billing) = with("expires = \"2026-01-01T00:00:10Z\"");
     let issue = || server.call_as(&billing, "/v1/sessions", &json!({"subject": "m"}));
+    let ends = "sealpass_credential_expires_timestamp_seconds{credential=\"billing\"} 1767225610\n";
+    assert!(server.metrics().contains(ends), "{}", server.metrics());
     server.advance(Duration::from_millis(9_999));
     let session = Session::of(&issue(), 201);
     server.advance(Duration::from_millis(1));
@@ -139,6 +141,10 @@ fn one_that_calls_too_often_is_told_when_to_come_back_and_others_are_not() {
     assert_eq!((check(&wild).status, check(&wild).status), (200, 200));
     assert_limited(&check(&wild), "limits.calls = \"6/h\"");
     assert_limited(&issue(&wild), "limits.calls = \"6/h\"");
+    let counted = server.metrics();
+    for line in ["{credential=\"wild\",limit=\"issue\"} 1\n", "{credential=\"wild\",limit=\"calls\"} 2\n"] {
+        assert!(counted.contains(&format!("sealpass_calls_limited_total{line}")), "{counted}");
+    }
     // Nobody else waits: not another credential, and not who has a session.
     assert_eq!((issue(&calm).status, check(&calm).status), (201, 200));
     for _ in 0..20 {

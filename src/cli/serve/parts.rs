@@ -12,7 +12,7 @@ use sealpass::keyring::Keys;
 use sealpass::revocation::FactStore;
 use sealpass::sessions::Sessions;
 use sealpass::store::{Begin, CachedFacts, RingDir, RingOffice};
-use sealpass::telemetry::{Audit, Metrics};
+use sealpass::telemetry::{Audit, CredentialMetrics, Metrics};
 
 use super::super::{Failure, facts};
 use super::dev;
@@ -56,7 +56,7 @@ impl Parts {
         let among_others = membership.map(|_| Arc::clone(&clock));
         let facts = facts::open(&settings, &site, metrics.facts.clone(), among_others)?.on_fold(on_fold);
         Ok(Self {
-            credentials: credentials(&settings, dev)?,
+            credentials: credentials(&settings, &metrics.credentials, dev)?,
             clock,
             entropy: Arc::new(SystemEntropy::new()),
             facts: Arc::new(facts),
@@ -127,8 +127,9 @@ pub fn begin(office: &RingOffice, restored: bool) -> Begin {
     }
 }
 
-fn credentials(settings: &Settings, dev: bool) -> Result<Arc<CredentialWatch>, Failure> {
-    let mut credentials = CredentialWatch::open(settings.credentials.as_deref())?.limited(&settings.limits);
+fn credentials(settings: &Settings, metrics: &CredentialMetrics, dev: bool) -> Result<Arc<CredentialWatch>, Failure> {
+    let mut credentials = CredentialWatch::open(settings.credentials.as_deref())?;
+    credentials = credentials.limited(&settings.limits).counted(metrics);
     if dev {
         credentials = credentials.and_all_powerful("dev", &dev::credential(&settings.keys)?);
     } else if settings.credentials.is_none() {

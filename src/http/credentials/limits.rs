@@ -19,7 +19,7 @@ pub struct Limits {
 /// One credential is over its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OverLimit {
-    /// The key of the configuration that says so.
+    /// The key below `limits` in the configuration that says so.
     pub key: &'static str,
     /// What it says.
     pub rate: Rate,
@@ -40,7 +40,7 @@ struct Limit {
 impl Limits {
     /// Those of the configuration.
     pub fn new(settings: &LimitSettings) -> Self {
-        Self { issue: Limit::new("limits.issue", settings.issue), calls: Limit::new("limits.calls", settings.calls) }
+        Self { issue: Limit::new("issue", settings.issue), calls: Limit::new("calls", settings.calls) }
     }
 
     /// Counts a session that is to be issued.
@@ -77,7 +77,7 @@ impl Limit {
         if self.told.check().is_ok() {
             tracing::warn!(
                 by = grant.name,
-                "a credential makes more calls than {key} = \"{rate}\", and is answered 429"
+                "a credential makes more calls than limits.{key} = \"{rate}\", and is answered 429"
             );
         }
         Err(OverLimit { key, rate, again_in: not_yet.wait_time_from(DefaultClock::default().now()) })

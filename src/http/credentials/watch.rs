@@ -13,6 +13,7 @@ use super::{Credentials, CredentialsError, Grant, Hash, MAX_FILE};
 use crate::clock::Timestamp;
 use crate::config::LimitSettings;
 use crate::store::{Readers, read_mounted};
+use crate::telemetry::CredentialMetrics;
 
 /// Keeps a service's credentials what their file says.
 ///
@@ -26,6 +27,7 @@ pub struct CredentialWatch {
     current: ArcSwap<Credentials>,
     seen: Mutex<Seen>,
     limits: Limits,
+    metrics: CredentialMetrics,
 }
 
 /// The contents of the file that were seen, by their hashes. That it can't be read is a content as well.
@@ -55,6 +57,14 @@ impl CredentialWatch {
         self
     }
 
+    /// And counted there.
+    #[must_use]
+    pub fn counted(self, metrics: &CredentialMetrics) -> Self {
+        let watch = Self { metrics: metrics.clone(), ..self };
+        watch.measure();
+        watch
+    }
+
     /// And so many calls at the most.
     #[must_use]
     pub fn limited(self, settings: &LimitSettings) -> Self {
@@ -66,7 +76,7 @@ impl CredentialWatch {
     /// # Errors
     /// [`OverLimit`]: it may not be answered.
     pub fn count_call(&self, grant: &Grant) -> Result<(), OverLimit> {
-        self.limits.call(grant)
+        self.limits.call(grant).inspect_err(|over| self.metrics.limited(&grant.name, over.key))
     }
 
     /// The same of a session that is to be issued.
@@ -74,7 +84,7 @@ impl CredentialWatch {
     /// # Errors
     /// [`OverLimit`]: it may not be.
     pub fn count_issue(&self, grant: &Grant) -> Result<(), OverLimit> {
-        self.limits.issue(grant)
+        self.limits.issue(grant).inspect_err(|over| self.metrics.limited(&grant.name, over.key))
     }
 
     /// What `secret` may do at `now`.
@@ -130,6 +140,7 @@ impl CredentialWatch {
                 }
                 (seen.in_use, seen.wrong) = (Some(hash), None);
                 self.current.store(Arc::new(credentials));
+                self.measure();
                 Ok(())
             }
             Err(error) => {
@@ -139,9 +150,17 @@ impl CredentialWatch {
                     );
                 }
                 seen.wrong = Some(hash);
+                self.metrics.failing(true);
                 Err(error)
             }
         }
+    }
+
+    /// The file is right.
+    fn measure(&self) {
+        self.metrics.failing(false);
+        let current = self.current.load();
+        self.metrics.expire(current.iter().filter_map(|grant| Some((&*grant.name, grant.expires()?))));
     }
 }
 
