@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use sealpass::claims::check_name;
 use sealpass::clock::{Clock as _, SystemClock, Timestamp};
 use sealpass::entropy::SystemEntropy;
-use sealpass::http::{CredentialFile, Credentials, Grant, NewCredential, Scope, Terms};
+use sealpass::http::{CredentialFile, CredentialTerms, Credentials, Grant, NewCredential, Scope};
 use sealpass::store::create_private;
 use serde_json::json;
 
@@ -185,7 +185,7 @@ impl Place {
 }
 
 impl Asked {
-    fn terms(&self) -> Result<Terms, Failure> {
+    fn terms(&self) -> Result<CredentialTerms, Failure> {
         let named = |flag: &str, text: &str| {
             let checked = check_name(text).map(drop);
             checked.map_err(|problem| Failure::Refused(format!("{flag} {problem}")))
@@ -198,7 +198,7 @@ impl Asked {
             }
         }
         let all = self.may_grant.is_empty() && !self.no_roles;
-        Ok(Terms {
+        Ok(CredentialTerms {
             name: self.name.clone(),
             scopes: self.scope.iter().map(|scope| scope.scope()).collect(),
             realms: self.realm.clone(),

@@ -8,7 +8,7 @@ mod grant;
 mod limits;
 mod watch;
 
-pub use file::{CredentialFile, Terms};
+pub use file::{CredentialFile, CredentialTerms};
 pub use grant::{Grant, Scope};
 pub use limits::OverLimit;
 pub use watch::CredentialWatch;
@@ -45,7 +45,7 @@ pub enum CredentialsError {
     #[error(transparent)]
     File(#[from] PrivateFileError),
     /// The file's content is wrong.
-    #[error("{}: {problem}; make a line for it with `sealpass credential new`", path.display())]
+    #[error("{}: {problem}; mend that, or make one anew with `sealpass credential add`", path.display())]
     Content {
         /// Which file.
         path: PathBuf,

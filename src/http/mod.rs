@@ -32,7 +32,7 @@ mod waiting;
 
 pub use cookie::values as cookie_values;
 pub use credentials::{
-    CredentialFile, CredentialWatch, Credentials, CredentialsError, Grant, NewCredential, Scope, Terms,
+    CredentialFile, CredentialTerms, CredentialWatch, Credentials, CredentialsError, Grant, NewCredential, Scope,
 };
 pub use demands::{Added as QueryDemands, NotUnderstood};
 pub use echo::echo;

@@ -14,7 +14,7 @@ pub struct CredentialFile(PathBuf);
 
 /// What a new credential is to be good for.
 #[derive(Clone, Debug)]
-pub struct Terms {
+pub struct CredentialTerms {
     /// Whose it is, for the log.
     pub name: String,
     /// What it is good for.
@@ -39,7 +39,7 @@ impl CredentialFile {
     ///
     /// # Errors
     /// [`CredentialsError`], and the file is what it was.
-    pub fn add(&self, new: &NewCredential, terms: &Terms) -> Result<(), CredentialsError> {
+    pub fn add(&self, new: &NewCredential, terms: &CredentialTerms) -> Result<(), CredentialsError> {
         self.edit(|known, document| {
             if known.iter().any(|grant| grant.name == terms.name) {
                 let name = &terms.name;
@@ -104,7 +104,7 @@ impl CredentialFile {
     }
 }
 
-impl Terms {
+impl CredentialTerms {
     /// The lines that let `new` in.
     pub fn lines(&self, new: &NewCredential) -> String {
         let mut document = DocumentMut::new();
@@ -143,8 +143,8 @@ mod tests {
     use crate::entropy::SystemEntropy;
     use crate::store::replace_private;
 
-    fn terms(name: &str) -> Terms {
-        Terms {
+    fn terms(name: &str) -> CredentialTerms {
+        CredentialTerms {
             name: name.to_owned(),
             scopes: vec![Scope::App],
             realms: vec!["*".to_owned()],

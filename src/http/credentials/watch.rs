@@ -75,7 +75,7 @@ impl CredentialWatch {
     ///
     /// # Errors
     /// [`OverLimit`]: it may not be answered.
-    pub fn count_call(&self, grant: &Grant) -> Result<(), OverLimit> {
+    pub(in crate::http) fn count_call(&self, grant: &Grant) -> Result<(), OverLimit> {
         self.limits.call(grant).inspect_err(|over| self.metrics.limited(&grant.name, over.key))
     }
 
@@ -83,7 +83,7 @@ impl CredentialWatch {
     ///
     /// # Errors
     /// [`OverLimit`]: it may not be.
-    pub fn count_issue(&self, grant: &Grant) -> Result<(), OverLimit> {
+    pub(in crate::http) fn count_issue(&self, grant: &Grant) -> Result<(), OverLimit> {
         self.limits.issue(grant).inspect_err(|over| self.metrics.limited(&grant.name, over.key))
     }
 
