@@ -239,4 +239,24 @@ mod tests {
         watch.look();
         knows([false, false, true]);
     }
+    #[test]
+    fn a_mounted_file_is_taken_up_when_its_link_is_swapped() {
+        let dir = tempfile::tempdir().expect("a directory for the test");
+        let path = |name: &str| dir.path().join(name);
+        let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, path(name)).expect("a link");
+        for (version, secret) in [("..1", "one"), ("..2", "two")] {
+            std::fs::create_dir(path(version)).expect("a directory");
+            replace_private(&path(version).join("c.toml"), line(secret).as_bytes()).expect("writable");
+        }
+        link("..1", "..data");
+        link("..data/c.toml", "c.toml");
+        let watch = CredentialWatch::open(Some(&path("c.toml"))).expect("right");
+        let known = || ["one", "two"].map(|secret| watch.grant(secret.as_bytes(), Timestamp::EPOCH).is_some());
+        assert_eq!(known(), [true, false]);
+        link("..2", "..next");
+        std::fs::rename(path("..next"), path("..data")).expect("a swap");
+        watch.look();
+        watch.look();
+        assert_eq!(known(), [false, true]);
+    }
 }
