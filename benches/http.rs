@@ -21,7 +21,7 @@ use sealpass::clock::{Clock, SystemClock};
 use sealpass::config::{Settings, Site};
 use sealpass::custody::Elsewhere;
 use sealpass::entropy::SystemEntropy;
-use sealpass::http::{Credentials, Readiness, Service, start};
+use sealpass::http::{Readiness, Service, start};
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::sessions::{NewSession, Sessions};
 use sealpass::store::CachedFacts;
@@ -150,7 +150,7 @@ fn ours() {
         custodian: Arc::new(Elsewhere),
         readiness,
         site,
-        credentials: Credentials::default(),
+        credentials: Arc::default(),
         metrics: Arc::new(Metrics::new()),
         audit: Audit::none(),
         dev: false,

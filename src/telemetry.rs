@@ -4,9 +4,11 @@
 mod audit;
 mod audit_file;
 mod cluster;
+mod credentials;
 mod facts;
 
 pub use audit::{Audit, By, Event, Kind};
+pub use credentials::CredentialMetrics;
 pub use facts::{FactMetrics, JournalMetrics};
 
 use std::io::IsTerminal as _;
@@ -60,6 +62,8 @@ pub struct Metrics {
     ring_changes: Counter,
     ended_together: Counter,
     audit_lost: Counter,
+    /// Those of the credentials.
+    pub credentials: CredentialMetrics,
     /// Those of the fact store.
     pub facts: FactMetrics,
     cluster: cluster::ClusterMetrics,
@@ -109,6 +113,7 @@ impl Metrics {
         registry.register("sessions_ended_together", help, ended_together.clone());
         registry.register("audit_lost", "Audit events that could not be written", audit_lost.clone());
         let (facts, cluster) = (FactMetrics::default(), cluster::ClusterMetrics::default());
+        let credentials = CredentialMetrics::registered(&mut registry);
         facts.register(&mut registry);
         cluster.register(&mut registry);
         Self {
@@ -122,6 +127,7 @@ impl Metrics {
             ring_changes,
             ended_together,
             audit_lost,
+            credentials,
             facts,
             cluster,
         }

@@ -11,10 +11,14 @@ mod common;
 mod control;
 #[path = "service/cookies.rs"]
 mod cookies;
+#[path = "service/credentials.rs"]
+mod credentials;
 #[path = "service/csrf.rs"]
 mod csrf;
 #[path = "service/endings.rs"]
 mod endings;
+#[path = "service/explain.rs"]
+mod explain;
 #[path = "service/life.rs"]
 mod life;
 #[path = "service/login.rs"]

@@ -1,9 +1,10 @@
 //! `sealpass check`: what the configuration means, before a port is bound.
 
 use clap::Args;
+use sealpass::clock::{Clock as _, SystemClock};
 use sealpass::cluster::member::Role;
 use sealpass::config::{AuditTo, DEFAULT_FILE, Membership, Site};
-use sealpass::http::Credentials;
+use sealpass::http::{Credentials, Grant};
 
 use super::{Common, Failure, facts, say};
 
@@ -26,9 +27,7 @@ impl Check {
         }
         let settings = common.settings(&[])?;
         let site = Common::site(&settings)?;
-        if let Some(path) = &settings.credentials {
-            Credentials::load(path)?;
-        }
+        let credentials = settings.credentials.as_deref().map(Credentials::load).transpose()?;
         let membership = Common::membership(&settings)?;
         let dir = Common::ring_dir(&settings);
         // A replica that joins takes the ring from the others, under the cluster secret that it was handed.
@@ -44,6 +43,7 @@ impl Check {
             Some(path) => say(format_args!("access   {}", path.display()))?,
             None => say("warning  credentials: none, so the control listener refuses every call")?,
         }
+        credentials.iter().flat_map(Credentials::iter).try_for_each(|grant| warn_of(grant, &site))?;
         if site.policy("default").is_none() {
             say("warning  policy.default: there is none, so /verify/ is 403")?;
         }
@@ -60,6 +60,18 @@ impl Check {
         say(format_args!("All of it fits together."))?;
         Ok(())
     }
+}
+
+/// What makes a credential good for less than its line says.
+fn warn_of(grant: &Grant, site: &Site) -> Result<(), Failure> {
+    let (name, now) = (&grant.name, SystemClock.now());
+    if let Some(at) = grant.expires().filter(|at| *at <= now) {
+        say(format_args!("warning  credential {name:?}: expired at {}", at.rfc3339()))?;
+    }
+    for realm in grant.realms.iter().filter(|realm| *realm != "*" && site.realm(realm).is_none()) {
+        say(format_args!("warning  credential {name:?}: there is no realm called {realm:?}"))?;
+    }
+    Ok(())
 }
 
 fn show_membership(membership: &Membership) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use sealpass::replica::{ClusterReport, Likeness, Member};
 
 use super::keys::remote::Remote;
+use super::table::{plain, table as columns};
 use super::{Common, Failure, say};
 
 /// Look at the replicas of a fleet
@@ -58,14 +59,7 @@ fn table(report: &ClusterReport) -> String {
     let head = ["replica", "role", "release", "answers", "heard", "age", "clock", "keys", "endings"];
     let mut rows = vec![head.map(str::to_owned)];
     rows.extend(report.members.iter().map(row));
-    let widths: Vec<_> =
-        (0..head.len()).map(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or_default()).collect();
-    let line = |row: &[String; 9]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}  "));
-        cells.collect::<String>().trim_end().to_owned()
-    };
-    let mut lines: Vec<_> = rows.iter().map(line).collect();
-    lines.push(String::new());
+    let mut lines = vec![columns(&rows), String::new()];
     let ends = |text: &str| if text.ends_with('?') { "" } else { "." };
     for why in &report.why {
         lines.push(format!("{} does not answer: {}{}", plain(&report.name), plain(&why.text), ends(&why.text)));
@@ -131,9 +125,4 @@ fn seconds(millis: u64) -> String {
         60_000..7_200_000 => format!("{} min", millis / 60_000),
         _ => format!("{} h", millis / 3_600_000),
     }
-}
-
-/// What a service says is one line of text, whatever it is.
-fn plain(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
 }

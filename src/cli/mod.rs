@@ -9,10 +9,12 @@ mod credential;
 mod demo_fleet;
 mod doctor;
 mod echo;
+mod explain;
 mod facts;
 mod keys;
 mod proxy_config;
 mod serve;
+mod table;
 mod token;
 
 use std::fmt::Display;
@@ -75,7 +77,9 @@ enum Command {
     /// Look into a token
     #[command(subcommand)]
     Token(token::Token),
-    /// Make credentials for the control listener
+    /// Say what is in force about a subject or a session: why somebody was refused
+    Explain(explain::Explain),
+    /// Make credentials for the control listener, look at them, take them back
     #[command(subcommand)]
     Credential(credential::Credential),
     /// Print the configuration of a reverse proxy for your own names
@@ -134,7 +138,8 @@ pub fn run() -> ExitCode {
         Command::Echo(echo) => echo.run(),
         Command::Cluster(cluster) => cluster.run(&common),
         Command::Token(token) => token.run(&common),
-        Command::Credential(credential) => credential.run(),
+        Command::Credential(credential) => credential.run(&common),
+        Command::Explain(explain) => explain.run(&common),
         Command::ProxyConfig(print) => print.run(&common),
     };
     match done {

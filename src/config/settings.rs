@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::audit::AuditSettings;
 use super::cluster::ClusterSettings;
+use super::limits::LimitSettings;
 use super::operation::{LogSettings, RotationSettings};
 use super::policy::PolicySettings;
 use super::values::{duration, list};
@@ -39,6 +40,8 @@ pub struct Settings {
     pub control: Listener,
     /// Credentials of the control listener.
     pub credentials: Option<PathBuf>,
+    /// How many calls each of them may make.
+    pub limits: LimitSettings,
     /// Networks of the proxies whose word about the client's method counts.
     #[serde(deserialize_with = "list")]
     pub trusted_proxies: Vec<String>,
@@ -202,6 +205,7 @@ impl Default for Settings {
             public: Listener { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), workers: 0 },
             control: Listener { listen: SocketAddr::from(([127, 0, 0, 1], 8081)), workers: 1 },
             credentials: None,
+            limits: LimitSettings::default(),
             trusted_proxies: Vec::new(),
             log: LogSettings::default(),
             audit: AuditSettings::default(),

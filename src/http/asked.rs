@@ -116,6 +116,16 @@ pub struct Floor {
     pub timeout_ms: Option<u64>,
 }
 
+/// A subject or a session, of which an operator wants to know what is in force.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Explain {
+    #[serde(default = "default_realm")]
+    pub realm: String,
+    pub subject: Option<String>,
+    pub session_id: Option<String>,
+}
+
 /// Sessions whose tokens are not at hand.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

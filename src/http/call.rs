@@ -1,5 +1,6 @@
 //! A call of the control API: authenticated, and its JSON body read within limits of size and time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
@@ -53,11 +54,11 @@ pub async fn call_if<T: DeserializeOwned>(
         Ok(grant) => grant,
         Err(response) => return unread(response),
     };
-    if let Err(problem) = allowed(grant) {
+    if let Err(problem) = allowed(&grant) {
         return unread(problem.into());
     }
     match read(request, body, limit).await {
-        Ok(asked) => then(grant, asked).await.unwrap_or_else(HttpResponse::from),
+        Ok(asked) => then(&grant, asked).await.unwrap_or_else(HttpResponse::from),
         Err(problem) => unread(problem.into()),
     }
 }
@@ -81,18 +82,21 @@ pub async fn read<T: DeserializeOwned>(request: &HttpRequest, body: web::Payload
     serde_json::from_slice(&bytes).map_err(|error| problems::of_json(&error))
 }
 
-/// The grant of the credential that the request carries.
-pub fn authenticate<'s>(service: &'s Service, request: &HttpRequest) -> Result<&'s Grant, HttpResponse> {
+/// The grant of the credential that the request carries, unless that makes too many calls.
+pub fn authenticate(service: &Service, request: &HttpRequest) -> Result<Arc<Grant>, HttpResponse> {
     let mut lines = request.headers().get_all(AUTHORIZATION);
     let secret = match (lines.next(), lines.next()) {
         (Some(line), None) => bearer(line.as_bytes()),
         _ => None,
     };
-    secret.and_then(|secret| service.credentials.grant(secret)).ok_or_else(|| {
+    let grant = secret.and_then(|secret| service.credentials.grant(secret, service.sessions.now()));
+    let grant = grant.ok_or_else(|| {
         let mut response = HttpResponse::from(problems::credential());
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sealpass control\""));
         response
-    })
+    })?;
+    service.credentials.count_call(&grant).map_err(problems::over_limit)?;
+    Ok(grant)
 }
 
 /// Largest body of a call.

@@ -28,7 +28,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
 }
 
 async fn report(service: web::Data<Service>, request: HttpRequest) -> HttpResponse {
-    let mut response = match authenticate(&service, &request).map(operator) {
+    let mut response = match authenticate(&service, &request).map(|grant| operator(&grant)) {
         Ok(Ok(())) => match in_custody(&service, |custodian| custodian.report()).await {
             Ok(report) => json(StatusCode::OK, &report),
             Err(problem) => problem.into(),

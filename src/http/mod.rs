@@ -14,6 +14,7 @@ mod csrf;
 mod demands;
 mod dev;
 mod echo;
+mod explained;
 mod forwarded;
 mod identity;
 mod keys;
@@ -30,9 +31,12 @@ mod visitor;
 mod waiting;
 
 pub use cookie::values as cookie_values;
-pub use credentials::{Credentials, CredentialsError, NewCredential, Scope};
+pub use credentials::{
+    CredentialFile, CredentialTerms, CredentialWatch, Credentials, CredentialsError, Grant, NewCredential, Scope,
+};
 pub use demands::{Added as QueryDemands, NotUnderstood};
 pub use echo::echo;
+pub use explained::Explained;
 pub use identity::names as identity_headers;
 pub use readiness::Readiness;
 pub use waiting::wait_for;
@@ -63,7 +67,7 @@ pub struct Service {
     /// Realms and policies.
     pub site: Site,
     /// Who may use the control listener.
-    pub credentials: Credentials,
+    pub credentials: Arc<CredentialWatch>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Where it is written what happened to sessions.

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 
 use super::answer::Problem;
-use super::credentials::Scope;
+use super::credentials::{OverLimit, Scope};
 use crate::claims::InvalidText;
 use crate::custody::{CustodyError, Refused};
 use crate::sessions::{ChangeError, GroupError, IssueError};
@@ -15,9 +15,31 @@ pub fn credential() -> Problem {
 }
 
 pub fn scope(needed: Scope) -> Problem {
-    let name = if needed == Scope::App { "app" } else { "admin" };
-    let detail = format!("this call needs a credential with the scope {name}");
+    let detail = format!("this call needs a credential with the scope {}", needed.name());
     Problem::new(StatusCode::FORBIDDEN, "scope", "Not allowed", detail)
+}
+
+pub fn role_not_given(at: usize, role: &str) -> Problem {
+    let role: String = role.chars().take(MAX_SHOWN).collect();
+    let detail = format!(
+        "this credential can't give the role {role:?}; its may_grant in the credentials file says which it can"
+    );
+    Problem::new(StatusCode::FORBIDDEN, "may-grant", "Not allowed", detail).field(format!("roles[{at}]"))
+}
+
+pub fn level_not_given(field: &'static str, most: u8) -> Problem {
+    let detail = format!(
+        "this credential can say that somebody was authenticated up to the assurance level {most}; name one in aal (max_aal in the credentials file)"
+    );
+    Problem::new(StatusCode::FORBIDDEN, "max-aal", "Not allowed", detail).field(field)
+}
+
+pub fn over_limit(over: OverLimit) -> Problem {
+    let OverLimit { key, rate, again_in } = over;
+    let detail = format!("this credential makes more calls than limits.{key} = \"{rate}\" allows on this replica");
+    let seconds = again_in.as_secs() + u64::from(again_in.subsec_nanos() > 0);
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-calls", "Too many calls", detail)
+        .retry_after(u16::try_from(seconds.max(1)).unwrap_or(u16::MAX))
 }
 
 pub fn all_realms() -> Problem {
@@ -167,3 +189,6 @@ pub fn of_group(field: &'static str, error: &GroupError) -> Problem {
         _ => unusable("keep", "is no session of that subject"),
     }
 }
+
+/// How much of a role that is refused stands in the answer: none that fits a session is longer.
+const MAX_SHOWN: usize = 128;

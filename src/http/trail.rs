@@ -3,7 +3,7 @@
 use super::Service;
 use crate::claims::{SessionId, Tag};
 use crate::config::RealmSite;
-use crate::sessions::{Issued, Refusal};
+use crate::sessions::{Explanation, Issued, Refusal};
 use crate::telemetry::{By, Event, Kind};
 use crate::token::Scratch;
 
@@ -33,6 +33,14 @@ pub fn together(service: &Service, by: By<'_>, kind: Kind, realm: &str, subject:
         event.subject = subject.map(|tag| service.sessions.subject_pseudonym(tag));
         event.reason = Some(reason);
         event
+    });
+}
+
+/// An operator was told what is in force about a session or a subject.
+pub fn explained(service: &Service, by: By<'_>, site: &RealmSite, explanation: &Explanation) {
+    note(service, by, Kind::Explained, site, |event| {
+        event.session = explanation.sessions.first().copied();
+        event.subject = explanation.subject;
     });
 }
 

@@ -5,6 +5,7 @@
 
 mod cluster_secret;
 mod disk;
+mod edit;
 mod facts;
 mod journal;
 mod private_file;
@@ -14,6 +15,7 @@ mod ring_lock;
 mod ring_office;
 mod ring_watch;
 
+pub use edit::edit_private;
 pub use facts::{Begin, Budget, CachedFacts, Fold, Folded};
 pub use journal::{Journal, JournalError};
 pub use private_file::{PrivateFileError, Readers, create_private, read_mounted, read_private, replace_private};

@@ -46,6 +46,8 @@ pub enum Kind {
     Refused,
     /// The endings of many sessions became one of all of a subject or a realm, to save memory.
     Folded,
+    /// An operator asked what is in force about a session or a subject.
+    Explained,
 }
 
 /// Who made it happen.

@@ -10,7 +10,7 @@ use sealpass::clock::{Clock, ManualClock, Timestamp};
 use sealpass::config::{Listener, Settings, Site};
 use sealpass::custody::Custodian;
 use sealpass::entropy::{Entropy, SystemEntropy};
-use sealpass::http::{Credentials, Readiness, Service, start};
+use sealpass::http::{CredentialWatch, Readiness, Service, start};
 use sealpass::keyring::{KeyRing, Keys, Order, Timing};
 use sealpass::revocation::FactStore;
 use sealpass::sessions::Sessions;
@@ -121,8 +121,10 @@ impl Server {
         (settings.public, settings.control) = (listener.clone(), listener);
         let path = own.path().join("credentials.toml");
         create_private(&path, credentials.as_bytes()).expect("writable");
-        let mut credentials = Credentials::load(&path).expect("right credentials");
-        credentials.add_all_powerful("test", CREDENTIAL);
+        let credentials = CredentialWatch::open(Some(&path)).expect("right credentials").limited(&settings.limits);
+        let metrics = Metrics::new();
+        let credentials = credentials.counted(&metrics.credentials);
+        let credentials = Arc::new(credentials.and_all_powerful("test", CREDENTIAL));
         let clock = Arc::new(ManualClock::at(start_of_time()));
         let shared = Arc::clone(&clock) as Arc<dyn Clock>;
         let ring = RingDir::new(dir.path(), None).load().expect("a ring");
@@ -140,7 +142,6 @@ impl Server {
             RingWatch::new(office, move |_, keys| user.replace_keys(keys), move |_| ready.confirm_ring(LIMIT * 100));
         let watch = Arc::new(watch);
         watch.look().expect("a ring");
-        let metrics = Metrics::new();
         let service = Arc::new(Service {
             sessions,
             custodian: others.custodian.unwrap_or_else(|| Arc::clone(&watch) as Arc<dyn Custodian>),

@@ -25,7 +25,7 @@ fn without_one_right_credential_it_is_401() {
     let basic = format!("Basic {CREDENTIAL}");
     let body = ("Content-Type", "application/json");
     let mut expected = None;
-    for path in PATHS.into_iter().chain(["/metrics"]) {
+    for path in PATHS.into_iter().chain(["/v1/explain", "/metrics"]) {
         let method = if path == "/metrics" { "GET" } else { "POST" };
         for headers in [
             &[][..],

@@ -75,9 +75,10 @@ impl Remote {
         Ok(Answered { status: answer.status().as_u16(), date, body })
     }
 
-    fn post<T: DeserializeOwned>(&self, call: &str, body: &impl Serialize) -> Result<T, CustodyError> {
+    /// What `POST /v1/…` answers if that is what was asked for.
+    pub fn post<T: DeserializeOwned>(&self, call: &str, body: &impl Serialize) -> Result<T, CustodyError> {
         let body = serde_json::to_string(body).map_err(|error| self.failed(&error.to_string()))?;
-        let request = self.agent.post(format!("{}/v1/keys/{call}", self.url));
+        let request = self.agent.post(format!("{}/v1/{call}", self.url));
         let request = request.header("Authorization", format!("Bearer {}", self.credential));
         self.read(request.content_type("application/json").send(body))
     }
@@ -114,19 +115,19 @@ impl Custodian for Remote {
 
     fn carry_out(&self, task: Task, dry_run: bool) -> Result<Receipt, CustodyError> {
         match task {
-            Task::Order(Order::Rotate { after }) => self.post("rotate", &AskedRotate::new(after, dry_run)),
+            Task::Order(Order::Rotate { after }) => self.post("keys/rotate", &AskedRotate::new(after, dry_run)),
             // The service takes both steps of a rotation itself.
             Task::Order(Order::Propose | Order::Date { .. }) => {
                 Err(self.failed("a service is asked to rotate, and not for a step of that"))
             }
-            Task::Order(Order::Postpone { until }) => self.post("postpone", &AskedPostpone::new(until, dry_run)),
+            Task::Order(Order::Postpone { until }) => self.post("keys/postpone", &AskedPostpone::new(until, dry_run)),
             Task::Order(Order::Revoke { kid }) => {
-                self.post("revoke", &AskedOfKey::new(kid.to_string(), false, dry_run))
+                self.post("keys/revoke", &AskedOfKey::new(kid.to_string(), false, dry_run))
             }
             Task::Order(Order::Destroy { kid, force }) => {
-                self.post("destroy", &AskedOfKey::new(kid.to_string(), force, dry_run))
+                self.post("keys/destroy", &AskedOfKey::new(kid.to_string(), force, dry_run))
             }
-            Task::ReplaceRing => self.post("replace-ring", &AskedReplace::new(dry_run)),
+            Task::ReplaceRing => self.post("keys/replace-ring", &AskedReplace::new(dry_run)),
         }
     }
 }

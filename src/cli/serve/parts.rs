@@ -7,12 +7,12 @@ use sealpass::clock::{Clock, SteadyClock, SystemClock};
 use sealpass::config::{Membership, Settings, Site};
 use sealpass::custody::Custodian;
 use sealpass::entropy::{Entropy, SystemEntropy};
-use sealpass::http::{Credentials, Readiness, Service};
+use sealpass::http::{CredentialWatch, Readiness, Service};
 use sealpass::keyring::Keys;
 use sealpass::revocation::FactStore;
 use sealpass::sessions::Sessions;
 use sealpass::store::{Begin, CachedFacts, RingDir, RingOffice};
-use sealpass::telemetry::{Audit, Metrics};
+use sealpass::telemetry::{Audit, CredentialMetrics, Metrics};
 
 use super::super::{Failure, facts};
 use super::dev;
@@ -28,7 +28,7 @@ pub struct Parts {
     pub facts: Arc<CachedFacts>,
     pub readiness: Arc<Readiness>,
     audit: Audit,
-    credentials: Credentials,
+    credentials: Arc<CredentialWatch>,
     /// For the audit trail, which knows pseudonyms only by them.
     known: Known,
     dev: bool,
@@ -56,7 +56,7 @@ impl Parts {
         let among_others = membership.map(|_| Arc::clone(&clock));
         let facts = facts::open(&settings, &site, metrics.facts.clone(), among_others)?.on_fold(on_fold);
         Ok(Self {
-            credentials: credentials(&settings, dev)?,
+            credentials: credentials(&settings, &metrics.credentials, dev)?,
             clock,
             entropy: Arc::new(SystemEntropy::new()),
             facts: Arc::new(facts),
@@ -127,15 +127,15 @@ pub fn begin(office: &RingOffice, restored: bool) -> Begin {
     }
 }
 
-fn credentials(settings: &Settings, dev: bool) -> Result<Credentials, Failure> {
-    let mut credentials = match &settings.credentials {
-        Some(path) => Credentials::load(path)?,
-        None => Credentials::default(),
-    };
+fn credentials(settings: &Settings, metrics: &CredentialMetrics, dev: bool) -> Result<Arc<CredentialWatch>, Failure> {
+    let mut credentials = CredentialWatch::open(settings.credentials.as_deref())?;
+    credentials = credentials.limited(&settings.limits).counted(metrics);
     if dev {
-        credentials.add_all_powerful("dev", &dev::credential(&settings.keys)?);
+        credentials = credentials.and_all_powerful("dev", &dev::credential(&settings.keys)?);
     } else if settings.credentials.is_none() {
         tracing::warn!("no credentials are configured, so the control listener refuses every call; set `credentials`");
     }
+    let credentials = Arc::new(credentials);
+    credentials.keep_looking();
     Ok(credentials)
 }

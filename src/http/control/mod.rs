@@ -6,6 +6,7 @@
 mod bulk;
 mod check;
 mod cluster;
+mod explain;
 mod given;
 mod groups;
 mod sessions;
@@ -37,6 +38,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
         .route("/v1/subjects/stale", web::post().to(groups::outdate_subjects))
         .route("/v1/handles/revoke", web::post().to(groups::revoke_handles))
         .route("/v1/floor", web::post().to(groups::raise_floor))
+        .route("/v1/explain", web::post().to(explain::explain))
         .route("/v1/cluster", web::get().to(cluster::report))
         .route("/metrics", web::get().to(metrics))
         .configure(keys::routes)

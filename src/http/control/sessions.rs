@@ -26,7 +26,9 @@ use crate::telemetry::{By, Kind};
 
 pub(super) async fn issue(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     call_for(Scope::App, &service, &request, body, async |grant: &Grant, asked: Issue| {
+        service.credentials.count_issue(grant).map_err(problems::over_limit)?;
         let (site, patience) = (realm(&service, grant, &asked.realm)?, Patience::usual(&service));
+        may_give(grant, &asked.roles, Some(asked.aal), asked.authenticated_at.is_some())?;
         let issued = issue_in(&service, patience, grant.by(), site, &asked).await;
         patience.settled(&service, issued).await
     })
@@ -111,6 +113,7 @@ async fn change(service: web::Data<Service>, request: HttpRequest, body: web::Pa
     call_for(Scope::App, &service, &request, body, async |grant: &Grant, asked: Update| {
         let patience = Patience::usual(&service);
         let site = realm(&service, grant, &asked.realm)?;
+        may_give(grant, asked.roles.as_deref().unwrap_or_default(), asked.aal, asked.authenticated_at.is_some())?;
         let grace = Duration::from_secs(asked.grace_seconds.unwrap_or_default());
         if asked.grace_seconds.is_some() && !new_id {
             return Err(problems::unusable(
@@ -220,6 +223,21 @@ pub(super) async fn introspect(service: web::Data<Service>, request: HttpRequest
         Ok(Pending::now(json_answer(StatusCode::OK, &shown)))
     })
     .await
+}
+
+/// Whether the credential can say that of somebody. What a session has already is not given anew, but for a level of
+/// assurance that is dated anew.
+fn may_give(grant: &Grant, roles: &[String], aal: Option<u8>, dated: bool) -> Result<(), Problem> {
+    if let Some((at, role)) = roles.iter().enumerate().find(|(_, role)| !grant.may_give(role)) {
+        return Err(problems::role_not_given(at, role));
+    }
+    let most = grant.max_aal();
+    match aal {
+        _ if grant.gives_any_aal() => Ok(()),
+        Some(aal) if aal > most => Err(problems::level_not_given("aal", most)),
+        None if dated => Err(problems::level_not_given("authenticated_at", most)),
+        _ => Ok(()),
+    }
 }
 
 /// Ends the session of a value, unless it is the new one itself: a session that is imported once more.
