@@ -30,7 +30,7 @@ fn start(place: &Place) -> Child {
 
 fn internal(rig: &Rig) {
     let alice = rig.alice();
-    for path in ["/_sealpass/verify", "/_sealpass/policy/optional", "/_sealpass/", "/x/../_sealpass/policy/optional"] {
+    for path in ["/_sealpass/verify", "/_sealpass/policy/optional", "/_sealpass/", "//_sealpass/policy/optional"] {
         assert_eq!(rig.get(path, &alice).status, 404, "{path}");
     }
 }
