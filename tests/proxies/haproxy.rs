@@ -16,6 +16,7 @@ const OWN: &[Check] = &[
     ("the application gets the path that was compared, and none that could be read otherwise", paths),
     ("a client names no header of ours in Connection, and no dot stands for a dash", aliases),
     ("what is half an upgrade is none", half_upgrades),
+    ("nothing is let through that HAProxy and an application could take for two requests", two_requests),
 ];
 
 fn start(place: &Place) -> Child {
@@ -102,6 +103,21 @@ fn half_upgrades(rig: &Rig) {
         let reached = Reached::of(&rig.ask(format!("GET / HTTP/1.1\r\nCookie: {alice}\r\n{lines}")));
         assert!(reached.all("upgrade").is_empty() && reached.all("connection").is_empty(), "{}", reached.whole());
     }
+}
+
+/// A tunnel, a length of 2^64, and chunks of an HTTP/1.0 that knows none.
+fn two_requests(rig: &Rig) {
+    let (alice, before) = (rig.alice(), rig.app.reached());
+    for head in [
+        "CONNECT app.example.com:80 HTTP/1.1",
+        "POST / HTTP/1.1\r\nContent-Length: 18446744073709551616",
+        "POST /login HTTP/1.1\r\nContent-Length: 18446744073709551617",
+        "POST / HTTP/1.0\r\nTransfer-Encoding: chunked",
+    ] {
+        let answer = rig.ask(format!("{head}\r\nCookie: {alice}"));
+        assert!(matches!(answer.status, 400 | 405), "{head}: {answer:?}");
+    }
+    assert_eq!(rig.app.reached(), before, "the application was asked");
 }
 
 fn aliases(rig: &Rig) {
