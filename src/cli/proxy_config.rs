@@ -124,8 +124,9 @@ impl ProxyConfig {
     fn deployment(self, settings: &Settings, site: &Site) -> Result<Deployment, Failure> {
         let tls = (!self.plain).then(|| Tls::of(&self.public_host, self.certificate, self.certificate_key));
         let listen = self.listen.unwrap_or_else(|| Authority::any(if self.plain { 80 } else { 443 }));
-        let policy = site.policy("default");
-        let cookie = policy.map_or("__Host-sealpass", |policy| policy.realm.realm.cookie().as_str());
+        let mut cookies: Vec<_> = site.realms().map(|site| site.realm.cookie().as_str().to_owned()).collect();
+        cookies.sort();
+        cookies.dedup();
         let policies = self.policy.into_iter().map(Routed::guarded);
         let optional = self.optional.into_iter().map(|given| Ok(given.or("optional")));
         let pages = self.page.into_iter().map(|given| Ok(given.or(self.proxy.page_policy()).for_people()));
@@ -136,7 +137,7 @@ impl ProxyConfig {
             tls,
             upstream: self.upstream,
             sealpass: self.sealpass.unwrap_or_else(|| Authority::reaching(settings.public.listen)),
-            cookie: cookie.to_owned(),
+            cookies,
             routes: routes.map_err(|error| Failure::Refused(error.to_string()))?,
             session_paths: self.session_path,
             login_url: self.login_url,

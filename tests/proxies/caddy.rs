@@ -11,7 +11,10 @@ pub const CADDY: Proxy = Proxy {
     start,
     policy: "",
     quirks: Quirks { reads_bodies_first: true, hands_on_every_header: true, ..Quirks::NONE },
-    own: &[("what an application may take for another path is refused", refused)],
+    own: &[
+        ("what an application may take for another path is refused", refused),
+        ("there is no tunnel to the application", tunnel),
+    ],
 };
 
 fn start(place: &Place) -> Child {
@@ -19,6 +22,14 @@ fn start(place: &Place) -> Child {
     let mut command = place.command();
     command.env("XDG_DATA_HOME", place.dir).env("XDG_CONFIG_HOME", place.dir).env("CADDY_ADMIN", "unix//admin.socket");
     command.args(["run", "--config", "Caddyfile"]).spawn().expect("caddy starts")
+}
+
+/// Over HTTP/2 Caddy would write what comes behind it to the application as it is.
+fn tunnel(rig: &Rig) {
+    let before = rig.app.reached();
+    let head = format!("CONNECT app.example.com:80 HTTP/1.1\r\nCookie: {}", rig.alice());
+    assert_eq!(rig.ask(head).status, 405);
+    assert_eq!(rig.app.reached(), before, "the application was asked");
 }
 
 fn refused(rig: &Rig) {

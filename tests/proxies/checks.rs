@@ -321,6 +321,9 @@ fn cookies_passed_on(rig: &Rig) {
         (format!("x__Host-sealpass=1; {ours}"), "x__Host-sealpass=1"),
         (format!("a=__Host-sealpass; {ours}"), "a=__Host-sealpass"),
         (format!("{ours}; __host-sealpass=1"), "__host-sealpass=1"),
+        // Those of another realm are ours too.
+        (format!("a=1; __Host-staff.1=x; {ours}; b=2"), "a=1; b=2"),
+        (format!("{ours}; a=1; __Host-staff-1=2; __Host-staff.1=x"), "a=1; __Host-staff-1=2"),
     ] {
         let reached = Reached::of(&rig.get("/", &sent));
         let cookies = reached.all("cookie").join("; ").replace('\t', "");

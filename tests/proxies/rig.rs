@@ -321,6 +321,8 @@ fn prepare(dir: &Path, idle: &str, policy: &str, port: u16) -> String {
         [realm.default]
         idle = "{idle}"
         public_origins = ["https://app.example.com", "http://app.example.com", "https://app.example.com:{port}"]
+        [realm.staff]
+        cookie.name = "__Host-staff.1"
         "#
     );
     let policies = POLICIES.map(|(name, settings)| format!("[policy.{name}]\n{settings}\n{policy}\n"));

@@ -24,6 +24,14 @@ pub struct Route {
     name: String,
 }
 
+/// A cookie of ours.
+#[derive(Debug, Serialize)]
+pub struct Cookie {
+    name: String,
+    /// The name for a regular expression.
+    pattern: String,
+}
+
 /// What was given.
 pub struct Given {
     pub public_host: Host,
@@ -31,7 +39,8 @@ pub struct Given {
     pub tls: Option<Tls>,
     pub upstream: Authority,
     pub sealpass: Authority,
-    pub cookie: String,
+    /// Those of all realms: whichever a policy is of, the application gets none of them.
+    pub cookies: Vec<String>,
     pub routes: Vec<Route>,
     pub session_paths: Vec<SessionPath>,
     pub login_url: Option<LoginUrl>,
@@ -51,9 +60,7 @@ pub struct Deployment {
     sealpass: String,
     sealpass_host: String,
     sealpass_port: u16,
-    cookie: String,
-    /// The cookie's name for a regular expression.
-    cookie_pattern: String,
+    cookies: Vec<Cookie>,
     /// The longest path first, so that the first one that fits is the closest.
     routes: Vec<Route>,
     /// The policies of the routes, each once.
@@ -68,12 +75,14 @@ impl Deployment {
     /// # Errors
     /// A path that is given twice, or is Sealpass's own; a cookie's name that no proxy can be told.
     pub fn new(given: Given) -> Result<Self, NameError> {
-        let Given { public_host, listen, tls, upstream, sealpass, cookie, mut routes, session_paths, login_url } =
+        let Given { public_host, listen, tls, upstream, sealpass, cookies, mut routes, session_paths, login_url } =
             given;
         // A name goes into regular expressions, and one that means something there would let our cookie through.
-        if !cookie.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
-            return Err(NameError::Cookie(cookie));
+        let plain = |cookie: &String| cookie.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        if let Some(odd) = cookies.iter().find(|cookie| !plain(cookie)) {
+            return Err(NameError::Cookie(odd.clone()));
         }
+        let cookies = cookies.into_iter().map(|name| Cookie { pattern: pattern(&name), name }).collect();
         let session_paths: Vec<_> = session_paths.into_iter().map(|path| path.0).collect();
         let mut paths: Vec<_> = routes.iter().map(|route| &route.path).chain(&session_paths).collect();
         paths.sort();
@@ -100,8 +109,7 @@ impl Deployment {
             sealpass: sealpass.to_string(),
             sealpass_host: sealpass.host,
             sealpass_port: sealpass.port,
-            cookie_pattern: pattern(&cookie),
-            cookie,
+            cookies,
             routes,
             policies,
             session_paths,
@@ -198,7 +206,7 @@ mod tests {
                 tls: None,
                 upstream: "127.0.0.1:1".parse().expect("right"),
                 sealpass: Authority::reaching(([0, 0, 0, 0], 8080).into()),
-                cookie: cookie.to_owned(),
+                cookies: vec![cookie.to_owned()],
                 routes,
                 session_paths: vec![SessionPath::login()],
                 login_url: None,
@@ -216,7 +224,7 @@ mod tests {
         assert_eq!(given(&["/a", "/a"]).err(), Some(NameError::Twice("/a".to_owned())));
         assert_eq!(given(&["/login"]).err(), Some(NameError::Twice("/login".to_owned())));
         assert_eq!(given(&["/logout"]).err(), Some(NameError::Ours("/logout".to_owned())));
-        assert_eq!(named(&[], "s.id").map(|right| right.cookie_pattern), Ok("s\\.id".to_owned()));
+        assert_eq!(named(&[], "s.id").map(|right| right.cookies[0].pattern.clone()), Ok("s\\.id".to_owned()));
         for cookie in ["a+b", "a*", "a|b", "a^", "$a", "a'b", "a`"] {
             assert_eq!(named(&[], cookie).err(), Some(NameError::Cookie(cookie.to_owned())));
         }

@@ -4,7 +4,7 @@
 -- It sets txn.sealpass to "allowed" after a 200 and nothing else; the configuration answers 503 to whoever comes
 -- without, so that an error in here lets nobody in.
 
-local COOKIE = "__Host-sealpass"
+local OURS = { "__Host-sealpass" }
 -- Sealpass takes heads of 128 KB in all.
 local COOKIES_LIMIT = 110000
 local LINE_LIMIT = 1500
@@ -70,25 +70,30 @@ local function question(txn, headers, cookies)
     return ask
 end
 
--- Whether a cookie is ours. No pattern here may begin in more than one place or end in more than one way: on a line of
+-- Which of our cookies it is, if it is one. No pattern here may begin in more than one place or end in more than one way: on a line of
 -- spaces it would take so long that HAProxy's watchdog ends the whole process.
-local function is_ours(pair)
-    local name = pair:match("^[ \t]*()")
-    return pair:sub(name, name + #COOKIE - 1) == COOKIE and pair:find("^[ \t]*=", name + #COOKIE) ~= nil
+local function ours(pair)
+    local start = pair:match("^[ \t]*()")
+    for _, name in ipairs(OURS) do
+        local stop = start + #name
+        if pair:sub(start, stop - 1) == name and pair:find("^[ \t]*=", stop) then return name end
+    end
 end
 
 -- All cookies but ours, wherever it stands. No browser sends ours twice: then there are none at all.
 local function of_others(cookies)
-    if not cookies:find(COOKIE, 1, true) then return cookies end
-    local others, ours = {}, 0
+    local others, found = {}, {}
     for pair in (cookies .. ";"):gmatch("([^;]*);") do
-        if is_ours(pair) then
-            ours = ours + 1
-        else
+        local name = ours(pair)
+        if not name then
             others[#others + 1] = pair
+        elseif found[name] then
+            return ""
+        else
+            found[name] = true
         end
     end
-    if ours > 1 then return "" end
+    if next(found) == nil then return cookies end
     return table.concat(others, ";"):match("^[ \t]*(.*)$")
 end
 
