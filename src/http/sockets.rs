@@ -264,17 +264,21 @@ struct SocketFile {
 
 impl SocketFile {
     fn at(path: &Path) -> Option<Self> {
-        let made = path.symlink_metadata().ok()?;
-        Some(Self { path: path.to_owned(), made: (made.dev(), made.ino()) })
+        Some(Self { path: path.to_owned(), made: identity(path)? })
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if Self::at(&self.path).is_some_and(|found| found.made == self.made) {
+        if identity(&self.path) == Some(self.made) {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// What tells a file apart from another of the same name.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    path.symlink_metadata().map(|found| (found.dev(), found.ino())).ok()
 }
 
 const QUEUE: i32 = 1_024;

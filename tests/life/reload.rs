@@ -60,9 +60,11 @@ fn a_listener_under_tls_takes_up_new_certificates() {
 #[test]
 fn sighup_reads_the_ring_again_and_says_what_is_wrong() {
     let shop = Shop::new();
-    let service = Service::start(shop.command("[public]\nlisten = \"127.0.0.1:0\"\n[control]\nlisten = \"127.0.0.1:0\"\n", &[]));
+    let service =
+        Service::start(shop.command("[public]\nlisten = \"127.0.0.1:0\"\n[control]\nlisten = \"127.0.0.1:0\"\n", &[]));
     service.says("control on http://");
-    let (ring, kept) = (shop.place.path("keys/ring.sealed"), fs::read(shop.place.path("keys/ring.sealed")).expect("there"));
+    let (ring, kept) =
+        (shop.place.path("keys/ring.sealed"), fs::read(shop.place.path("keys/ring.sealed")).expect("there"));
     fs::write(&ring, "no ring").expect("writable");
     service.signal(Signal::HUP);
     service.says("the key ring: what is in use stays");

