@@ -144,7 +144,8 @@ impl Running {
         self.until(async { tokio::join!(public.pause(), control.pause()) }).await?;
         self.sockets.public.refuse();
         self.sockets.control.refuse();
-        self.until(open.none(SETTLE)).await?;
+        // In full: what was accepted is not counted before a worker takes it.
+        self.until(sleep(SETTLE)).await?;
         // Sent by the call; it is the servers that await it.
         drop((public.stop(true), control.stop(true)));
         tokio::select! {

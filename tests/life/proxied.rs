@@ -1,9 +1,10 @@
-//! Restarts of two replicas, one after the other, under load behind the real nginx with its documented configuration.
+//! Restarts under load, behind the real nginx with its documented configuration.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::DirBuilderExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,43 +17,61 @@ use crate::common::{Connection, NAME, ask, call, head, wait_for};
 
 #[test]
 fn restarts_under_load_behind_nginx_fail_no_request() {
-    let Some(program) = nginx() else {
-        assert!(std::env::var_os("SEALPASS_REQUIRE_PROXIES").is_none(), "nginx is not installed");
-        println!("skipped: nginx is not installed; apt-get install nginx");
-        return;
-    };
+    let Some(program) = nginx() else { return };
     let shop = Shop::new();
     let [a, b] = ["a", "b"].map(|keys| Replica::new(&shop, keys));
     let (first, second) = (a.start(&shop), b.start(&shop));
-    let issued = call(a.control, &shop.credential, "/v1/sessions", "{\"subject\": \"alice\"}");
-    let cookie = format!("{NAME}={}", issued.json()["token"].as_str().expect("a token"));
     let at = free();
-    let _nginx = start_nginx(&program, &shop, at, [a.public, b.public]);
-    wait_for("nginx lets alice in", || TcpStream::connect(at).is_ok());
+    let _nginx = start_nginx(&program, &shop, at, &[a.public, b.public]);
+    let cookie = log_in(&shop, a.control);
+    under_load(&shop, at, &cookie, |more| {
+        more(500);
+        let first = a.restart(&shop, first);
+        more(500);
+        let second = b.restart(&shop, second);
+        more(500);
+        (first, second)
+    });
+}
 
+#[test]
+fn a_restart_of_the_only_replica_fails_none_if_its_socket_stays() {
+    let Some(program) = nginx() else { return };
+    let shop = Shop::new();
+    let mut alone = Replica::new(&shop, "a");
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+    alone.public = socket.local_addr().expect("bound");
+    alone.handed = Some(socket);
+    let running = alone.start(&shop);
+    let at = free();
+    let _nginx = start_nginx(&program, &shop, at, &[alone.public]);
+    let cookie = log_in(&shop, alone.control);
+    under_load(&shop, at, &cookie, |more| {
+        more(500);
+        let running = alone.restart(&shop, running);
+        more(500);
+        running
+    });
+}
+
+/// Does something while a thousand requests a second come, of which none may fail. What it gives back lives until then.
+fn under_load<T>(shop: &Shop, at: SocketAddr, cookie: &str, change: impl FnOnce(&dyn Fn(u64)) -> T) {
     let (over, sent) = (AtomicBool::new(false), AtomicU64::new(0));
-    let faults = std::thread::scope(|scope| {
-        let load: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| load(at, &cookie, &over, &sent))).collect();
-        let more = |count: u64| {
-            let end = sent.load(Ordering::Relaxed) + count;
-            wait_for("the load goes on", || sent.load(Ordering::Relaxed) >= end);
-        };
-        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            more(500);
-            let first = a.restart(&shop, first);
-            more(500);
-            let second = b.restart(&shop, second);
-            more(500);
-            (first, second)
-        }));
+    let more = |count: u64| {
+        let end = sent.load(Ordering::Relaxed) + count;
+        wait_for("the load goes on", || sent.load(Ordering::Relaxed) >= end);
+    };
+    let (changed, faults) = std::thread::scope(|scope| {
+        let load: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| load(at, cookie, &over, &sent))).collect();
+        let changed = catch_unwind(AssertUnwindSafe(|| change(&more)));
         over.store(true, Ordering::Relaxed);
         let faults: Vec<_> = load.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect();
-        done.map(|running| (running, faults))
+        (changed, faults)
     });
-    let (_running, faults) = faults.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let (_running, sent) = (changed.unwrap_or_else(|panic| resume_unwind(panic)), sent.into_inner());
     let log = fs::read_to_string(shop.place.path("nginx.log")).unwrap_or_default();
     let last: Vec<_> = log.lines().rev().take(20).collect();
-    assert!(faults.is_empty(), "{} of {} failed: {faults:?}\n{last:#?}", faults.len(), sent.load(Ordering::Relaxed));
+    assert!(faults.is_empty(), "{} of {sent} failed: {faults:?}\n{last:#?}", faults.len());
 }
 
 /// A replica with the ring of the place, and a directory and ports of its own that it keeps.
@@ -60,6 +79,8 @@ struct Replica {
     keys: &'static str,
     public: SocketAddr,
     control: SocketAddr,
+    /// Its public socket, if that stays while it is restarted.
+    handed: Option<TcpListener>,
 }
 
 impl Replica {
@@ -69,7 +90,7 @@ impl Replica {
         for file in ["ring.sealed", "cluster.secret"] {
             fs::copy(shop.place.path("keys").join(file), to.join(file)).expect("a ring");
         }
-        Self { keys, public: free(), control: free() }
+        Self { keys, public: free(), control: free(), handed: None }
     }
 
     fn start(&self, shop: &Shop) -> Service {
@@ -80,7 +101,10 @@ impl Replica {
             ("SEALPASS_KEYS", self.keys),
             ("SEALPASS_DRAIN", "1s"),
         ];
-        let service = Service::start(shop.command("", &env));
+        let service = match &self.handed {
+            None => Service::start(shop.command("", &env)),
+            Some(socket) => Service::start_as_it_is(shop.command_with_socket(socket, &env)),
+        };
         service.says("public on http://");
         service
     }
@@ -131,7 +155,7 @@ fn load(at: SocketAddr, cookie: &str, over: &AtomicBool, sent: &AtomicU64) -> Ve
 }
 
 /// The documented configuration with two replicas in it, and a server that stands for the application.
-fn start_nginx(program: &Path, shop: &Shop, at: SocketAddr, replicas: [SocketAddr; 2]) -> Nginx {
+fn start_nginx(program: &Path, shop: &Shop, at: SocketAddr, replicas: &[SocketAddr]) -> Nginx {
     let (app, listen, one) = (free(), at.to_string(), replicas[0].to_string());
     let upstream = app.to_string();
     let args = ["proxy-config", "nginx", "--plain", "--upstream", &upstream, "--listen", &listen, "--sealpass", &one];
@@ -156,7 +180,9 @@ fn start_nginx(program: &Path, shop: &Shop, at: SocketAddr, replicas: [SocketAdd
     let log = File::create(shop.place.path("nginx.log")).expect("a log");
     let mut command = Command::new(program);
     command.args(["-e", "stderr", "-c", "nginx.conf", "-p"]).arg(shop.place.0.path()).current_dir(shop.place.0.path());
-    Nginx(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("nginx starts"))
+    let nginx = Nginx(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("nginx starts"));
+    wait_for("nginx listens", || TcpStream::connect(at).is_ok());
+    nginx
 }
 
 /// Killed when it is dropped.
@@ -170,8 +196,20 @@ impl Drop for Nginx {
 }
 
 fn nginx() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).chain(["/usr/sbin".into()]).map(|dir| dir.join("nginx")).find(|file| file.is_file())
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places = std::env::split_paths(&path).chain(["/usr/sbin".into()]).map(|dir| dir.join("nginx"));
+    let program = places.find(|file| file.is_file());
+    if program.is_none() {
+        assert!(std::env::var_os("SEALPASS_REQUIRE_PROXIES").is_none(), "nginx is not installed");
+        println!("skipped: nginx is not installed; apt-get install nginx");
+    }
+    program
+}
+
+/// The Cookie line of somebody who is logged in.
+fn log_in(shop: &Shop, control: SocketAddr) -> String {
+    let issued = call(control, &shop.credential, "/v1/sessions", "{\"subject\": \"alice\"}");
+    format!("{NAME}={}", issued.json()["token"].as_str().expect("a token"))
 }
 
 fn free() -> SocketAddr {

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -42,6 +44,17 @@ impl Shop {
             .expect("writable");
         let mut command = sealpass(&["serve", "--config", "c.toml"], env);
         command.current_dir(self.place.0.path());
+        command
+    }
+
+    /// The same with its public socket handed over, as systemd does it.
+    pub fn command_with_socket(&self, public: &TcpListener, env: &[(&str, &str)]) -> Command {
+        drop(self.command("", &[])); // writes the configuration
+        let script = "exec 3<&0 0</dev/null; export LISTEN_PID=$$; exec \"$0\" serve --config c.toml";
+        let mut command = Command::new("sh");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_sealpass")]).current_dir(self.place.0.path());
+        command.envs(env.iter().copied()).env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", "public");
+        command.stdin(OwnedFd::from(public.try_clone().expect("ours"))).stdout(Stdio::null());
         command
     }
 }
