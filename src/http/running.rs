@@ -141,7 +141,12 @@ impl Running {
     pub async fn finish(mut self) -> io::Result<()> {
         let [public, control] = self.handles();
         let open = self.open.clone();
-        self.until(async { tokio::join!(public.pause(), control.pause()) }).await?;
+        self.until(async {
+            tokio::join!(public.pause(), control.pause());
+            // That is taken note of on other threads, which would log a socket that is shut before.
+            sleep(LOOK).await;
+        })
+        .await?;
         self.sockets.public.refuse();
         self.sockets.control.refuse();
         // In full: what was accepted is not counted before a worker takes it.
@@ -209,5 +214,5 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const SETTLE: Duration = Duration::from_millis(250);
 /// How long requests in flight may take when the service stops.
 const FINISH: Duration = Duration::from_secs(5);
-/// How often it is looked whether all are gone.
+/// How often it is looked whether all connections are gone, and how long a thread may take to hear what it is told.
 const LOOK: Duration = Duration::from_millis(5);
