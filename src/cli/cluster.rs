@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use sealpass::config::Listener;
 use sealpass::replica::{ClusterReport, Likeness, Member};
 
 use super::keys::remote::Remote;
@@ -43,7 +42,7 @@ impl Status {
     fn run(&self, common: &Common) -> Result<(), Failure> {
         let url = match &self.control {
             Some(url) => url.clone(),
-            None => own_url(&common.settings(&[])?.control),
+            None => common.settings(&[])?.control.url(),
         };
         let report: ClusterReport = Remote::new(&url, &self.credential)?.get("cluster")?;
         if self.json {
@@ -54,10 +53,6 @@ impl Status {
         }
         if report.is_well() { Ok(()) } else { Err(Failure::Refused("not all is well with the replicas".to_owned())) }
     }
-}
-
-fn own_url(control: &Listener) -> String {
-    format!("{}{}", control.scheme(), control.listen)
 }
 
 fn table(report: &ClusterReport) -> String {

@@ -179,8 +179,7 @@ async fn run(
     if serving.dev {
         say(dev::try_next(&running, &settings.keys))?;
     } else {
-        let [public, control] = [&running.public, &running.control].map(|at| format!("{}{}", at.scheme(), at.listen));
-        eprintln!("sealpass: public on {public}, control on {control}");
+        eprintln!("sealpass: public on {}, control on {}", running.public.url(), running.control.url());
     }
     let ended = life::serve(running, &serving, signals, &reload, settings.drain).await;
     audit.flush(LAST_EVENTS);

@@ -60,13 +60,14 @@ impl Listener {
         self.certificate.as_deref().zip(self.certificate_key.as_deref())
     }
 
-    /// What clients write in front of the place.
-    pub fn scheme(&self) -> &'static str {
-        match (&self.listen, self.tls()) {
+    /// Where clients find it.
+    pub fn url(&self) -> String {
+        let scheme = match (&self.listen, self.tls()) {
             (Listen::Unix(_), _) => "",
             (Listen::Tcp(_), None) => "http://",
             (Listen::Tcp(_), Some(_)) => "https://",
-        }
+        };
+        format!("{scheme}{}", self.listen)
     }
 
     /// What contradicts itself, and what to do.
