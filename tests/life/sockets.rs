@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixDatagram, UnixListener};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ fn a_socket_that_was_handed_over_outlives_the_service() {
     let mut service = start();
     service.says(&format!("public on http://{at}, control on unix:"));
     assert_eq!(ask(at, "GET", "/readyz", &[], b"").status, 200);
-    let token = issue_at(&shop, shop.place.path("handed.sock"));
+    let token = issue_at(&shop, &shop.place.path("handed.sock"));
     service.signal(Signal::TERM);
     assert_eq!(service.ended(), Some(0));
 
@@ -177,10 +177,10 @@ fn a_manager_that_is_gone_is_no_reason_to_stay_away() {
 }
 
 fn issue(shop: &Shop) -> String {
-    issue_at(shop, shop.place.path("control.sock"))
+    issue_at(shop, &shop.place.path("control.sock"))
 }
 
-fn issue_at(shop: &Shop, path: PathBuf) -> String {
+fn issue_at(shop: &Shop, path: &Path) -> String {
     let body = "{\"subject\": \"alice\"}";
     let request = format!(
         "POST /v1/sessions HTTP/1.1\r\nHost: control\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
@@ -188,7 +188,7 @@ fn issue_at(shop: &Shop, path: PathBuf) -> String {
         shop.credential,
         body.len()
     );
-    let (status, text) = ask_unix(&path, &request);
+    let (status, text) = ask_unix(path, &request);
     assert_eq!(status, 201, "{text}");
     let (_, body) = text.split_once("\r\n\r\n").expect("a body");
     let answer: serde_json::Value = serde_json::from_str(body).expect("JSON");
