@@ -68,10 +68,11 @@ fn under_load<T>(shop: &Shop, at: SocketAddr, cookie: &str, change: impl FnOnce(
         let faults: Vec<_> = load.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect();
         (changed, faults)
     });
-    let (_running, sent) = (changed.unwrap_or_else(|panic| resume_unwind(panic)), sent.into_inner());
     let log = fs::read_to_string(shop.place.path("nginx.log")).unwrap_or_default();
     let last: Vec<_> = log.lines().rev().take(20).collect();
+    let sent = sent.into_inner();
     assert!(faults.is_empty(), "{} of {sent} failed: {faults:?}\n{last:#?}", faults.len());
+    drop(changed.unwrap_or_else(|panic| resume_unwind(panic)));
 }
 
 /// A replica with the ring of the place, and a directory and ports of its own that it keeps.
