@@ -166,9 +166,11 @@ async fn run(
     settings: &Settings,
     sockets: Sockets,
     signals: Signals,
-    mut reload: Reload,
+    reload: Reload,
 ) -> Result<(), Failure> {
     kept.await.map_err(|_| Failure::Refused("the journal can't be written; look at its disk".to_owned()))?;
+    let credentials = Arc::clone(&service.credentials);
+    let mut reload = reload.and("the credentials", move || credentials.reload());
     for certificate in sockets.certificates() {
         let again = Arc::clone(&certificate);
         reload = reload.and("a certificate", move || again.reload());

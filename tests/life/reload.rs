@@ -58,7 +58,7 @@ fn a_listener_under_tls_takes_up_new_certificates() {
 }
 
 #[test]
-fn sighup_reads_the_ring_again_and_says_what_is_wrong() {
+fn sighup_reads_ring_and_credentials_again_and_says_what_is_wrong() {
     let shop = Shop::new();
     let service =
         Service::start(shop.command("[public]\nlisten = \"127.0.0.1:0\"\n[control]\nlisten = \"127.0.0.1:0\"\n", &[]));
@@ -67,12 +67,23 @@ fn sighup_reads_the_ring_again_and_says_what_is_wrong() {
         (shop.place.path("keys/ring.sealed"), fs::read(shop.place.path("keys/ring.sealed")).expect("there"));
     fs::write(&ring, "no ring").expect("writable");
     service.signal(Signal::HUP);
+    let (credentials, known) = ("credentials.toml", fs::read(shop.place.path("credentials.toml")).expect("there"));
+    shop.place.private(credentials, b"no credentials");
+    service.signal(Signal::HUP);
     service.says("the key ring: what is in use stays");
+    service.says("the credentials: what is in use stays");
     let control = address(&service, "control on http://");
     assert_eq!(call(control, &shop.credential, "/v1/sessions", "{\"subject\": \"alice\"}").status, 201);
     fs::write(&ring, kept).expect("writable");
+    let made = shop.place.run(&["credential", "new", "--name", "second"], b"");
+    shop.place.private(credentials, &[known, made.stdout].concat());
+    let second = String::from_utf8(made.stderr).expect("text").trim().to_owned();
     service.signal(Signal::HUP);
     service.says("the key ring: read again");
+    service.says("the credentials: read again");
+    for credential in [&shop.credential, &second] {
+        assert_eq!(call(control, credential, "/v1/sessions", "{\"subject\": \"alice\"}").status, 201);
+    }
 }
 
 /// A new certificate with its key, each put there in one step.
