@@ -21,7 +21,7 @@ use sealpass::clock::{Clock, SystemClock};
 use sealpass::config::{Settings, Site};
 use sealpass::custody::Elsewhere;
 use sealpass::entropy::SystemEntropy;
-use sealpass::http::{Readiness, Service, start};
+use sealpass::http::{Inherited, Readiness, Service, Sockets, start};
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::sessions::{NewSession, Sessions};
 use sealpass::store::CachedFacts;
@@ -135,8 +135,8 @@ fn ours() {
     let facts = Arc::new(CachedFacts::new(Arc::new(SystemClock)));
     let sessions = Sessions::new(keys, facts, Arc::new(SystemClock), entropy);
     let mut settings = Settings::default();
-    settings.public.listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    settings.control.listen = settings.public.listen;
+    settings.public.listen = SocketAddr::from(([127, 0, 0, 1], 0)).into();
+    settings.control.listen = settings.public.listen.clone();
     settings.public.workers = 1;
     let site = Site::new(&settings).expect("the defaults hold");
     let roles = ["editor".to_owned(), "billing".to_owned()];
@@ -156,8 +156,9 @@ fn ours() {
         dev: false,
     };
     System::new().block_on(async {
-        let running = start(Arc::new(service), &settings).expect("free ports");
-        println!("{} {}", running.public, token.expose());
+        let sockets = Sockets::open(&settings, Inherited::default()).expect("free ports");
+        let running = start(Arc::new(service), sockets).expect("it starts");
+        println!("{} {}", running.public.listen, token.expose());
         running.until_stopped().await.expect("until it is killed");
     });
 }

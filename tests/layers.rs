@@ -155,6 +155,13 @@ const RULES: &[Rule] = &[
         names: &["rcgen::"],
         where_to: Only(&["cluster/link/certificate.rs"]),
     },
+    Rule { why: "TLS is in one file", names: &["rustls"], where_to: Only(&["http/tls.rs"]) },
+    Rule { why: "sockets come from one file", names: &["listenfd"], where_to: Only(&["http/sockets.rs"]) },
+    Rule {
+        why: "one file talks to the service manager",
+        names: &["sd_notify"],
+        where_to: Only(&["cli/serve/notify.rs"]),
+    },
     Rule {
         why: "http calls Sessions; it names no cryptography and no ring",
         names: &[
@@ -228,6 +235,9 @@ fn what_breaks_a_layer_is_found() {
         ("cluster/fleet.rs", "use zenoh::Session;", "knows the engine"),
         ("cluster/link/zenoh.rs", "use rcgen::KeyPair;", "in one file"),
         ("http/dev.rs", "use ureq::Agent;", "calls nobody"),
+        ("http/running.rs", "use rustls::ServerConfig;", "TLS is in one file"),
+        ("http/running.rs", "use listenfd::ListenFd;", "sockets come from one file"),
+        ("cli/serve/life.rs", "use sd_notify::NotifyState;", "the service manager"),
         ("clock.rs", "use crate::config::Site;", "on the service"),
         ("cluster/node.rs", "use tokio::sync::mpsc;", "is told what comes in"),
         ("cluster/pushes.rs", "use zenoh::Session;", "is told what comes in"),

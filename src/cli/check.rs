@@ -3,8 +3,8 @@
 use clap::Args;
 use sealpass::clock::{Clock as _, SystemClock};
 use sealpass::cluster::member::Role;
-use sealpass::config::{AuditTo, DEFAULT_FILE, Membership, Site};
-use sealpass::http::{Credentials, Grant};
+use sealpass::config::{AuditTo, DEFAULT_FILE, Listener, Membership, Site};
+use sealpass::http::{Certificate, Credentials, Grant};
 
 use super::{Common, Failure, facts, say};
 
@@ -27,14 +27,17 @@ impl Check {
         }
         let settings = common.settings(&[])?;
         let site = Common::site(&settings)?;
+        for (chain, key) in [&settings.public, &settings.control].into_iter().filter_map(Listener::tls) {
+            Certificate::load(chain, key)?;
+        }
         let credentials = settings.credentials.as_deref().map(Credentials::load).transpose()?;
         let membership = Common::membership(&settings)?;
         let dir = Common::ring_dir(&settings);
         // A replica that joins takes the ring from the others, under the cluster secret that it was handed.
         let joins = membership.is_some() && !dir.has_ring();
         let ring = if joins { dir.cluster_secret().map(|_| None)? } else { Some(dir.load()?) };
-        say(format_args!("public   {}", settings.public.listen))?;
-        say(format_args!("control  {}", settings.control.listen))?;
+        show_listener("public   ", &settings.public)?;
+        show_listener("control  ", &settings.control)?;
         show_site(&site)?;
         if settings.audit.to != AuditTo::None {
             say(format_args!("audit    {}", settings.audit.to))?;
@@ -83,6 +86,11 @@ fn show_membership(membership: &Membership) -> Result<(), Failure> {
     say(format_args!("cluster  {name}: {role}"))?;
     say(format_args!("         listens on {} (UDP); others at {}", membership.listen, membership.peers.join(", ")))?;
     membership.warnings().iter().try_for_each(|warning| say(format_args!("warning  {warning}")))
+}
+
+fn show_listener(name: &str, listener: &Listener) -> Result<(), Failure> {
+    let certificate = listener.certificate.as_ref().map(|path| format!(", under TLS with {}", path.display()));
+    say(format_args!("{name}{}{}", listener.listen, certificate.unwrap_or_default()))
 }
 
 fn show_site(site: &Site) -> Result<(), Failure> {

@@ -42,7 +42,7 @@ impl Status {
     fn run(&self, common: &Common) -> Result<(), Failure> {
         let url = match &self.control {
             Some(url) => url.clone(),
-            None => format!("http://{}", common.settings(&[])?.control.listen),
+            None => common.settings(&[])?.control.url(),
         };
         let report: ClusterReport = Remote::new(&url, &self.credential)?.get("cluster")?;
         if self.json {

@@ -168,7 +168,7 @@ impl Doctor {
     fn chain(&self, common: &Common) -> Result<Chain, Failure> {
         let control = match &self.control {
             Some(url) => url.clone(),
-            None => format!("http://{}", common.settings(&[])?.control.listen),
+            None => common.settings(&[])?.control.url(),
         };
         let remote = Remote::new(&control, &self.credential)?;
         let mark: String = random::<5>(&SystemEntropy::new())?.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -49,7 +49,7 @@ impl Explain {
     pub fn run(&self, common: &Common) -> Result<(), Failure> {
         let url = match &self.control {
             Some(url) => url.clone(),
-            None => format!("http://{}", common.settings(&[])?.control.listen),
+            None => common.settings(&[])?.control.url(),
         };
         let asked = match (&self.whom.subject, &self.whom.session_id) {
             (Some(subject), _) => json!({"realm": self.realm, "subject": subject}),

@@ -27,7 +27,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use sealpass::config::{Membership, MembershipError, Settings, SettingsError, Site, SiteError};
 use sealpass::custody::CustodyError;
 use sealpass::entropy::EntropyError;
-use sealpass::http::CredentialsError;
+use sealpass::http::{CertificateError, CredentialsError, SocketError};
 use sealpass::store::{JournalError, PrivateFileError, RingDir, RingDirError};
 
 /// Sessions without a store, and endings that count at once.
@@ -105,6 +105,10 @@ enum Failure {
     Journal(#[from] JournalError),
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     #[error(transparent)]
     Entropy(#[from] EntropyError),
     #[error("{what}: {error}")]

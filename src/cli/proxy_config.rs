@@ -124,6 +124,7 @@ impl ProxyConfig {
     fn deployment(self, settings: &Settings, site: &Site) -> Result<Deployment, Failure> {
         let tls = (!self.plain).then(|| Tls::of(&self.public_host, self.certificate, self.certificate_key));
         let listen = self.listen.unwrap_or_else(|| Authority::any(if self.plain { 80 } else { 443 }));
+        let own = settings.public.listen.address().map(Authority::reaching);
         let mut cookies: Vec<_> = site.realms().map(|site| site.realm.cookie().as_str().to_owned()).collect();
         cookies.sort();
         cookies.dedup();
@@ -136,7 +137,7 @@ impl ProxyConfig {
             listen,
             tls,
             upstream: self.upstream,
-            sealpass: self.sealpass.unwrap_or_else(|| Authority::reaching(settings.public.listen)),
+            sealpass: self.sealpass.or(own).ok_or_else(no_address)?,
             cookies,
             routes: routes.map_err(|error| Failure::Refused(error.to_string()))?,
             session_paths: self.session_path,
@@ -144,6 +145,12 @@ impl ProxyConfig {
         })
         .map_err(|error| Failure::Refused(error.to_string()))
     }
+}
+
+fn no_address() -> Failure {
+    Failure::Refused(
+        "public.listen is a Unix socket, which not every proxy reaches; give --sealpass HOST:PORT".to_owned(),
+    )
 }
 
 fn know_policies(site: &Site, deployment: &Deployment) -> Result<(), Failure> {

@@ -3,6 +3,8 @@
 mod alone;
 mod dev;
 mod fleet;
+mod life;
+mod notify;
 mod parts;
 
 use std::net::SocketAddr;
@@ -13,15 +15,16 @@ use actix_web::rt::System;
 use clap::Args;
 use sealpass::clock::{Clock, SystemClock};
 use sealpass::cluster::member::Role;
-use sealpass::config::{Membership, Settings};
+use sealpass::config::{Listen, Membership, Settings};
 use sealpass::entropy::SystemEntropy;
-use sealpass::http::{Service, start, wait_for};
+use sealpass::http::{Inherited, Service, Sockets, start, wait_for};
 use sealpass::keyring::KeyRing;
 use sealpass::revocation::Kept;
 use sealpass::telemetry;
 
 use super::{Common, Failure, say};
 use fleet::{How, Joined};
+use life::{Reload, Signals};
 use parts::Parts;
 
 /// Run the service
@@ -35,11 +38,11 @@ pub struct Serve {
     #[arg(long)]
     dev: bool,
     /// Where the public listener listens [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    public: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDRESS:PORT or unix:PATH")]
+    public: Option<Listen>,
     /// Where the control listener listens [default: 127.0.0.1:8081]
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    control: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDRESS:PORT or unix:PATH")]
+    control: Option<Listen>,
     /// After a restore from a backup, which lacks the latest endings: end all sessions
     #[arg(long)]
     restored: bool,
@@ -66,8 +69,9 @@ struct FleetArgs {
 
 impl Serve {
     pub fn run(&self, common: &Common) -> Result<(), Failure> {
-        let text = |address: Option<SocketAddr>| address.map(|address| address.to_string());
-        let own = [("public.listen", text(self.public)), ("control.listen", text(self.control))];
+        let inherited = Inherited::take()?;
+        let text = |place: &Option<Listen>| place.as_ref().map(Listen::to_string);
+        let own = [("public.listen", text(&self.public)), ("control.listen", text(&self.control))];
         let mut settings = common.settings(&[&own[..], &self.fleet.flags()].concat())?;
         if self.dev {
             dev::configure(&mut settings)?;
@@ -92,13 +96,11 @@ impl Serve {
             (Some(membership), ring) => {
                 let how = How { bootstrap: self.fleet.bootstrap, restored: self.restored };
                 let joined = Joined::start(&parts, &membership, ring.as_ref(), how)?;
-                System::new().block_on(among(parts, joined))
+                System::new().block_on(among(parts, joined, inherited))
             }
             (None, ring) => {
                 let ring = ring.expect("it is loaded for a replica that is alone");
-                let (sessions, custodian, kept) = alone::start(&parts, &ring, self.restored)?;
-                let settings = parts.settings.clone();
-                System::new().block_on(run(Arc::new(parts.service(sessions, custodian)), kept, &settings, self.dev))
+                System::new().block_on(alone(parts, &ring, self.restored, inherited))
             }
         }
     }
@@ -133,32 +135,61 @@ impl FleetArgs {
 }
 
 /// As [`run`], once there is a key ring, which may have to come from the others.
-async fn among(parts: Parts, joined: Joined) -> Result<(), Failure> {
+async fn among(parts: Parts, joined: Joined, inherited: Inherited) -> Result<(), Failure> {
+    let mut signals = Signals::listen(true).map_err(stopped)?;
+    let sockets = Sockets::open(&parts.settings, inherited)?;
+    // Before it has all that it needs: that may take until an operator helps, and is no reason to start it anew.
+    notify::ready();
+    let waited = wait_for(&sockets, || joined.sessions(), signals.stop()).await;
+    let Some(begun) = waited.map_err(stopped)? else { return Ok(()) };
+    let (sessions, kept) = begun?;
+    let watch = joined.watch();
+    let reload = Reload::default().and("the key ring", move || watch.look());
     let settings = parts.settings.clone();
-    let cant_listen = |error| cant_listen(&settings, error);
-    let Some(sessions) = wait_for(&settings, || joined.sessions()).await.map_err(cant_listen)? else { return Ok(()) };
-    let (sessions, kept) = sessions?;
-    run(Arc::new(parts.service(sessions, joined.custodian())), kept, &settings, false).await
+    let service = Arc::new(parts.service(sessions, joined.custodian()));
+    run(service, kept, &settings, sockets, signals, reload).await
 }
 
-fn cant_listen(settings: &Settings, error: std::io::Error) -> Failure {
-    let what = format!("can't listen on {} and {}", settings.public.listen, settings.control.listen);
-    Failure::Io { what, error }
+async fn alone(parts: Parts, ring: &KeyRing, restored: bool, inherited: Inherited) -> Result<(), Failure> {
+    let signals = Signals::listen(!parts.is_dev()).map_err(stopped)?;
+    let (sessions, watch, kept) = alone::start(&parts, ring, restored)?;
+    let looks = Arc::clone(&watch);
+    let reload = Reload::default().and("the key ring", move || looks.look());
+    let settings = parts.settings.clone();
+    let sockets = Sockets::open(&settings, inherited)?;
+    run(Arc::new(parts.service(sessions, watch)), kept, &settings, sockets, signals, reload).await
 }
 
-async fn run(service: Arc<Service>, kept: Kept, settings: &Settings, dev: bool) -> Result<(), Failure> {
+async fn run(
+    service: Arc<Service>,
+    kept: Kept,
+    settings: &Settings,
+    sockets: Sockets,
+    signals: Signals,
+    reload: Reload,
+) -> Result<(), Failure> {
     kept.await.map_err(|_| Failure::Refused("the journal can't be written; look at its disk".to_owned()))?;
-    let audit = service.audit.clone();
-    let running = start(service, settings).map_err(|error| cant_listen(settings, error))?;
-    if dev {
+    let credentials = Arc::clone(&service.credentials);
+    let mut reload = reload.and("the credentials", move || credentials.reload());
+    for certificate in sockets.certificates() {
+        let again = Arc::clone(&certificate);
+        reload = reload.and("a certificate", move || again.reload());
+        life::follow(certificate);
+    }
+    let (audit, serving) = (service.audit.clone(), Arc::clone(&service));
+    let running = start(service, sockets).map_err(stopped)?;
+    if serving.dev {
         say(dev::try_next(&running, &settings.keys))?;
     } else {
-        eprintln!("sealpass: public on http://{}, control on http://{}", running.public, running.control);
+        eprintln!("sealpass: public on {}, control on {}", running.public.url(), running.control.url());
     }
-    let stopped = |error| Failure::Io { what: "the service stopped".to_owned(), error };
-    let ended = running.until_stopped().await.map_err(stopped);
+    let ended = life::serve(running, &serving, signals, &reload, settings.drain).await;
     audit.flush(LAST_EVENTS);
-    ended
+    ended.map_err(stopped)
+}
+
+fn stopped(error: std::io::Error) -> Failure {
+    Failure::Io { what: "the service stopped".to_owned(), error }
 }
 
 /// How long the last audit events may take.

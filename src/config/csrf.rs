@@ -43,8 +43,14 @@ pub(super) fn check(policy: &PolicySettings, realm: &RealmSite) -> Result<(), &'
     Ok(())
 }
 
+/// The networks of the trusted proxies, and whether those are trusted that come through a Unix socket.
+pub(super) fn trusted(written: &[String]) -> Result<(Vec<IpNet>, bool), String> {
+    let (unix, networks_of): (Vec<_>, Vec<_>) = written.iter().cloned().partition(|text| text == "unix");
+    Ok((networks(&networks_of)?, !unix.is_empty()))
+}
+
 /// Networks and single addresses as the configuration writes them; the first that is neither is the error.
-pub(super) fn networks(written: &[String]) -> Result<Vec<IpNet>, String> {
+fn networks(written: &[String]) -> Result<Vec<IpNet>, String> {
     let network = |text: &String| {
         let parsed = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok();
         // 10.0.0.1/8 is one machine or a network of 16 million: whoever wrote it did not say.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::audit::AuditSettings;
 use super::cluster::ClusterSettings;
 use super::limits::LimitSettings;
+use super::listener::Listener;
 use super::operation::{LogSettings, RotationSettings};
 use super::policy::PolicySettings;
 use super::values::{duration, list};
@@ -45,6 +46,9 @@ pub struct Settings {
     /// Networks of the proxies whose word about the client's method counts.
     #[serde(deserialize_with = "list")]
     pub trusted_proxies: Vec<String>,
+    /// How long it goes on answering while `/readyz` says that it stops.
+    #[serde(deserialize_with = "duration")]
+    pub drain: Duration,
     /// What is logged, and how.
     pub log: LogSettings,
     /// Where it is written what happened to sessions.
@@ -53,17 +57,6 @@ pub struct Settings {
     pub realm: BTreeMap<String, RealmSettings>,
     /// What routes demand, by name.
     pub policy: BTreeMap<String, PolicySettings>,
-}
-
-/// A socket that is listened on.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Listener {
-    /// Address and port.
-    pub listen: SocketAddr,
-    /// Worker threads; 0 for one a core.
-    #[serde(default)]
-    pub workers: usize,
 }
 
 /// A family of sessions.
@@ -202,11 +195,12 @@ impl Default for Settings {
             rotation: RotationSettings::default(),
             journal: None,
             cluster: ClusterSettings::default(),
-            public: Listener { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), workers: 0 },
-            control: Listener { listen: SocketAddr::from(([127, 0, 0, 1], 8081)), workers: 1 },
+            public: Listener::plain(SocketAddr::from(([127, 0, 0, 1], 8080)), 0),
+            control: Listener::plain(SocketAddr::from(([127, 0, 0, 1], 8081)), 1),
             credentials: None,
             limits: LimitSettings::default(),
             trusted_proxies: Vec::new(),
+            drain: DRAIN,
             log: LogSettings::default(),
             audit: AuditSettings::default(),
             realm: BTreeMap::new(),
@@ -248,6 +242,9 @@ fn is_no_key(name: &str) -> bool {
     matches!(rest, "CONFIG" | "PORT" | "SERVICE_HOST") || rest.starts_with("PORT_") || rest.starts_with("SERVICE_PORT")
 }
 
+/// Longer than the second or two at which load balancers look, and well below the 10 s after which containers are killed.
+const DRAIN: Duration = Duration::from_secs(5);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,7 +277,7 @@ mod tests {
             ("SEALPASS_CONFIG", "elsewhere"),
         ];
         let settings = load(text, &env, &[("public.listen", "127.0.0.1:3".to_owned())]).expect("all known");
-        assert_eq!(settings.public.listen.port(), 3);
+        assert_eq!(settings.public.listen.to_string(), "127.0.0.1:3");
         assert_eq!(settings.realm["default"].idle, Duration::from_secs(360));
         assert_eq!(settings.realm["default"].public_origins, ["https://a.example", "https://b.example"]);
     }

@@ -28,6 +28,7 @@ pub struct Site {
     timing: Timing,
     policies: BTreeMap<String, Policy>,
     trusted_proxies: Vec<IpNet>,
+    trusts_unix: bool,
     wait_timeout: Duration,
 }
 
@@ -60,6 +61,11 @@ impl Site {
     /// # Errors
     /// [`SiteError`] says in one line what is wrong.
     pub fn new(settings: &Settings) -> Result<Self, SiteError> {
+        for (name, listener) in [("public", &settings.public), ("control", &settings.control)] {
+            if let Some(problem) = listener.problem() {
+                return Err(SiteError::Listener { name, problem });
+            }
+        }
         let mut realms = BTreeMap::new();
         for (name, realm) in or_default(&settings.realm) {
             realms.insert(name.clone(), Arc::new(RealmSite::new(&name, &realm)?));
@@ -76,13 +82,14 @@ impl Site {
         if realms.contains_key(RealmName::DEFAULT) {
             written.entry("default".to_owned()).or_default();
         }
-        let trusted_proxies = csrf::networks(&settings.trusted_proxies).map_err(SiteError::Network)?;
+        let (trusted_proxies, trusts_unix) = csrf::trusted(&settings.trusted_proxies).map_err(SiteError::Network)?;
+        let trusts_any = trusts_unix || !trusted_proxies.is_empty();
         for (name, policy) in &written {
-            policies.insert(name.clone(), Policy::new(name, policy, &realms, !trusted_proxies.is_empty())?);
+            policies.insert(name.clone(), Policy::new(name, policy, &realms, trusts_any)?);
         }
         let timing = Timing::new(settings.rotation.confirm_within).map_err(SiteError::Rotation)?;
         let wait_timeout = settings.cluster.wait_timeout;
-        Ok(Self { realms, timing, policies, trusted_proxies, wait_timeout })
+        Ok(Self { realms, timing, policies, trusted_proxies, trusts_unix, wait_timeout })
     }
 
     /// The times of a rotation.
@@ -112,6 +119,11 @@ impl Site {
     pub fn trusts_proxy(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical(); // a socket for both families shows IPv4 as ::ffff:192.0.2.7
         self.trusted_proxies.iter().any(|network| network.contains(&peer))
+    }
+
+    /// Whether the word of whoever comes through a Unix socket counts.
+    pub fn trusts_unix(&self) -> bool {
+        self.trusts_unix
     }
 
     /// The realm called `name`.

@@ -57,8 +57,18 @@ pub enum SiteError {
     /// No time that a rotation can be built on.
     #[error("rotation.confirm_within {0}")]
     Rotation(TimingError),
+    /// A listener that contradicts itself.
+    #[error("{name}: {problem}")]
+    Listener {
+        /// Which.
+        name: &'static str,
+        /// What is wrong and what to do.
+        problem: &'static str,
+    },
     /// Not a network.
-    #[error("trusted_proxies: {0:?} is neither a network nor an address; write 10.0.0.0/8, fd00::/8 or 192.0.2.7")]
+    #[error(
+        "trusted_proxies: {0:?} is neither a network nor an address; write 10.0.0.0/8, fd00::/8, 192.0.2.7, or unix"
+    )]
     Network(String),
     /// A policy of a realm that is not there.
     #[error("policy.{policy}.realm: there is no realm called {realm:?}; add it as [realm.NAME], or name another")]

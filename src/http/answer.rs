@@ -1,11 +1,13 @@
 //! Answers that all paths share: their headers, what happens to a request's body, problem details.
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SET_COOKIE, TRANSFER_ENCODING, UPGRADE,
 };
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
+
+use super::Service;
 
 /// An answer without a body, never to be cached.
 pub fn empty(status: StatusCode) -> HttpResponse {
@@ -127,7 +129,15 @@ pub fn close_if_more_follows(request: &HttpRequest, response: &mut HttpResponse)
     let headers = request.headers();
     let length = headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
     if length || headers.contains_key(TRANSFER_ENCODING) || headers.contains_key(UPGRADE) {
-        response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+}
+
+/// Closes the connection behind the answer while the service is on its way down, so that nobody sends a request on it at
+/// the moment at which it goes.
+pub fn close_if_stopping(service: &Service, response: &mut HttpResponse) {
+    if service.readiness.is_draining() {
+        response.head_mut().set_connection_type(ConnectionType::Close);
     }
 }
 

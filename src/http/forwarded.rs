@@ -9,6 +9,7 @@ use percent_encoding::percent_decode_str;
 use url::{Origin, Url};
 
 use super::Service;
+use super::running::OverUnix;
 use crate::config::RealmSite;
 
 /// What a trusted proxy says.
@@ -43,7 +44,10 @@ pub struct Unclear;
 impl<'r> Forwarded<'r> {
     /// `None` if the peer is nobody whose word counts.
     pub fn of(service: &Service, request: &'r HttpRequest) -> Option<Self> {
-        let trusted = request.peer_addr().is_some_and(|peer| service.site.trusts_proxy(peer.ip()));
+        let trusted = match request.conn_data::<OverUnix>() {
+            Some(OverUnix) => service.site.trusts_unix(),
+            None => request.peer_addr().is_some_and(|peer| service.site.trusts_proxy(peer.ip())),
+        };
         trusted.then_some(Self { request })
     }
 

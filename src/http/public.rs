@@ -7,7 +7,7 @@ use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::answer::{MAX_BODY, announces_over, close_if_more_follows, empty, text};
+use super::answer::{MAX_BODY, announces_over, close_if_more_follows, close_if_stopping, empty, text};
 use super::readiness::in_public;
 use super::verify::{resolve, verify};
 use super::visitor::{log_out, renew};
@@ -30,13 +30,15 @@ pub async fn dispatch(service: web::Data<Service>, request: HttpRequest, body: w
         Route::Other => empty(StatusCode::NOT_FOUND),
     };
     close_if_more_follows(&request, &mut response);
+    close_if_stopping(&service, &mut response);
     response
 }
 
-/// Whether verify answers here, for load balancers; and in a word why it does not, or by what it does.
+/// Whether to ask here, for load balancers; and in a word why not, or by what it answers.
 fn readyz(service: &Service) -> HttpResponse {
-    let status = if service.may_verify() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    if status == StatusCode::OK && service.is_ready() {
+    let ask = service.may_verify() && !service.readiness.is_draining();
+    let status = if ask { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    if ask && service.is_ready() {
         return empty(status);
     }
     let why = service.report().why.first().map_or("not ready", |why| in_public(&why.code));

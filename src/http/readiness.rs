@@ -52,14 +52,20 @@ impl Readiness {
         self.ring_until.store(millis(uptime().saturating_add(within)), Ordering::Relaxed);
     }
 
-    /// The service is on its way down, or is not after all: verify answers 503 meanwhile.
+    /// The service is on its way down, or is not after all: `/readyz` says so meanwhile, and all else is answered as
+    /// ever, so that whoever asks moves over without a request that fails.
     pub fn set_draining(&self, draining: bool) {
         self.draining.store(draining, Ordering::Relaxed);
     }
 
     /// Whether all of it holds. `now` is asked only among others.
     pub fn holds(&self, now: impl FnOnce() -> Timestamp) -> bool {
-        !self.draining.load(Ordering::Relaxed) && self.has_ring() && self.is_fresh(now)
+        self.has_ring() && self.is_fresh(now)
+    }
+
+    /// Whether it is on its way down.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     /// Whether verify may answer: as [`Readiness::holds`], or because it goes on while it is cut off.
@@ -77,8 +83,11 @@ impl Readiness {
                 "the key ring could not be read for too long; the log says which file and why",
             ));
         }
-        if self.draining.load(Ordering::Relaxed) {
-            report.add(Why::new("stopping", "it is on its way down, and answers nothing new"));
+        if self.is_draining() {
+            report.add(Why::new(
+                "stopping",
+                "it is on its way down: it answers who still comes, and others should be asked",
+            ));
         }
         report
     }
@@ -110,8 +119,7 @@ impl Readiness {
     fn goes_on(&self) -> bool {
         let Some(among) = self.among.as_ref().filter(|among| among.goes_on) else { return false };
         let had_ring = self.ring_until.load(Ordering::Relaxed) > 0;
-        let draining = self.draining.load(Ordering::Relaxed);
-        !draining && had_ring && among.replica.get().is_some_and(|replica| replica.is_cut_off())
+        had_ring && among.replica.get().is_some_and(|replica| replica.is_cut_off())
     }
 }
 

@@ -10,7 +10,7 @@ use sealpass::clock::{Clock, ManualClock, Timestamp};
 use sealpass::config::{Listener, Settings, Site};
 use sealpass::custody::Custodian;
 use sealpass::entropy::{Entropy, SystemEntropy};
-use sealpass::http::{CredentialWatch, Readiness, Service, start};
+use sealpass::http::{CredentialWatch, Inherited, Readiness, Service, Sockets, start};
 use sealpass::keyring::{KeyRing, Keys, Order, Timing};
 use sealpass::revocation::FactStore;
 use sealpass::sessions::Sessions;
@@ -117,7 +117,7 @@ impl Server {
         let file = own.path().join("sealpass.toml");
         std::fs::write(&file, config).expect("writable");
         let mut settings = Settings::load(Some(&file), [], &[]).expect("a right configuration");
-        let listener = Listener { listen: SocketAddr::from(([127, 0, 0, 1], 0)), workers: 2 };
+        let listener = Listener::plain(SocketAddr::from(([127, 0, 0, 1], 0)), 2);
         (settings.public, settings.control) = (listener.clone(), listener);
         let path = own.path().join("credentials.toml");
         create_private(&path, credentials.as_bytes()).expect("writable");
@@ -156,8 +156,10 @@ impl Server {
         let of_thread = Arc::clone(&service);
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let running = start(of_thread, &settings).expect("free ports");
-                told.send((running.public, running.control, running.handles())).expect("the test waits");
+                let sockets = Sockets::open(&settings, Inherited::default()).expect("free ports");
+                let running = start(of_thread, sockets).expect("it starts");
+                let at = |listener: &Listener| listener.listen.address().expect("an address");
+                told.send((at(&running.public), at(&running.control), running.handles())).expect("the test waits");
                 running.until_stopped().await.expect("it runs");
             });
         });

@@ -211,8 +211,10 @@ impl Replica {
                 let mut command = Command::new(by);
                 command.args(words).arg(own.get_program()).args(own.get_args());
                 for (name, value) in own.get_envs() {
-                    assert!(value.is_none(), "{} is not handed on", name.display());
-                    command.env_remove(name);
+                    match value {
+                        Some(value) => command.env(name, value),
+                        None => command.env_remove(name),
+                    };
                 }
                 command
             }

@@ -1,5 +1,7 @@
 //! The redirecting mode: who is sent to the login page, where that is, and to which pages one comes back.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::common::{Connection, NAME, Response, Server, head, with_lines};
@@ -144,7 +146,7 @@ fn what_is_not_configured_is_401_or_403_and_503_beats_it() {
         assert_eq!(location(&server.ask("GET", target, &with(&[]))), (status, None), "{target}");
     }
     assert_eq!(location(&server.ask("GET", "/resolve", &with(&[]))), (200, None));
-    server.service.readiness.set_draining(true);
+    server.service.readiness.confirm_ring(Duration::ZERO);
     assert_eq!(location(&server.ask("GET", "/policy/page/", &with(&[]))), (503, None));
 }
 

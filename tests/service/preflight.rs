@@ -1,5 +1,7 @@
 //! CORS preflights: where one passes without a session, and what passes for one.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::common::{Connection, NAME, Response, Server, with_lines};
@@ -124,6 +126,6 @@ fn a_preflight_with_a_session_is_judged_like_any_request() {
         assert!(response.status == 200 && is_nobody(&response), "{reason}");
         assert_eq!(server.decided(reason), before + 1, "{reason}");
     }
-    server.service.readiness.set_draining(true);
+    server.service.readiness.confirm_ring(Duration::ZERO);
     assert_eq!(ask("/policy/api/", "").status, 503);
 }

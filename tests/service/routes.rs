@@ -250,7 +250,7 @@ fn s39_a_comma_in_a_role_makes_no_second_one() {
 }
 
 #[test]
-fn s42_draining_or_without_a_key_it_answers_503_and_still_logs_out() {
+fn s42_without_a_ring_or_a_key_it_answers_503_and_still_logs_out() {
     let server = Server::with(POLICIES);
     let targets = [
         "/verify",
@@ -290,13 +290,13 @@ fn s42_draining_or_without_a_key_it_answers_503_and_still_logs_out() {
         }
     };
     let (first, second) = (server.login("alice"), server.login("alice"));
-    server.service.readiness.set_draining(true);
-    refuses("draining");
+    server.service.readiness.confirm_ring(Duration::ZERO);
+    refuses("the ring is not confirmed");
     assert_eq!(server.verify(&first.cookie()).status, 503);
     let out = server.ask("POST", "/logout", &[("Cookie", &first.cookie()), ("Sec-Fetch-Site", "same-origin")]);
     assert_eq!(out.status, 204);
     assert!(out.header("set-cookie").expect("always").starts_with("__Host-sealpass=; Max-Age=0; "));
-    server.service.readiness.set_draining(false);
+    server.service.readiness.confirm_ring(Duration::from_secs(600));
     assert!(!server.accepts(&first.token) && server.accepts(&second.token), "the logout holds");
 
     // A clock of before the only key, such as one that was set back, is no reason.

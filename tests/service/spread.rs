@@ -86,11 +86,11 @@ fn an_ending_is_taken_while_the_replica_is_not_ready() {
     let others = Others::holding(1);
     let server = others.server();
     let session = server.issue(&json!({"subject": "alice"}));
-    server.service.readiness.set_draining(true);
+    server.service.readiness.confirm_ring(Duration::ZERO);
     for (path, body) in endings(&session) {
         assert_eq!(server.call(path, &with(&body, &json!({"timeout_ms": 1}))).status, 202, "{path} {body}");
     }
-    server.service.readiness.set_draining(false);
+    server.service.readiness.confirm_ring(Duration::from_secs(600));
     assert!(!server.accepts(&session.token));
 }
 
@@ -275,7 +275,7 @@ fn a_logout_always_clears_the_cookie_and_says_when_it_is_late() {
     others.hold(1);
     assert_eq!(log_out(&session), (202, 0));
     assert_eq!(log_out(&session), (202, 0), "once more, and late again");
-    server.service.readiness.set_draining(true);
+    server.service.readiness.confirm_ring(Duration::ZERO);
     let answer = server.ask("POST", "/logout", &[("Sec-Fetch-Site", "same-origin")]);
     assert_eq!(answer.status, 204, "nothing to end");
 }

@@ -34,7 +34,7 @@ impl Remote {
     pub fn new(url: &str, credential: &Path) -> Result<Self, Failure> {
         if !url.starts_with("http://") {
             return Err(Failure::Refused(format!(
-                "--control takes http://HOST:PORT, not {url:?}; the control listener speaks plain HTTP: reach a remote one through a tunnel"
+                "--control takes http://HOST:PORT, not {url:?}; commands speak plain HTTP: reach a listener elsewhere, under TLS or on a Unix socket, through a tunnel or a proxy"
             )));
         }
         let bytes = read_private(credential, MAX_CREDENTIAL)?;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use sealpass::custody::Custodian;
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::revocation::{FactStore, Kept};
 use sealpass::sessions::Sessions;
@@ -11,8 +10,8 @@ use sealpass::store::RingWatch;
 use super::super::{Failure, facts};
 use super::parts::{Parts, begin};
 
-/// The sessions, who keeps the ring, and what has to be kept before anybody is answered.
-pub type Begun = (Arc<Sessions>, Arc<dyn Custodian>, Kept);
+/// The sessions, who watches the ring, and what has to be kept before anybody is answered.
+pub type Begun = (Arc<Sessions>, Arc<RingWatch>, Kept);
 
 /// Begins with the ring of its files.
 pub fn start(parts: &Parts, ring: &KeyRing, restored: bool) -> Result<Begun, Failure> {
@@ -20,8 +19,8 @@ pub fn start(parts: &Parts, ring: &KeyRing, restored: bool) -> Result<Begun, Fai
     let kept = parts.facts.start(ring, &keys, begin(&parts.office(), restored))?;
     facts::keep_clean(Arc::clone(&parts.facts))?;
     let sessions = parts.sessions()(keys, Arc::clone(&parts.facts) as Arc<dyn FactStore>);
-    let custodian = watch(parts, &sessions)?;
-    Ok((sessions, custodian, kept))
+    let watch = watch(parts, &sessions)?;
+    Ok((sessions, watch, kept))
 }
 
 /// Keeps the keys of `sessions` what the ring says, and the service not ready when that can't be told.

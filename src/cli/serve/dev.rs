@@ -1,6 +1,7 @@
 //! The dev mode: what is set for it, its credential, and what it says to try.
 
 use std::path::Path;
+use std::time::Duration;
 
 use sealpass::config::{RealmSettings, Settings};
 use sealpass::entropy::SystemEntropy;
@@ -11,15 +12,16 @@ use super::super::Failure;
 
 /// Loopback only, and pages of the service itself may post to it.
 pub fn configure(settings: &mut Settings) -> Result<(), Failure> {
-    for (name, address) in [("public", settings.public.listen), ("control", settings.control.listen)] {
-        if !address.ip().is_loopback() {
+    for (name, address) in [("public", &settings.public.listen), ("control", &settings.control.listen)] {
+        if !address.address().is_some_and(|address| address.ip().is_loopback()) {
             return Err(Failure::Refused(format!(
                 "--dev logs anybody in as anybody, so it listens on loopback only; {name} is {address}"
             )));
         }
     }
+    settings.drain = Duration::ZERO;
     if settings.realm.is_empty() {
-        let port = settings.public.listen.port();
+        let port = settings.public.listen.address().map_or(0, |address| address.port());
         let origins = ["127.0.0.1", "localhost"].map(|host| format!("http://{host}:{port}")).to_vec();
         let realm = RealmSettings { public_origins: origins, ..RealmSettings::default() };
         settings.realm.insert("default".to_owned(), realm);
@@ -44,7 +46,7 @@ pub fn credential(keys: &Path) -> Result<String, Failure> {
 
 /// What to type next: each line works as it is printed.
 pub fn try_next(running: &Running, keys: &Path) -> String {
-    let (public, control, dir) = (running.public, running.control, keys.display());
+    let (public, control, dir) = (&running.public.listen, &running.control.listen, keys.display());
     let credential = for_shell(&format!("{dir}/dev.credential"));
     format!(
         "Sealpass is running for trying out: loopback only, keys in {dir}/.

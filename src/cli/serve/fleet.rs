@@ -30,6 +30,7 @@ use super::parts::Parts;
 /// A replica that takes part. It leaves when it is dropped.
 pub struct Joined {
     custodian: Arc<FleetCustodian>,
+    watch: Arc<RingWatch>,
     started: Started,
     link: Arc<ZenohLink>,
     // Last, so that the link is closed before.
@@ -88,7 +89,7 @@ impl Joined {
         let custodian = Arc::new(FleetCustodian::new(Arc::clone(&watch) as Arc<_>, Arc::clone(&fleet) as Arc<_>));
         custodian.keep_ticking().map_err(no_thread)?;
         follow(parts, membership, &fleet, &link)?;
-        Ok(Self { custodian, started, link, _fleet: fleet })
+        Ok(Self { custodian, watch, started, link, _fleet: fleet })
     }
 
     /// The sessions once there are keys, and what has to be kept before anybody is answered. `None` while it waits for
@@ -101,6 +102,11 @@ impl Joined {
             }
             Err(why) => Err(Failure::Refused(why.clone())),
         })
+    }
+
+    /// Who looks at the ring's files.
+    pub fn watch(&self) -> Arc<RingWatch> {
+        Arc::clone(&self.watch)
     }
 
     /// Who keeps the ring.

@@ -105,6 +105,11 @@ impl Parts {
         facts::has_journal(&self.settings)
     }
 
+    /// Whether it is for trying out.
+    pub fn is_dev(&self) -> bool {
+        self.dev
+    }
+
     /// All of it, put together.
     pub fn service(self, sessions: Arc<Sessions>, custodian: Arc<dyn Custodian>) -> Service {
         let Self { site, readiness, credentials, metrics, audit, dev, .. } = self;
