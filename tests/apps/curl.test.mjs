@@ -1,13 +1,13 @@
 // The calls of the quick start, as they are printed there, against what its own files start.
 
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { deploy } from './lib/rig.mjs';
+import { commands, deploy } from './lib/rig.mjs';
 
 test('every call of the quick start is answered as it says', async (t) => {
-  const rig = await deploy(t, ['curl/calls.sh'], null, ['sealpass', 'echo', '--listen', '127.0.0.1:3000']);
+  const rig = await deploy(t, ['curl/calls.sh'], null, commands('curl/serve.sh')[0]);
   const promised = (await readFile(join(rig.dir, 'calls.sh'), 'utf8')).match(/(?<= # )\d{3}\b/g);
   assert.ok(promised.length >= 10, `${promised.length} answers`);
   assert.deepEqual(rig.run('sh', '-eu', 'calls.sh').trim().split('\n'), promised);

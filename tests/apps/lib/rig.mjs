@@ -24,33 +24,40 @@ export async function deploy(t, files, prepare, command) {
   });
   await mkdir(join(dir, 'bin'));
   await symlink(binary(), join(dir, 'bin/sealpass'));
-  for (const file of ['sealpass.toml', 'nginx.conf', 'setup.sh', ...files]) {
-    const text = moved(await readFile(join(HERE, file), 'utf8'), ports);
-    await writeFile(join(dir, file.split('/').at(-1)), text);
-  }
   const rig = { dir, ports, env: environment(dir, ports) };
   rig.run = (...args) => run(rig, args);
+  await put(rig, ['sealpass.toml', 'nginx.conf', 'setup.sh', ...files]);
   run(rig, ['sh', '-eu', 'setup.sh']);
-  // The two commands of the quick start, without the & behind them.
-  const started = readFileSync(join(HERE, 'serve.sh'), 'utf8').trim().split('\n').map((line) => line.replace(/ &$/, ''));
-  for (const line of started) children.push(start(rig, line.split(' ')));
   await prepare?.(rig);
-  children.push(start(rig, command.map((word) => moved(word, ports))));
+  for (const line of commands('serve.sh')) children.push(start(rig, line));
+  const app = (more) => start({ dir, env: { ...rig.env, ...more } }, command.map((word) => moved(word, ports)));
+  children.push(app());
   for (const port of Object.values(ports)) await listens(port, children);
+  /** The application alone, with more in its environment. */
+  rig.restart = async (more) => {
+    await end(children.pop());
+    children.push(app(more));
+    await listens(ports.app, children);
+  };
   const ca = await readFile(join(dir, 'localhost.pem'));
   rig.visitor = () => new Visitor(ports.nginx, ca);
   return rig;
 }
 
-/** A browser's part: keeps the session cookie, and sends what a page of the application's own would send. */
+/** A browser's part: keeps cookies, and sends what a page of the application's own would send. */
 export class Visitor {
   constructor(port, ca) {
-    Object.assign(this, { port, ca, cookie: '', csrf: '' });
+    Object.assign(this, { port, ca, jar: [], csrf: '' });
   }
 
-  /** The same cookie in other hands. */
+  /** The same cookies in other hands. */
   copy() {
-    return Object.assign(new Visitor(this.port, this.ca), { cookie: this.cookie, csrf: this.csrf });
+    return Object.assign(new Visitor(this.port, this.ca), { jar: [...this.jar], csrf: this.csrf });
+  }
+
+  /** The session's cookie, or nothing. */
+  get cookie() {
+    return this.jar.find((pair) => pair.startsWith('__Host-sealpass=')) ?? '';
   }
 
   get origin() {
@@ -78,7 +85,7 @@ export class Visitor {
   }
 
   ask(method, path, headers, body = '') {
-    const known = { ...(this.cookie && { cookie: `theme=dark; ${this.cookie}` }), ...headers };
+    const known = { cookie: ['theme=dark', ...this.jar].join('; '), ...headers };
     const sent = Object.fromEntries(Object.entries(known).filter(([, value]) => value !== '' && value !== null));
     const options = { method, path, host: '127.0.0.1', port: this.port, servername: 'localhost', ca: this.ca };
     return new Promise((resolve, reject) => {
@@ -97,15 +104,31 @@ export class Visitor {
   take(lines) {
     for (const line of lines) {
       const [pair] = line.split(';');
-      if (pair.startsWith('__Host-sealpass=')) this.cookie = /max-age=0/i.test(line) ? '' : pair;
+      const name = pair.split('=', 1)[0];
+      this.jar = this.jar.filter((kept) => !kept.startsWith(`${name}=`));
+      if (!/max-age=0|expires=thu, 01 jan 1970/i.test(line)) this.jar.push(pair);
     }
   }
+}
+
+/** The commands of a file of the quick start that starts something, without the & behind them. */
+export function commands(file) {
+  const lines = readFileSync(join(HERE, file), 'utf8').trim().split('\n');
+  return lines.map((line) => line.replace(/ &$/, '').split(' '));
 }
 
 /** Where dependencies are, that `.ci/run tools` installs: `node_modules` and a Python environment. */
 export function dependencies() {
   const cache = process.env.SEALPASS_APPS_CACHE ?? join(process.env.HOME ?? '', '.cache/sealpass-ci/apps');
   return { modules: join(cache, 'express/node_modules'), python: join(cache, 'venv/bin/python'), go: join(cache, 'go') };
+}
+
+/** Puts files of `tests/apps` into the deployment's directory. */
+export async function put({ dir, ports }, files) {
+  for (const file of files) {
+    const text = moved(await readFile(join(HERE, file), 'utf8'), ports);
+    await writeFile(join(dir, file.split('/').at(-1)), text);
+  }
 }
 
 /** `text`, with the ports of a test in place of those that the manual names. */
