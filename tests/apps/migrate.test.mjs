@@ -8,15 +8,13 @@ import { test } from 'node:test';
 import { dependencies, deploy, put } from './lib/rig.mjs';
 
 const { modules, python } = dependencies();
-const BEFORE = ['migrate/sealpass.toml', 'migrate/setup.sh'];
-const prepare = async (rig) => {
-  await put(rig, BEFORE);
-  rig.run('sh', '-eu', 'setup.sh');
-  await symlink(modules, join(rig.dir, 'node_modules'));
-};
 const APPS = {
-  'express-session': { file: 'migrate/express.mjs', there: existsSync(modules), command: [process.execPath, 'express.mjs'] },
-  "Django's sessions": { file: 'migrate/app.py', there: existsSync(python), command: [python, 'app.py'] },
+  'express-session': {
+    file: 'migrate/express.mjs',
+    there: existsSync(modules),
+    command: [process.execPath, 'express.mjs'],
+  },
+  Django: { file: 'migrate/app.py', there: existsSync(python), command: [python, 'app.py'] },
 };
 const EARLIER = 1_000 * Math.floor(Date.now() / 1_000 - 600);
 
@@ -75,6 +73,13 @@ for (const [name, app] of Object.entries(APPS)) {
       assert.equal(alice.cookie, '');
     });
   });
+}
+
+/** What the quick start set up, with another configuration. */
+async function prepare(rig) {
+  await put(rig, ['migrate/sealpass.toml', 'migrate/setup.sh']);
+  rig.run('sh', '-eu', 'setup.sh');
+  await symlink(modules, join(rig.dir, 'node_modules'));
 }
 
 async function withSessionOfBefore(visitor, user, at) {

@@ -1,6 +1,12 @@
-api() { curl -sS -H "Authorization: Bearer $(cat shop.credential)" -H 'Content-Type: application/json' "http://127.0.0.1:8081$1" -d "$2"; }
+api() {
+  curl -sS "http://127.0.0.1:8081$1" -d "$2" \
+    -H "Authorization: Bearer $(cat shop.credential)" -H 'Content-Type: application/json'
+}
 take() { sed 's/.*"'$1'":"\([^"]*\)".*/\1/'; }
-page() { curl -sS --cacert localhost.pem -o /dev/null -w '%{http_code}\n' -b "__Host-sealpass=$token" "https://localhost:8443$@"; }
+page() {
+  path=$1 && shift
+  curl -sS --cacert localhost.pem -o answer -w '%{http_code}\n' -b "__Host-sealpass=$token" "https://localhost:8443$path" "$@"
+}
 
 # Login: the application has checked who it is. It passes the answer's Set-Cookie on; here the token is put into $token.
 answer=$(api /v1/sessions '{"subject": "alice", "roles": ["editor"], "amr": ["pwd"]}')

@@ -1,5 +1,6 @@
-// One deployment, as the quick start makes it: `sealpass`, nginx and an application, each a process of its own on loopback,
-// in a directory that is gone when the test is over. The files are those of the quick start; only ports are others.
+// One deployment, as the quick start makes it: `sealpass`, nginx and an application, each a process of its own on
+// loopback, in a directory that is gone when the test is over. The files are those of the quick start; only ports are
+// others.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -89,7 +90,8 @@ export class Visitor {
     const sent = Object.fromEntries(Object.entries(known).filter(([, value]) => value !== '' && value !== null));
     const options = { method, path, host: '127.0.0.1', port: this.port, servername: 'localhost', ca: this.ca };
     return new Promise((resolve, reject) => {
-      const asked = https.request({ ...options, headers: { host: `localhost:${this.port}`, ...sent }, timeout: 10_000 });
+      const all = { host: `localhost:${this.port}`, ...sent };
+      const asked = https.request({ ...options, headers: all, timeout: 10_000 });
       asked.on('response', async (answer) => {
         let text = '';
         for await (const chunk of answer.setEncoding('utf8')) text += chunk;
@@ -174,16 +176,24 @@ function connects(port) {
   });
 }
 
-/** All at one moment, so that they differ. */
+/** Below those that the system gives to connections: from there, one could be taken before it is listened on. */
 async function freePorts() {
-  const held = await Promise.all(Object.keys(NAMED_PORTS).map(async (name) => {
-    const server = net.createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    return [name, server];
-  }));
-  const ports = Object.fromEntries(held.map(([name, server]) => [name, server.address().port]));
-  await Promise.all(held.map(([, server]) => new Promise((resolve) => server.close(resolve))));
+  const ports = {};
+  for (const name of Object.keys(NAMED_PORTS)) {
+    do ports[name] = 20_000 + (process.pid * 64 + tried++) % 12_000; while (!(await isFree(ports[name])));
+  }
   return ports;
+}
+
+let tried = 0;
+
+async function isFree(port) {
+  const server = net.createServer();
+  const free = await new Promise((resolve) => {
+    server.on('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
+  });
+  if (free) await new Promise((resolve) => server.close(resolve));
+  return free;
 }
 
 /** Without our own variables: Sealpass takes each SEALPASS_… for a key of its configuration. */
