@@ -122,7 +122,8 @@ export function commands(file) {
 /** Where dependencies are, that `.ci/run tools` installs: `node_modules` and a Python environment. */
 export function dependencies() {
   const cache = process.env.SEALPASS_APPS_CACHE ?? join(process.env.HOME ?? '', '.cache/sealpass-ci/apps');
-  return { modules: join(cache, 'express/node_modules'), python: join(cache, 'venv/bin/python'), go: join(cache, 'go') };
+  const [modules, python, go] = ['express/node_modules', 'venv/bin/python', 'go'].map((name) => join(cache, name));
+  return { modules, python, go };
 }
 
 /** Puts files of `tests/apps` into the deployment's directory. */
