@@ -16,32 +16,44 @@ const NAMED_PORTS = { public: 8080, control: 8081, app: 3000, nginx: 8443 };
 
 /** Starts Sealpass and nginx by the quick start's own files, and behind them an application. */
 export async function deploy(t, files, prepare, command) {
+  const rig = await place(t);
+  await put(rig, ['sealpass.toml', 'nginx.conf', 'setup.sh', ...files]);
+  rig.run('sh', '-eu', 'setup.sh');
+  await prepare?.(rig);
+  for (const line of commands('serve.sh')) rig.start(line);
+  let app = rig.start(command);
+  for (const name of ['public', 'control', 'nginx', 'app']) await rig.listens(name);
+  /** The application alone, with more in its environment. */
+  rig.restart = async (more) => {
+    await end(app);
+    app = rig.start(command, more);
+    await rig.listens('app');
+  };
+  const ca = await readFile(join(rig.dir, 'localhost.pem'));
+  rig.visitor = () => new Visitor(rig.ports.nginx, ca);
+  return rig;
+}
+
+/** A directory in which `sealpass` is found and ports are free. What is started there ends with the test `t`. */
+export async function place(t) {
   const dir = await mkdtemp(join(tmpdir(), 'sealpass-apps-'));
   const ports = await freePorts();
-  const children = [];
+  const children = new Set();
   t.after(async () => {
-    for (const child of children.reverse()) await end(child);
+    for (const child of children) await end(child);
     await rm(dir, { recursive: true, force: true });
   });
   await mkdir(join(dir, 'bin'));
   await symlink(binary(), join(dir, 'bin/sealpass'));
-  const rig = { dir, ports, env: environment(dir, ports) };
+  const rig = { dir, ports, env: environment(dir, ports), moved: (text) => moved(text, ports) };
   rig.run = (...args) => run(rig, args);
-  await put(rig, ['sealpass.toml', 'nginx.conf', 'setup.sh', ...files]);
-  run(rig, ['sh', '-eu', 'setup.sh']);
-  await prepare?.(rig);
-  for (const line of commands('serve.sh')) children.push(start(rig, line));
-  const app = (more) => start({ dir, env: { ...rig.env, ...more } }, command.map((word) => moved(word, ports)));
-  children.push(app());
-  for (const port of Object.values(ports)) await listens(port, children);
-  /** The application alone, with more in its environment. */
-  rig.restart = async (more) => {
-    await end(children.pop());
-    children.push(app(more));
-    await listens(ports.app, children);
+  rig.start = (words, more) => {
+    const child = start({ dir, env: { ...rig.env, ...more } }, words.map(rig.moved));
+    children.add(child);
+    child.on('exit', () => child.signalCode === 'SIGTERM' && children.delete(child));
+    return child;
   };
-  const ca = await readFile(join(dir, 'localhost.pem'));
-  rig.visitor = () => new Visitor(ports.nginx, ca);
+  rig.listens = (name) => listens(ports[name], [...children]);
   return rig;
 }
 
