@@ -69,8 +69,8 @@ fn sources(dir: &str, endings: &[&str]) -> Vec<(PathBuf, String)> {
     while let Some(dir) = dirs.pop() {
         for entry in fs::read_dir(&dir).expect("a directory").map(|entry| entry.expect("readable").path()) {
             let ending = entry.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-            if entry.is_dir() && !entry.ends_with("node_modules") {
-                dirs.push(entry);
+            if entry.is_dir() {
+                dirs.extend(Some(entry).filter(|dir| !dir.ends_with("node_modules") && !dir.ends_with("target")));
             } else if endings.contains(&ending) {
                 let text = fs::read_to_string(&entry).expect("text");
                 found.push((entry, text));
