@@ -1,5 +1,8 @@
 //! The manual, as pages of this documentation. What is here is prose; its Rust examples run as tests.
 
+#[doc = include_str!("quickstart.md")]
+pub mod quickstart {}
+
 #[doc = include_str!("format.md")]
 pub mod format {}
 
@@ -59,3 +62,15 @@ pub mod doctor {}
 #[doc = include_str!("../../tests/proxies/haproxy/ingress.yaml")]
 #[doc = "```"]
 pub mod proxies {}
+
+#[doc = include_str!("migrate.md")]
+pub mod migrate {}
+
+#[doc = include_str!("leaving.md")]
+pub mod leaving {}
+
+#[doc = include_str!("privacy.md")]
+pub mod privacy {}
+
+#[doc = include_str!("asvs.md")]
+pub mod asvs {}

@@ -1,0 +1,2 @@
+sealpass serve --config sealpass.toml &
+nginx -e stderr -p . -c nginx.conf &
