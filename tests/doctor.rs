@@ -145,7 +145,7 @@ fn only_a_refused_connection_proves_that_nobody_listens() {
     let rig = Rig::start(Fault::None);
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
     let silent = format!("http://{}/", silent.local_addr().expect("bound"));
-    for (direct, why) in [("http://nosuch.invalid:8080/", "nosuch.invalid"), (&silent, "no answer within")] {
+    for (direct, why) in [(&format!("http://{}:8080/", nowhere()), "leads nowhere"), (&silent, "no answer within")] {
         let (code, report) = rig.doctor(&["--direct", direct]);
         assert_eq!((code, &line(&report, "app-behind-proxy")["verdict"]), (0, &json!("not-checked")), "{report:#}");
         assert!(seen(&report, "app-behind-proxy").contains(why), "{report:#}");
@@ -163,7 +163,7 @@ fn plain_http_is_asked_where_the_name_is_said_to_lead() {
     };
     let (code, report) = plain("app.invalid");
     assert_eq!((code, ids(&report, "wrong")), (1, vec!["plain-http"]), "{report:#}");
-    let (code, report) = plain("other.invalid");
+    let (code, report) = plain(&nowhere());
     assert_eq!((code, &line(&report, "plain-http")["verdict"]), (0, &json!("not-checked")), "{report:#}");
 }
 
@@ -247,15 +247,15 @@ fn people_get_a_table_with_remedies_for_their_proxy() {
 #[test]
 fn what_can_not_be_checked_is_no_finding() {
     let rig = Rig::start(Fault::None);
-    let (control, nowhere) = (format!("http://{}", rig.sealpass.control), format!("http://{}/", free()));
+    let (control, closed) = (format!("http://{}", rig.sealpass.control), format!("http://{}/", free()));
     let through = format!("http://{}/", rig.proxy);
     rig.place.private("wrong.credential", b"sealpass_nobody");
-    let unresolved = "http://nosuch.invalid/".to_owned();
+    let unresolved = format!("http://{}/", nowhere());
     for (through, control, credential, code) in [
         (&unresolved, &control, "app.credential", 3),
         (&through, &control, "missing.credential", 3),
-        (&nowhere, &control, "app.credential", 3),
-        (&through, &nowhere, "app.credential", 3),
+        (&closed, &control, "app.credential", 3),
+        (&through, &closed, "app.credential", 3),
         (&through, &control, "wrong.credential", 3),
         (&"ftp://app.example.com/".to_owned(), &control, "app.credential", 2),
     ] {
@@ -302,6 +302,11 @@ fn the_echo_shows_all_but_secrets() {
     wire.send(b"hello\n").expect("sent");
     assert_eq!(wire.line().expect("sent back"), "hello");
     let _ = (child.kill(), child.wait());
+}
+
+/// A name that resolves nowhere, and that no resolver asks anybody about: its label is longer than one may be.
+fn nowhere() -> String {
+    "x".repeat(64) + ".invalid"
 }
 
 fn free() -> std::net::SocketAddr {
