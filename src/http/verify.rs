@@ -29,9 +29,14 @@ pub fn verify(service: &Service, request: &HttpRequest, policy: &str, exact: boo
         return denied(StatusCode::SERVICE_UNAVAILABLE, presets);
     }
     let Some(policy) = policy else {
-        // Whoever reaches this listener chooses the name: one line, and a short one.
-        let asked: String = asked.chars().take(MAX_NAMED).collect();
-        tracing::warn!("a proxy asks for the policy {asked:?}, which is not configured; it is answered 403");
+        match asked.len() {
+            ..=MAX_NAMED => {
+                tracing::warn!("a proxy asks for the policy {asked:?}, which is not configured; it is answered 403");
+            }
+            length => tracing::warn!(
+                "a proxy asks for a policy whose name has {length} bytes, which is not configured; it is answered 403"
+            ),
+        }
         return forbidden(service, presets);
     };
     let added = match request.uri().query() {
@@ -255,7 +260,7 @@ pub fn resolve(service: &Service, request: &HttpRequest) -> HttpResponse {
     })
 }
 
-/// How much of the name of a policy that is not there is logged, in characters.
-const MAX_NAMED: usize = 64;
+/// How long a name that is logged may be: shorter than any session id or token, which a wrong route may lead here.
+const MAX_NAMED: usize = 20;
 /// Names the headers that Envoy takes out of the client's request. No other proxy knows it.
 const ENVOY_REMOVES: HeaderName = HeaderName::from_static("x-envoy-auth-headers-to-remove");
