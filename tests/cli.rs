@@ -30,6 +30,23 @@ fn serve_without_a_ring_refuses_in_one_line() {
 }
 
 #[test]
+fn the_log_names_a_policy_that_is_not_configured_in_one_short_line() {
+    let place = Place::new();
+    let credential = place.with_application();
+    assert!(!credential.is_empty());
+    let service = place.serve("credentials = \"credentials.toml\"", &[]);
+    for name in ["shop", "shop%0Aforged", "a\"b", &"c".repeat(21)] {
+        assert_eq!(ask(service.public, "GET", &format!("/policy/{name}/"), &[], b"").status, 403, "{name}");
+    }
+    let (_, _, stderr) = service.signal(Signal::TERM);
+    let lines: Vec<_> = stderr.lines().filter(|line| line.contains("which is not configured")).collect();
+    assert_eq!(lines.len(), 4, "{stderr}");
+    assert!(lines[0].contains("the policy \"shop\", which"), "{stderr}");
+    assert!(lines[2].contains("the policy \"a\\\"b\", which"), "{stderr}");
+    assert!(lines[3].contains("has 21 bytes") && !lines[3].contains("ccc"), "{stderr}");
+}
+
+#[test]
 fn dev_on_an_address_that_others_reach_refuses() {
     let place = Place::new();
     for (args, env) in [

@@ -56,11 +56,12 @@ macro_rules! found {
 }
 
 found! {
-    headers_that_sealpass_leaves_empty_are_kept: KeepsEmptied => "forged-identity", "forged-optional";
-    identity_is_added_to_a_clients: Appends => "forged-identity", "forged-optional";
-    identity_is_taken_out_by_one_spelling: OneCase => "forged-identity", "forged-optional";
-    underscores_get_through: Underscores => "forged-underscores", "forged-optional";
+    headers_that_sealpass_leaves_empty_are_kept: KeepsEmptied => "forged-identity", "forged-optional", "forged-session-path";
+    identity_is_added_to_a_clients: Appends => "forged-identity", "forged-optional", "forged-session-path";
+    identity_is_taken_out_by_one_spelling: OneCase => "forged-identity", "forged-optional", "forged-session-path";
+    underscores_get_through: Underscores => "forged-underscores", "forged-optional", "forged-session-path";
     optional_paths_are_not_stripped: OptionalUnstripped => "forged-optional";
+    session_paths_are_not_stripped: LoginUnstripped => "forged-session-path";
     connection_headers_take_identity_out: HopByHopLast => "identity-not-removed";
     no_identity_is_handed_on: NoIdentity => "identity-arrives";
     names_are_mangled: MangledSubject => "non-ascii-subject";
@@ -113,6 +114,90 @@ fn a_cache_of_pages_is_found_by_all_that_it_lets_through() {
 }
 
 #[test]
+fn a_session_path_of_another_name_is_tried() {
+    let rig = Rig::start(Fault::SignupUnstripped);
+    let (code, report) = rig.doctor(&[]);
+    assert_eq!((code, ids(&report, "wrong")), (0, vec![]), "{report:#}");
+    let (code, report) = rig.doctor(&["--session-path", "/signup"]);
+    assert_eq!((code, ids(&report, "wrong")), (1, vec!["forged-session-path"]), "{report:#}");
+}
+
+#[test]
+fn an_application_of_its_own_is_no_fault() {
+    let rig = Rig::start(Fault::OwnApp);
+    for more in [&[][..], &["--echo-path", "/echo"]] {
+        let (code, report) = rig.doctor(more);
+        assert_eq!((code, ids(&report, "wrong")), (0, vec![]), "{report:#}");
+        for id in ["forged-optional", "forged-session-path"] {
+            assert_eq!(line(&report, id)["verdict"], "not-checked", "{report:#}");
+            assert!(seen(&report, id).contains("200 from something else"), "{report:#}");
+        }
+        let csrf = line(&report, "csrf-demanded");
+        assert_eq!(csrf["verdict"], "right", "{csrf}");
+        assert!(seen(&report, "csrf-demanded").contains("not tried"), "{csrf}");
+        let identity = &line(&report, "forged-identity")["verdict"];
+        assert_eq!(identity, if more.is_empty() { "not-checked" } else { "right" }, "{report:#}");
+    }
+}
+
+#[test]
+fn only_a_refused_connection_proves_that_nobody_listens() {
+    let rig = Rig::start(Fault::None);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
+    let silent = format!("http://{}/", silent.local_addr().expect("bound"));
+    for (direct, why) in [(&format!("http://{}:8080/", nowhere()), "leads nowhere"), (&silent, "no answer within")] {
+        let (code, report) = rig.doctor(&["--direct", direct]);
+        assert_eq!((code, &line(&report, "app-behind-proxy")["verdict"]), (0, &json!("not-checked")), "{report:#}");
+        assert!(seen(&report, "app-behind-proxy").contains(why), "{report:#}");
+    }
+}
+
+#[test]
+fn plain_http_is_asked_where_the_name_is_said_to_lead() {
+    let rig = Rig::start(Fault::None);
+    let (at, _) = tls::start(rig.proxy);
+    let (through, connect) = (format!("https://app.invalid:{}/", at.port()), at.to_string());
+    let plain = |host: &str| {
+        let url = format!("http://{host}:{}/", rig.app().port());
+        rig.doctor(&["--through", &through, "--connect", &connect, "--insecure", "--plain-http", &url])
+    };
+    let (code, report) = plain("app.invalid");
+    assert_eq!((code, ids(&report, "wrong")), (1, vec!["plain-http"]), "{report:#}");
+    let (code, report) = plain(&nowhere());
+    assert_eq!((code, &line(&report, "plain-http")["verdict"]), (0, &json!("not-checked")), "{report:#}");
+}
+
+#[test]
+fn a_path_that_sealpass_does_not_know_is_told_from_one_of_the_application() {
+    let rig = Rig::start(Fault::AsksElsewhere);
+    let (_, report) = rig.doctor(&[]);
+    assert_eq!(line(&report, "session-passes")["verdict"], "wrong");
+    assert!(seen(&report, "session-passes").contains("/policy/NAME/"), "{report:#}");
+}
+
+#[test]
+fn a_page_that_leads_nowhere_has_its_remedy_in_sealpass_toml() {
+    let rig = Rig::start(Fault::OnePolicy);
+    let text = String::from_utf8(rig.run(&[]).stdout).expect("text");
+    let origin = format!("(here: http://{})", rig.proxy);
+    for part in [": /account: 401, no Location\n", "login_url", "trusted_proxies", "public_origins", &origin] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert!(text.contains("`--proxy NAME` shows the remedies of one proxy alone."), "{text}");
+}
+
+#[test]
+fn a_ca_in_place_of_a_servers_certificate_is_told() {
+    let rig = Rig::start(Fault::None);
+    let (at, certificate) = tls::start_as_ca(rig.proxy);
+    std::fs::write(rig.place.path("ca.pem"), certificate).expect("writable");
+    let (through, address) = (format!("https://localhost:{}/", at.port()), at.to_string());
+    let (code, report) = rig.doctor(&["--through", &through, "--connect", &address, "--ca", "ca.pem"]);
+    assert_eq!((code, ids(&report, "wrong")), (1, vec!["tls"]), "{report:#}");
+    assert!(seen(&report, "tls").contains("basicConstraints=critical,CA:FALSE"), "{report:#}");
+}
+
+#[test]
 fn an_application_that_answers_around_the_proxy_is_found() {
     let rig = Rig::start(Fault::None);
     let (code, report) = rig.doctor(&["--direct", &format!("http://{}/", rig.app())]);
@@ -162,12 +247,15 @@ fn people_get_a_table_with_remedies_for_their_proxy() {
 #[test]
 fn what_can_not_be_checked_is_no_finding() {
     let rig = Rig::start(Fault::None);
-    let (control, nowhere) = (format!("http://{}", rig.sealpass.control), format!("http://{}/", free()));
+    let (control, closed) = (format!("http://{}", rig.sealpass.control), format!("http://{}/", free()));
     let through = format!("http://{}/", rig.proxy);
     rig.place.private("wrong.credential", b"sealpass_nobody");
+    let unresolved = format!("http://{}/", nowhere());
     for (through, control, credential, code) in [
-        (&nowhere, &control, "app.credential", 3),
-        (&through, &nowhere, "app.credential", 3),
+        (&unresolved, &control, "app.credential", 3),
+        (&through, &control, "missing.credential", 3),
+        (&closed, &control, "app.credential", 3),
+        (&through, &closed, "app.credential", 3),
         (&through, &control, "wrong.credential", 3),
         (&"ftp://app.example.com/".to_owned(), &control, "app.credential", 2),
     ] {
@@ -176,7 +264,15 @@ fn what_can_not_be_checked_is_no_finding() {
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(code), true), "{args:?}: {error}");
         assert!(!error.contains("sealpass_nobody"), "{error}");
+        assert_eq!(
+            error.contains("leads nowhere from here; --connect ADDRESS:PORT"),
+            *through == unresolved,
+            "{error}"
+        );
     }
+    let args = ["doctor", "--through", &through, "--control", &control, "--credential", "app.credential"];
+    let output = rig.place.run(&[&args[..], &["--ca", "missing.pem"]].concat(), b"");
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
@@ -208,6 +304,11 @@ fn the_echo_shows_all_but_secrets() {
     let _ = (child.kill(), child.wait());
 }
 
+/// A name that resolves nowhere, and that no resolver asks anybody about: its label is longer than one may be.
+fn nowhere() -> String {
+    "x".repeat(64) + ".invalid"
+}
+
 fn free() -> std::net::SocketAddr {
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
     free.expect("a port on loopback")
@@ -215,6 +316,14 @@ fn free() -> std::net::SocketAddr {
 
 fn lines(report: &Value) -> impl Iterator<Item = &Value> {
     report["checks"].as_array().expect("a list").iter()
+}
+
+fn line<'r>(report: &'r Value, id: &str) -> &'r Value {
+    lines(report).find(|line| line["id"] == id).unwrap_or_else(|| panic!("no {id}: {report:#}"))
+}
+
+fn seen<'r>(report: &'r Value, id: &str) -> &'r str {
+    line(report, id)["seen"].as_str().expect("text")
 }
 
 fn ids<'r>(report: &'r Value, verdict: &str) -> Vec<&'r str> {

@@ -86,6 +86,9 @@ pub struct Paths {
     /// A path whose policy is optional
     #[arg(long, value_name = "PATH", value_parser = path)]
     optional_path: Option<String>,
+    /// A path where sessions begin, which no policy guards, and that `sealpass echo` answers [default: /login]
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    session_path: Option<String>,
     /// A path whose policy demands a CSRF token
     #[arg(long, value_name = "PATH", value_parser = path)]
     csrf_path: Option<String>,
@@ -124,6 +127,7 @@ pub struct Options {
     pub echo_path: Option<String>,
     pub policy_path: Option<String>,
     pub optional_path: Option<String>,
+    pub session_path: Option<String>,
     pub csrf_path: Option<String>,
     pub preflight_path: Option<String>,
     pub page_path: Option<String>,
@@ -143,6 +147,7 @@ impl Doctor {
         let chain = self.chain(common)?;
         let mut report = Report {
             through: self.through.to_string(),
+            origin: self.through.origin().ascii_serialization(),
             subject: chain.own.subject.clone(),
             proxy: self.which(&chain),
             checks: Vec::new(),
@@ -170,7 +175,8 @@ impl Doctor {
             Some(url) => url.clone(),
             None => common.settings(&[])?.control.url(),
         };
-        let remote = Remote::new(&control, &self.credential)?;
+        let remote = Remote::new(&control, &self.credential)
+            .map_err(|error| Failure::Unchecked(format!("{error}; nothing was checked")))?;
         let mark: String = random::<5>(&SystemEntropy::new())?.iter().map(|byte| format!("{byte:02x}")).collect();
         let options = self.options()?;
         let mut wire = Wire::new(&self.through, self.connect, options.tls.clone(), self.timeout);
@@ -187,7 +193,9 @@ impl Doctor {
             Ok(_) => Ok(chain),
             Err(why) => {
                 let _ = chain.end_all();
-                Err(Failure::Unchecked(format!("{}: {}; nothing was checked", self.through, why.into_text())))
+                let why = why.into_text();
+                let why = why.strip_prefix(&format!("{}: ", chain.path)).unwrap_or(&why);
+                Err(Failure::Unchecked(format!("{}: {why}; nothing was checked", self.through)))
             }
         }
     }
@@ -197,9 +205,9 @@ impl Doctor {
             _ if self.insecure => Tls::any(),
             None => Tls::usual(),
             Some(file) => {
-                let pem =
-                    std::fs::read(file).map_err(|error| Failure::Io { what: file.display().to_string(), error })?;
-                Tls::only(&pem).map_err(|why| Failure::Unchecked(format!("{}: {why}", file.display())))?
+                let unchecked = |why: String| Failure::Unchecked(format!("{}: {why}", file.display()));
+                let pem = std::fs::read(file).map_err(|error| unchecked(error.to_string()))?;
+                Tls::only(&pem).map_err(|why| unchecked(why.to_owned()))?
             }
         };
         let Paths { logout_path, renew_path, .. } = &self.paths;
@@ -212,6 +220,7 @@ impl Doctor {
             echo_path: paths.echo_path,
             policy_path: paths.policy_path,
             optional_path: paths.optional_path,
+            session_path: paths.session_path,
             csrf_path: paths.csrf_path,
             preflight_path: paths.preflight_path,
             page_path: paths.page_path,

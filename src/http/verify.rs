@@ -21,14 +21,22 @@ use crate::telemetry::{By, Decision, Kind};
 
 /// The answer to a reverse proxy that asks with a policy. `exact`: the query is the proxy's own, and adds demands.
 pub fn verify(service: &Service, request: &HttpRequest, policy: &str, exact: bool) -> HttpResponse {
-    let policy = service.site.policy(policy);
+    let asked = policy;
+    let policy = service.site.policy(asked);
     let presets = policy.map_or(Preset::ALL, |policy| &policy.headers);
     if !service.may_verify() {
         service.metrics.decided(Decision::NotReady);
         return denied(StatusCode::SERVICE_UNAVAILABLE, presets);
     }
     let Some(policy) = policy else {
-        tracing::warn!("a proxy asks for a policy that is not configured; it is answered 403");
+        match asked.len() {
+            ..=MAX_NAMED => {
+                tracing::warn!("a proxy asks for the policy {asked:?}, which is not configured; it is answered 403");
+            }
+            length => tracing::warn!(
+                "a proxy asks for a policy whose name has {length} bytes, which is not configured; it is answered 403"
+            ),
+        }
         return forbidden(service, presets);
     };
     let added = match request.uri().query() {
@@ -252,5 +260,7 @@ pub fn resolve(service: &Service, request: &HttpRequest) -> HttpResponse {
     })
 }
 
+/// How long a name that is logged may be: shorter than any session id or token, which a wrong route may lead here.
+const MAX_NAMED: usize = 20;
 /// Names the headers that Envoy takes out of the client's request. No other proxy knows it.
 const ENVOY_REMOVES: HeaderName = HeaderName::from_static("x-envoy-auth-headers-to-remove");

@@ -11,6 +11,14 @@ pub enum Fault {
     OneCase,
     /// Lets `X_Session_Subject` through.
     Underscores,
+    /// Answers for the application itself, but at /echo.
+    OwnApp,
+    /// Asks Sealpass at a path that it does not know.
+    AsksElsewhere,
+    /// Strips no identity headers at /login.
+    LoginUnstripped,
+    /// Nor at /signup.
+    SignupUnstripped,
     /// Strips identity headers of a client on guarded paths only.
     OptionalUnstripped,
     /// Takes out what a Connection header names when identity headers are there already.

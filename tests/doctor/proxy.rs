@@ -100,6 +100,10 @@ impl Proxy {
             }
             _ => {}
         }
+        if matches!(request.path.as_str(), "/login" | "/signup") {
+            let path = request.path.clone();
+            return self.answer_of_app(&path, request, &Vec::new());
+        }
         let policy = self.policy(&request.path);
         let page = format!("{} {}?{}", request.method, request.path, request.query);
         if self.fault == Fault::CachesPages
@@ -200,6 +204,7 @@ impl Proxy {
             return Ok(known.clone());
         }
         let target = match self.fault {
+            Fault::AsksElsewhere => "/auth".to_owned(),
             Fault::AsksWithQuery => format!("/policy/{policy}?{}", request.query).trim_end_matches('?').to_owned(),
             _ => format!("/policy/{policy}/"),
         };
@@ -255,7 +260,12 @@ impl Proxy {
         if self.fault == Fault::HopByHopLast {
             request.headers.retain(|(name, _)| !named.contains(&name.to_ascii_lowercase()));
         }
-        let mut answer = hand_on(self.app, &request)?;
+        let mut answer = match self.fault {
+            Fault::OwnApp if request.path != "/echo" => {
+                Answer { status: 200, headers: Vec::new(), body: b"Hello".to_vec() }
+            }
+            _ => hand_on(self.app, &request)?,
+        };
         if self.fault == Fault::DropsAppCookie {
             let mut first = true;
             answer.headers.retain(|(name, _)| !is(name, "set-cookie") || std::mem::take(&mut first));
@@ -280,6 +290,8 @@ impl Proxy {
             let identity = match self.fault {
                 Fault::Appends | Fault::KeepsEmptied => false,
                 Fault::OptionalUnstripped if policy == "optional" => false,
+                Fault::LoginUnstripped if policy == "/login" => false,
+                Fault::SignupUnstripped if policy == "/signup" => false,
                 Fault::OneCase => name.starts_with("x-session-"),
                 _ => lower.starts_with("x-session-"),
             };

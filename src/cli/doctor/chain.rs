@@ -167,6 +167,16 @@ impl Chain {
         self.echo.get_or_init(find).as_deref().ok_or_else(|| Not::Checked(NO_ECHO.to_owned()))
     }
 
+    /// That the echo answers this request, which nothing is wrong with. An application of its own is no fault.
+    pub fn need_echo(&self, ask: &Ask) -> Result<(), Not> {
+        let answer = self.ask(ask)?;
+        let target = &ask.target;
+        match (Reached::of(&answer), answer.status) {
+            (Some(_), _) => Ok(()),
+            (None, status) => Err(Not::Checked(format!("no echo is at {target}: {status} from something else"))),
+        }
+    }
+
     /// What reaches the echo of a request; `None` if the proxy refuses it.
     pub fn reached(&self, ask: &Ask) -> Result<Option<Reached>, Not> {
         let answer = self.ask(ask)?;

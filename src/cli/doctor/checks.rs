@@ -53,6 +53,11 @@ pub const CHECKS: &[Check] = &[
         "identity headers of a client don't get through on optional paths",
         identity::forged_optional,
     ),
+    check(
+        "forged-session-path",
+        "identity headers of a client don't get through where sessions begin",
+        identity::forged_session_path,
+    ),
     check("non-ascii-subject", "a subject of any language arrives as it was sent", identity::non_ascii),
     check("cookie-kept-from-app", "the application does not get the session's cookie", cookies::kept_from_app),
     check("other-cookies-arrive", "it gets all other cookies", cookies::others_arrive),

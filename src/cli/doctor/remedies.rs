@@ -43,6 +43,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn remedies_for_caddy_speak_of_the_configuration_that_is_printed() {
+        let printed = include_str!("../proxy_config/templates/caddy/Caddyfile.jinja");
+        for (id, line) in [
+            ("no-cookie-denied", "import guarded_by /verify/"),
+            ("query-cannot-soften", "rewrite {args[0]}?"),
+            ("announced-body", "header_up -Transfer-Encoding"),
+            ("method-not-believed", "header_up X-Forwarded-Method {method}"),
+            ("page-redirect", "header_up X-Forwarded-Uri {uri}"),
+            ("identity-arrives", "handle_response @yes"),
+            ("forged-identity", "request_header -X-Session-*"),
+            ("forged-optional", "request_header -X-Session-*"),
+            ("forged-session-path", "request_header -X-Session-*"),
+            ("renewal-arrives", "header @renewed +Set-Cookie {rp.header.Set-Cookie}"),
+            ("cookie-kept-from-app", "request_header Cookie \"(^|;)[ \\t]*"),
+            ("other-cookies-arrive", "request_header Cookie \"(^|;)[ \\t]*"),
+        ] {
+            assert!(of(id).caddy.contains(line) && printed.contains(line), "{id}: {line}");
+        }
+    }
+
+    #[test]
+    fn traefik_needs_the_cookies_from_sealpass() {
+        for id in ["other-cookies-arrive", "cookie-kept-from-app"] {
+            assert!(of(id).traefik.contains("pass_cookies = true"), "{id}");
+        }
+    }
+
+    #[test]
     fn every_check_has_a_remedy_and_every_remedy_a_check() {
         for check in CHECKS {
             assert_eq!(of(check.id).id, check.id);

@@ -35,7 +35,7 @@ pub struct Line {
     /// What was seen, or why it was not checked.
     pub seen: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<&'static str>,
+    pub remedy: Option<String>,
     /// The same for one proxy or another.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub by_proxy: Vec<(&'static str, &'static str)>,
@@ -45,6 +45,9 @@ pub struct Line {
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub through: String,
+    /// The same as browsers call it in `Origin`: what a remedy says where it says `{origin}`.
+    #[serde(skip)]
+    pub origin: String,
     /// Whose sessions the doctor's own were.
     pub subject: String,
     /// The proxy, if it is known which.
@@ -69,7 +72,8 @@ impl Report {
         };
         let remedy = (verdict == Verdict::Wrong).then(|| remedies::of(id));
         let by_proxy = remedy.map(|remedy| self.hints(remedy)).unwrap_or_default();
-        self.checks.push(Line { id, what, verdict, seen: plain(&seen), remedy: remedy.map(|all| all.all), by_proxy });
+        let remedy = remedy.map(|remedy| remedy.all.replace("{origin}", &self.origin));
+        self.checks.push(Line { id, what, verdict, seen: plain(&seen), remedy, by_proxy });
     }
 
     pub fn count(&self, verdict: Verdict) -> usize {
@@ -94,7 +98,7 @@ impl Report {
             };
             let seen = if colon.is_empty() { String::new() } else { format!("{colon}{}", line.seen) };
             let _ = writeln!(out, "{sign} {:<width$}  {}{seen}", line.id, line.what);
-            if let Some(remedy) = line.remedy {
+            if let Some(remedy) = &line.remedy {
                 let _ = writeln!(out, "  {:<width$}  → {remedy}", "");
             }
             for (name, hint) in &line.by_proxy {
@@ -111,8 +115,13 @@ impl Report {
         let mut out = format!("{right} right, {wrong} wrong, {open} not checked.");
         if wrong > 0 {
             let proxy = self.proxy.unwrap_or("PROXY");
-            let _ =
-                write!(out, " `sealpass proxy-config {proxy}` prints a configuration that has none of these faults.");
+            let _ = write!(
+                out,
+                " `sealpass proxy-config {proxy}` prints a configuration of the proxy that has none of these faults."
+            );
+        }
+        if self.proxy.is_none() && self.checks.iter().any(|line| !line.by_proxy.is_empty()) {
+            let _ = write!(out, " `--proxy NAME` shows the remedies of one proxy alone.");
         }
         out
     }
@@ -120,11 +129,26 @@ impl Report {
 
 /// One line of visible text, and not too long, whatever an answer held.
 fn plain(text: &str) -> String {
-    let mut out: String = text.chars().filter(|c| !c.is_control()).take(MAX_SEEN).collect();
-    if out.len() < text.len() && text.chars().count() > MAX_SEEN {
-        out.push('…');
-    }
-    out
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    let Some((end, _)) = text.char_indices().nth(MAX_SEEN) else { return text };
+    let cut = &text[..end];
+    // Between words, unless one is very long.
+    let words = cut.rfind(' ').filter(|at| *at > end / 2).map_or(cut, |at| &cut[..at]);
+    format!("{words} …")
 }
 
 const MAX_SEEN: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_long_is_cut_between_words() {
+        let long = "x-session-valid, ".repeat(30);
+        let cut = plain(&long);
+        assert!(cut.ends_with(", x-session-valid, …") && cut.chars().count() <= MAX_SEEN + 2, "{cut}");
+        assert_eq!(plain(&"ü".repeat(400)), "ü".repeat(MAX_SEEN) + " …");
+        assert_eq!(plain("a\nb"), "ab");
+    }
+}

@@ -5,6 +5,7 @@
 //! the head that it would send is replaced by ours.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -46,6 +47,10 @@ pub struct Answer {
 pub enum NoAnswer {
     #[error("no answer within {} s", .0.as_secs())]
     Late(Duration),
+    #[error("nobody listens there")]
+    Refused,
+    #[error("{0} leads nowhere from here; --connect ADDRESS:PORT says where it is")]
+    Unresolved(String),
     #[error("{0}")]
     Tls(String),
     #[error("{0}")]
@@ -104,6 +109,8 @@ impl Wire {
     fn failed(&self, error: ureq::Error) -> NoAnswer {
         match error {
             ureq::Error::Timeout(_) => NoAnswer::Late(self.timeout),
+            ureq::Error::HostNotFound => NoAnswer::Unresolved(self.host.clone()),
+            ureq::Error::Io(io) if io.kind() == ErrorKind::ConnectionRefused => NoAnswer::Refused,
             ureq::Error::Rustls(_) | ureq::Error::Tls(_) => NoAnswer::Tls(error.to_string()),
             // A handshake that fails while it is read or written.
             ureq::Error::Io(io) if io.get_ref().is_some_and(|inner| inner.to_string().contains("certificate")) => {
@@ -210,7 +217,13 @@ struct Towards(Option<SocketAddr>);
 
 impl Resolver for Towards {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let Some(address) = self.0 else { return DefaultResolver::default().resolve(uri, config, timeout) };
+        let Some(address) = self.0 else {
+            let found = DefaultResolver::default().resolve(uri, config, timeout);
+            return found.map_err(|error| match error {
+                ureq::Error::Io(_) => ureq::Error::HostNotFound,
+                error => error,
+            });
+        };
         let mut found = self.empty();
         found.push(address);
         Ok(found)

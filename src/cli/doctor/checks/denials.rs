@@ -7,6 +7,7 @@ pub fn session_passes(chain: &Chain) -> Found {
     match chain.passes()? {
         status if passed(status) => Ok(format!("{status}")),
         status @ (401 | 403) => Err(Not::Right(format!("{status} with a session that was made for this"))),
+        404 if chain.guard().is_ok_and(|guard| guard == 404) => Err(Not::Right(ASKED_ELSEWHERE.to_owned())),
         503 => Err(Not::Right("503: the proxy does not reach Sealpass, or that is not ready".to_owned())),
         status => Err(Not::Right(format!("{status}; is {} a path of the application?", chain.path))),
     }
@@ -108,3 +109,6 @@ pub fn announced_body(chain: &Chain) -> Found {
     }
     Ok("denied at once".to_owned())
 }
+
+const ASKED_ELSEWHERE: &str = "404, with and without a cookie: is that Sealpass's own? The proxy has to ask it at /verify/ or \
+                               /policy/NAME/";

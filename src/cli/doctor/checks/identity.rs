@@ -56,9 +56,22 @@ pub fn underscores(chain: &Chain) -> Found {
 /// There Sealpass says nothing of most headers, and what it leaves empty has to be taken out all the same.
 pub fn forged_optional(chain: &Chain) -> Found {
     let path = given(chain.options.optional_path.as_ref(), "--optional-path")?;
-    if chain.reached(&Ask::get(path))?.is_none() {
-        return Err(Not::Checked(format!("no echo is at {path}")));
-    }
+    chain.need_echo(&Ask::get(path))?;
+    get_none_without_session(chain, path)
+}
+
+/// There Sealpass is not asked at all, so that nothing of its answer takes the place of what a client made up.
+pub fn forged_session_path(chain: &Chain) -> Found {
+    let given = chain.options.session_path.as_deref();
+    let path = given.unwrap_or(LOGIN);
+    chain.need_echo(&Ask::get(path)).map_err(|why| match (given, why) {
+        (None, Not::Checked(why)) => Not::Checked(format!("{why}; give --session-path")),
+        (_, why) => why,
+    })?;
+    get_none_without_session(chain, path)
+}
+
+fn get_none_without_session(chain: &Chain, path: &str) -> Found {
     let spellings: [fn(&str) -> String; 3] = [str::to_owned, odd_case, with_underscores];
     for spelling in spellings {
         let ask = Ask::get(path).cookie("a=1").with_all(lines(chain, spelling));
@@ -157,3 +170,5 @@ fn encoded(text: &str) -> String {
 
 const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b',');
 const FORGED: &str = "forged";
+/// The session path that `sealpass proxy-config` knows unless it is told others.
+const LOGIN: &str = "/login";

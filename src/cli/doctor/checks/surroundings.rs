@@ -1,5 +1,6 @@
 //! What is around the chain: other ways in, TLS, clocks.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use sealpass::clock::{Clock as _, SystemClock, Timestamp};
@@ -45,8 +46,9 @@ pub fn direct(chain: &Chain) -> Found {
     });
     for ask in [Ask::get(url.path()), Ask::get(url.path()).with_all(forged)] {
         match wire.send(ask.head(&wire.host)) {
-            Err(NoAnswer::Late(_) | NoAnswer::Other(_)) => {}
-            Err(NoAnswer::Tls(why)) => return Err(Not::Checked(format!("{url}: {why}"))),
+            Err(NoAnswer::Refused) => {}
+            // A wrong name or address looks the same as one that is well shut off.
+            Err(why) => return Err(Not::Checked(format!("{url}: {why}"))),
             Ok(answer) if matches!(answer.status, 401 | 403) => {}
             Ok(answer) => return Err(Not::Right(format!("{url} answers {}", answer.status))),
         }
@@ -65,7 +67,9 @@ pub fn tls(chain: &Chain) -> Found {
         };
     }
     if let Some(why) = &chain.distrust {
-        return Err(Not::Right(why.clone()));
+        // What webpki says of a certificate that `openssl req -x509` makes unless it is told otherwise.
+        let own_ca = why.contains("CaUsedAsEndEntity");
+        return Err(Not::Right(if own_ca { CA_AS_SERVER.to_owned() } else { why.clone() }));
     }
     if chain.options.insecure {
         return Err(Not::Checked("--insecure".to_owned()));
@@ -91,9 +95,13 @@ pub fn plain_http(chain: &Chain) -> Found {
             url
         }
     };
-    let wire = Wire::new(&plain, None, chain.options.tls.clone(), chain.wire.timeout());
+    // Who has to be told where the name leads for TLS has to be told here too.
+    let same = chain.options.connect.filter(|_| plain.host() == through.host());
+    let to = same.zip(plain.port_or_known_default()).map(|(address, port)| SocketAddr::new(address.ip(), port));
+    let wire = Wire::new(&plain, to, chain.options.tls.clone(), chain.wire.timeout());
     match wire.send(Ask::get(&chain.path).head(&wire.host)) {
-        Err(_) => Ok("nobody answers there".to_owned()),
+        Err(why @ NoAnswer::Refused) => Ok(why.to_string()),
+        Err(why) => Err(Not::Checked(format!("{plain}: {why}"))),
         Ok(answer) if passed(answer.status) => Err(Not::Right(format!("{plain} answers {}", answer.status))),
         Ok(answer) if (300..400).contains(&answer.status) => match answer.header("location") {
             Some(to) if to.starts_with("https://") => Ok(format!("on to {to}")),
@@ -138,5 +146,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 const NO_HSTS: &str = "note: no Strict-Transport-Security is sent, with which browsers never come without TLS";
+const CA_AS_SERVER: &str = "the server's certificate says of itself that it is a CA's, which clients refuse; make it with \
+                            basicConstraints=critical,CA:FALSE (openssl req -x509 -addext)";
 /// A second of resolution, and one that clocks may differ by.
 const TOLERANCE: Duration = Duration::from_millis(2_500);

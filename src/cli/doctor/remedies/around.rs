@@ -9,7 +9,8 @@ pub(super) const AROUND: &[Remedy] = &[
         nginx: "auth_request_set and proxy_set_header for each; a location with a proxy_set_header of its own loses \
                 those of the server.",
         traefik: "authResponseHeaders with all of them.",
-        caddy: "copy_headers with all of them.",
+        caddy: "request_header NAME {rp.header.NAME} for each in handle_response @yes (with the shorthand forward_auth: \
+                copy_headers with all of them).",
         envoy: "allowed_upstream_headers: prefix x-session-.",
         haproxy: "http-request set-header for each, from the variables of the Lua action.",
     },
@@ -27,7 +28,8 @@ pub(super) const AROUND: &[Remedy] = &[
         nginx: "proxy_set_header for all of them; an empty value takes the header out.",
         traefik: "authResponseHeaders with all of them, in every router; where there is no forwardAuth, a headers \
                   middleware that empties them.",
-        caddy: "request_header -X-Session-* before forward_auth, then copy_headers with all of them.",
+        caddy: "request_header -X-Session-* at the head of the site's route; then request_header NAME \
+                {rp.header.NAME} for each in handle_response @yes (with forward_auth: copy_headers).",
         envoy: "allowed_upstream_headers, not allowed_upstream_headers_to_append; early_header_mutation removes the \
                 client's.",
         haproxy: "http-request del-header X-Session- -m beg, then set-header, not add-header.",
@@ -47,9 +49,19 @@ pub(super) const AROUND: &[Remedy] = &[
         all: "Take identity headers of a client out on open and optional paths too, before anything is copied.",
         nginx: "proxy_set_header for all of them in the server block, and no proxy_set_header in the location.",
         traefik: "authResponseHeaders with all of them; an empty one replaces the client's.",
-        caddy: "request_header -X-Session-* for the whole site.",
+        caddy: "request_header -X-Session-* at the head of the site's route, before every handle.",
         envoy: "early_header_mutation, which does not depend on the route.",
         haproxy: "http-request del-header before any condition on the path.",
+    },
+    Remedy {
+        id: "forged-session-path",
+        all: "Take identity headers of a client out on every path, those that no policy guards too: what is copied from \
+              Sealpass's answer elsewhere replaces nothing there.",
+        nginx: "proxy_set_header for all of them in the server block, and no proxy_set_header in the location.",
+        traefik: "A headers middleware that empties them in the session paths' router.",
+        caddy: "request_header -X-Session-* at the head of the site's route, before every handle.",
+        envoy: "early_header_mutation, which does not depend on the route.",
+        haproxy: "http-request del-header X-Session- -m beg before any condition on the path.",
     },
     Remedy {
         id: "non-ascii-subject",
@@ -61,13 +73,16 @@ pub(super) const AROUND: &[Remedy] = &[
         all: "Take the session's cookie out before the request goes on, on all paths but those that write sessions.",
         nginx: "proxy_set_header Cookie by a map that leaves ours out.",
         traefik: "pass_cookies = true in the policies, and Cookie in authResponseHeaders.",
-        caddy: "request_header Cookie with a pattern that takes ours out.",
+        caddy: "request_header Cookie \"(^|;)[ \\t]*NAME[ \\t]*=[^;]*\" \"\" in (guarded_by), with NAME the session \
+                cookie's.",
         envoy: "A Lua filter behind ext_authz that rewrites cookie.",
         haproxy: "http-request replace-header Cookie, behind the Lua action.",
     },
     Remedy {
         id: "other-cookies-arrive",
         all: "Take out the session's cookie alone, by its exact name, wherever in the line it stands.",
+        traefik: "pass_cookies = true in every policy of sealpass.toml, and Cookie in authResponseHeaders.",
+        caddy: "request_header Cookie \"(^|;)[ \\t]*NAME[ \\t]*=[^;]*\" \"\", with NAME the session cookie's.",
         ..NONE
     },
     Remedy {
@@ -103,7 +118,8 @@ pub(super) const AROUND: &[Remedy] = &[
         nginx: "auth_request_set $session_cookie $upstream_http_set_cookie; add_header Set-Cookie $session_cookie \
                 always; a location with an add_header of its own needs it again.",
         traefik: "addAuthCookiesToResponse with the cookie's name.",
-        caddy: "Keep the header of forward_auth's answer: handle_response with header +Set-Cookie.",
+        caddy: "header @renewed +Set-Cookie {rp.header.Set-Cookie} in handle_response @yes, with @renewed vars_regexp \
+                {rp.header.Set-Cookie} .",
         envoy: "allowed_client_headers_on_success: set-cookie.",
         haproxy: "http-response add-header Set-Cookie from the variable of the Lua action.",
     },
@@ -129,7 +145,7 @@ pub(super) const AROUND: &[Remedy] = &[
         id: "logout-by-api",
         all: "Let nothing cache what Sealpass answers, not for a second.",
         nginx: "No proxy_cache where auth_request leads.",
-        caddy: "No cache handler around forward_auth.",
+        caddy: "No cache handler around import guarded_by, or forward_auth.",
         envoy: "No cache filter before ext_authz.",
         haproxy: "No stick table or map that remembers a verdict.",
         ..NONE
@@ -167,7 +183,8 @@ pub(super) const AROUND: &[Remedy] = &[
     },
     Remedy {
         id: "tls",
-        all: "Serve over TLS with a certificate that browsers trust for this name; for one of your own, --ca FILE.",
+        all: "Serve over TLS with a certificate that browsers trust for this name; for one of your own, the doctor \
+              needs --ca FILE with what it was signed with.",
         ..NONE
     },
     Remedy {

@@ -20,7 +20,8 @@ pub(super) const GUARD: &[Remedy] = &[
         nginx: "auth_request in the server block; a location with auth_request off is open. error_page 401 makes a \
                 redirect of it.",
         traefik: "Name the forwardAuth middleware in every router.",
-        caddy: "forward_auth before reverse_proxy in every handle block; no handle_response for 401.",
+        caddy: "import guarded_by /verify/ or /policy/NAME/ in every handle block but the session paths' (with the \
+                shorthand: forward_auth before reverse_proxy); handle_response for status 200 alone.",
         envoy: "The ext_authz filter before the router; no typed_per_filter_config that disables it; \
                 failure_mode_allow false.",
         haproxy: "http-request deny deny_status 401 unless the Lua action said 200.",
@@ -44,7 +45,7 @@ pub(super) const GUARD: &[Remedy] = &[
               OPTIONS through in the proxy.",
         nginx: "No limit_except and no if ($request_method) around auth_request.",
         traefik: "No router with a Method rule and without the middleware.",
-        caddy: "No method matcher on forward_auth.",
+        caddy: "No method matcher around import guarded_by, or forward_auth.",
         envoy: "No route that matches :method and disables ext_authz; put the cors filter behind ext_authz.",
         haproxy: "No condition on method before the Lua action.",
     },
@@ -54,8 +55,8 @@ pub(super) const GUARD: &[Remedy] = &[
         all: "Ask Sealpass without the client's body and without its Content-Length and Transfer-Encoding.",
         nginx: "proxy_pass_request_body off; proxy_set_header Content-Length \"\"; where auth_request leads.",
         traefik: "Leave forwardBody off.",
-        caddy: "forward_auth asks with GET and no body; in reverse_proxy of your own: method GET and header_up \
-                -Content-Length.",
+        caddy: "method GET, header_up -Content-Length and header_up -Transfer-Encoding in (guarded_by); forward_auth \
+                does so by itself.",
         envoy: "Leave with_request_body out.",
         haproxy: "Don't pass content-length to the Lua action's request.",
     },
@@ -64,7 +65,8 @@ pub(super) const GUARD: &[Remedy] = &[
         all: "Ask for /verify/ or /policy/NAME/ with the slash at the end: behind it nothing of the client's counts.",
         nginx: "proxy_pass http://sealpass/verify/; and no $is_args$args.",
         traefik: "address: http://SEALPASS/verify/",
-        caddy: "uri /verify/ in forward_auth: Caddy keeps the client's query.",
+        caddy: "rewrite {args[0]}? in (guarded_by), with the question mark, and import guarded_by /verify/ with the \
+                slash; forward_auth keeps the client's query.",
         envoy: "path_prefix: /verify in http_service, which Envoy appends the client's path to.",
         haproxy: "The Lua action's path ends in a slash, and has no query.",
     },
@@ -116,7 +118,8 @@ pub(super) const GUARD: &[Remedy] = &[
               the other taken out.",
         nginx: "proxy_set_header X-Original-Method $request_method; proxy_set_header X-Forwarded-Method \"\";",
         traefik: "trustForwardHeader: false; and X-Original-Method not in authRequestHeaders.",
-        caddy: "header_up -X-Original-Method in forward_auth; trusted_proxies only for proxies before it.",
+        caddy: "header_up X-Forwarded-Method {method} in (guarded_by), request_header -X-Original-* in the site; \
+                Caddy's own trusted_proxies only for proxies before it.",
         envoy: "Not in allowed_headers; request_headers_to_remove in front of the filter.",
         haproxy: "http-request set-header X-Forwarded-Method %[method]; http-request del-header X-Original-Method.",
     },
@@ -130,12 +133,15 @@ pub(super) const GUARD: &[Remedy] = &[
     },
     Remedy {
         id: "page-redirect",
-        all: "Set login_url in the policy and hand its redirect on; set X-Forwarded-Host, -Proto and -Uri in the \
-              proxy, so that no client's own are read.",
+        all: "In sealpass.toml: a policy for this path with login_url; the proxy's address in trusted_proxies; and in \
+              public_origins of the realm the address as browsers see it, with a port that is not the usual one \
+              (here: {origin}). In the proxy: hand the redirect on, and set X-Forwarded-Host, -Proto and -Uri, so that \
+              no client's own are read.",
         nginx: "auth_request can't redirect: error_page 401 = @login; and return 302 there, without parts of the \
                 request in it.",
         traefik: "trustForwardHeader: false.",
-        caddy: "trusted_proxies only for proxies before it.",
+        caddy: "header_up X-Forwarded-Uri {uri} where Sealpass is asked; Caddy's own trusted_proxies only for proxies \
+                before it.",
         envoy: "allowed_client_headers needs location; x-forwarded-host not in allowed_headers unless set by Envoy.",
         haproxy: "http-request set-header X-Forwarded-Host %[req.hdr(host)].",
     },
