@@ -140,7 +140,12 @@ impl Response {
         let mut lines: Vec<_> = head.split("\r\n").collect();
         lines[1..].sort_unstable();
         lines.retain(|line| !line.to_ascii_lowercase().starts_with("date:"));
-        format!("{}\r\n\r\n{body}", lines.join("\r\n"))
+        let all = format!("{}\r\n\r\n{body}", lines.join("\r\n"));
+        // Of a call of the control API: a new one each time.
+        match self.header("x-request-id") {
+            Some(id) => all.replace(id, "ID"),
+            None => all,
+        }
     }
 
     /// Every header but Date, in order of their names.

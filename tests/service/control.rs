@@ -418,10 +418,11 @@ fn assert_problem(response: &Response, status: u16, kind: &str) {
     assert_eq!(response.header("cache-control"), Some("no-store"), "{problem}");
     assert_eq!(problem["status"], json!(status), "{problem}");
     assert_eq!(problem["type"], json!(format!("urn:problem-type:sealpass:{kind}")), "{problem}");
+    assert_eq!(problem["request_id"].as_str(), response.header("x-request-id"), "{problem}");
     for text in ["title", "detail"] {
         assert!(problem[text].as_str().is_some_and(|text| !text.is_empty()), "{problem}");
     }
-    let known = ["type", "title", "status", "detail", "field", "limit", "found"];
+    let known = ["type", "title", "status", "detail", "field", "limit", "found", "request_id"];
     let Value::Object(members) = &problem else { panic!("{problem}") };
     assert!(members.keys().all(|name| known.contains(&name.as_str())), "{problem}");
 }
