@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::common::{Connection, Place, Server, call, head, wait_for};
+use crate::common::{Connection, Place, Server, call, head, start_of_time, wait_for};
 
 const RULES: &str = include_str!("prometheus/sealpass.rules.yml");
 const TESTS: &str = include_str!("prometheus/sealpass.test.yml");
@@ -94,9 +94,15 @@ fn metrics() -> String {
     wait_for("the facts to be counted", || ask().contains("\nsealpass_facts{"));
     let stopping = Server::plain();
     stopping.service.readiness.set_draining(true);
+    stopping.service.metrics.credentials.limited("shop", "calls");
+    stopping.service.metrics.credentials.expire([("shop", start_of_time())]);
     let (all, stopping) = (ask(), stopping.metrics());
-    let begin = stopping.find("# HELP sealpass_not_ready ").expect("it is not ready");
-    let lines = stopping[begin..].lines().take(3).map(|line| format!("{line}\n")).collect::<String>();
+    let of = |name: &str| {
+        stopping.lines().filter(|line| line.contains(name)).map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let lines = ["sealpass_not_ready", "sealpass_calls_limited", "sealpass_credential_expires_timestamp_seconds"]
+        .map(of)
+        .concat();
     format!("{}{lines}# EOF\n", all.strip_suffix("# EOF\n").expect("whole"))
 }
 
