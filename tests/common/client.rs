@@ -132,6 +132,13 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
+    /// Problem details without the id of the request, which is a new one each time.
+    pub fn problem(&self) -> serde_json::Value {
+        let mut problem = self.json();
+        drop(problem["request_id"].take());
+        problem
+    }
+
     /// All that a client can tell answers apart by: the bytes as they came, but for the Date line, and with the headers in
     /// order, because actix shuffles them anew for every answer.
     pub fn without_date(&self) -> String {
