@@ -63,8 +63,14 @@ impl Sessions {
     }
 
     /// Uses `keys` from here on. Requests in flight finish with the snapshot that they began with.
-    pub fn replace_keys(&self, keys: Keys) {
+    pub fn replace_keys(&self, mut keys: Keys) {
+        keys.count_on(&self.keys.load());
         self.keys.store(Arc::new(keys));
+    }
+
+    /// How many tokens each key of the ring has opened here, by the keys' ids: an old one that opens none is in use no more.
+    pub fn opened_by_key(&self) -> Vec<(String, u64)> {
+        self.keys.load().opened().map(|(kid, count)| (kid.to_string(), count)).collect()
     }
 
     /// Says that a session with these tags starts, or was given claims, at `at`. Endings are dated past it if it lies

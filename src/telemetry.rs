@@ -3,15 +3,26 @@
 
 mod audit;
 mod audit_file;
+mod calls;
 mod cluster;
 mod credentials;
 mod facts;
+mod keys;
+mod latency;
+mod log;
+mod request;
+mod sessions;
 
 pub use audit::{Audit, By, Event, Kind};
+pub use calls::CallMetrics;
 pub use credentials::CredentialMetrics;
 pub use facts::{FactMetrics, JournalMetrics};
+pub use keys::RingMetrics;
+pub use latency::Latency;
+pub use log::log;
+pub use request::RequestId;
+pub use sessions::SessionMetrics;
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -19,13 +30,10 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::clock::Timestamp;
-use crate::config::{LogFormat, LogLevel, LogSettings};
 use crate::replica::ClusterReport;
 use crate::sessions::Refusal;
 
@@ -54,18 +62,22 @@ pub enum Decision {
 pub struct Metrics {
     registry: Registry,
     decisions: Decisions,
-    issued: Counter,
-    renewed: Counter,
-    ended: Counter,
     ring_read: Gauge,
     clock_held: Gauge,
     ring_changes: Counter,
-    ended_together: Counter,
     audit_lost: Counter,
     /// Those of the credentials.
     pub credentials: CredentialMetrics,
+    /// Those of sessions.
+    pub sessions: SessionMetrics,
+    /// How long verify took, from the request's head to the answer's.
+    pub verify: Latency,
     /// Those of the fact store.
     pub facts: FactMetrics,
+    /// Those of the control API.
+    pub calls: CallMetrics,
+    /// Those of the key ring.
+    pub ring: RingMetrics,
     cluster: cluster::ClusterMetrics,
 }
 
@@ -84,53 +96,36 @@ impl Metrics {
     /// All counters at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("sealpass");
-        let decisions = Family::<Reason, Counter>::default();
-        registry.register("verify_decisions", "Decisions of the verify endpoint by reason", decisions.clone());
-        let counter = |reason| decisions.get_or_create(&Reason { reason }).clone();
-        let decisions = Decisions {
-            others: ["ok", "forbidden", "step_up", "anonymous", "not_ready", "csrf", "stale"].map(counter),
-            refused: Refusal::CODES.map(counter),
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "Which release this is", build);
+        let metrics = Self {
+            decisions: Decisions::new(&mut registry),
+            credentials: CredentialMetrics::registered(&mut registry),
+            ring_read: Gauge::default(),
+            clock_held: Gauge::default(),
+            ring_changes: Counter::default(),
+            audit_lost: Counter::default(),
+            verify: Latency::of_verify(),
+            sessions: SessionMetrics::default(),
+            facts: FactMetrics::default(),
+            calls: CallMetrics::default(),
+            ring: RingMetrics::default(),
+            cluster: cluster::ClusterMetrics::default(),
+            registry: Registry::default(),
         };
-        let (issued, renewed, ended) = (Counter::default(), Counter::default(), Counter::default());
-        let audit_lost = Counter::default();
-        registry.register("sessions_issued", "Sessions issued", issued.clone());
-        registry.register(
-            "sessions_renewed",
-            "Tokens sealed for a session of which nothing else changed",
-            renewed.clone(),
-        );
-        registry.register("sessions_ended", "Sessions ended one by one", ended.clone());
-        let (ring_read, ring_changes, clock_held) = (Gauge::default(), Counter::default(), Gauge::default());
-        registry.register(
-            "clock_held_seconds",
-            "How far the wall clock was set back, and not yet made up",
-            clock_held.clone(),
-        );
-        registry.register("ring_read_timestamp_seconds", "When the key ring was last read", ring_read.clone());
-        registry.register("ring_changes", "How often other keys were taken into use", ring_changes.clone());
-        let ended_together = Counter::default();
-        let help = "Endings of all sessions of a subject, a handle or a realm";
-        registry.register("sessions_ended_together", help, ended_together.clone());
-        registry.register("audit_lost", "Audit events that could not be written", audit_lost.clone());
-        let (facts, cluster) = (FactMetrics::default(), cluster::ClusterMetrics::default());
-        let credentials = CredentialMetrics::registered(&mut registry);
-        facts.register(&mut registry);
-        cluster.register(&mut registry);
-        Self {
-            registry,
-            decisions,
-            issued,
-            renewed,
-            ended,
-            ring_read,
-            clock_held,
-            ring_changes,
-            ended_together,
-            audit_lost,
-            credentials,
-            facts,
-            cluster,
-        }
+        let help = "How long verify took inside of the service";
+        registry.register("verify_duration_seconds", help, metrics.verify.clone());
+        metrics.sessions.register(&mut registry);
+        let help = "How far the wall clock was set back, and not yet made up";
+        registry.register("clock_held_seconds", help, metrics.clock_held.clone());
+        registry.register("ring_read_timestamp_seconds", "When the key ring was last read", metrics.ring_read.clone());
+        registry.register("ring_changes", "How often other keys were taken into use", metrics.ring_changes.clone());
+        metrics.ring.register(&mut registry);
+        registry.register("audit_lost", "Audit events that could not be written", metrics.audit_lost.clone());
+        metrics.calls.register(&mut registry);
+        metrics.facts.register(&mut registry);
+        metrics.cluster.register(&mut registry);
+        Self { registry, ..metrics }
     }
 
     /// Counts a decision of verify.
@@ -149,21 +144,6 @@ impl Metrics {
             }
         };
         counter.inc();
-    }
-
-    /// Counts a new session.
-    pub fn issued(&self) {
-        self.issued.inc();
-    }
-
-    /// Counts a renewed token.
-    pub fn renewed(&self) {
-        self.renewed.inc();
-    }
-
-    /// Counts an ending, if it was one.
-    pub fn ended(&self, raised: bool) {
-        self.ended.inc_by(raised.into());
     }
 
     /// Notes that the ring was read.
@@ -187,11 +167,6 @@ impl Metrics {
         self.ring_changes.inc();
     }
 
-    /// Counts an ending of many sessions.
-    pub fn ended_together(&self) {
-        self.ended_together.inc();
-    }
-
     /// Counts audit events that could not be written.
     pub(super) fn audit_lost(&self) -> Counter {
         self.audit_lost.clone()
@@ -212,6 +187,18 @@ impl Metrics {
     }
 }
 
+impl Decisions {
+    fn new(registry: &mut Registry) -> Self {
+        let decisions = Family::<Reason, Counter>::default();
+        registry.register("verify_decisions", "Decisions of the verify endpoint by reason", decisions.clone());
+        let counter = |reason| decisions.get_or_create(&Reason { reason }).clone();
+        Self {
+            others: ["ok", "forbidden", "step_up", "anonymous", "not_ready", "csrf", "stale"].map(counter),
+            refused: Refusal::CODES.map(counter),
+        }
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -221,56 +208,5 @@ impl Default for Metrics {
 impl std::fmt::Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Metrics")
-    }
-}
-
-/// Starts logging to standard error. A later start, in a program that embeds us, changes nothing.
-pub fn log(settings: &LogSettings) {
-    let filter = filter(settings.level.into());
-    let registry = tracing_subscriber::registry().with(filter);
-    let lines =
-        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
-    drop(match settings.format {
-        LogFormat::Human => registry.with(lines).try_init(),
-        LogFormat::Json => registry.with(lines.json()).try_init(),
-    });
-}
-
-impl From<LogLevel> for LevelFilter {
-    fn from(level: LogLevel) -> Self {
-        match level {
-            LogLevel::Error => Self::ERROR,
-            LogLevel::Warn => Self::WARN,
-            LogLevel::Info => Self::INFO,
-            LogLevel::Debug => Self::DEBUG,
-            LogLevel::Trace => Self::TRACE,
-        }
-    }
-}
-
-fn filter(level: LevelFilter) -> Targets {
-    // What libraries trace can hold whole requests, cookies included: they may warn and no more.
-    let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("sealpass", level);
-    // zenoh writes addresses together with the keys that they are dialled with, and warns of each try that fails. Who
-    // is missing is told by the replicas themselves.
-    SILENT.iter().fold(filter, |filter, target| filter.with_target(*target, LevelFilter::OFF))
-}
-
-/// Beginnings of the names of libraries that log nothing.
-const SILENT: [&str; 2] = ["zenoh", "quinn"];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tracing::Level;
-
-    #[test]
-    fn libraries_may_warn_and_the_engine_of_the_links_says_nothing() {
-        let filter = filter(LevelFilter::TRACE);
-        assert!(filter.would_enable("sealpass::cluster", &Level::TRACE));
-        assert!(filter.would_enable("redb", &Level::WARN) && !filter.would_enable("redb", &Level::INFO));
-        for target in ["zenoh", "zenoh_transport::unicast", "zenoh_link_commons::quic", "quinn_proto::connection"] {
-            assert!(!filter.would_enable(target, &Level::ERROR), "{target}");
-        }
     }
 }

@@ -29,6 +29,8 @@ mod logout;
 mod preflight;
 #[path = "service/realms.rs"]
 mod realms;
+#[path = "service/requests.rs"]
+mod requests;
 #[path = "service/routes.rs"]
 mod routes;
 #[path = "service/spread.rs"]

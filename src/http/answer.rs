@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
 use super::Service;
+use crate::telemetry::RequestId;
 
 /// An answer without a body, never to be cached.
 pub fn empty(status: StatusCode) -> HttpResponse {
@@ -42,6 +43,9 @@ pub struct Problem {
     limit: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     found: Option<usize>,
+    /// That of the call that it answers, for whoever asks the operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<RequestId>,
     #[serde(skip)]
     retry_after: Option<u16>,
 }
@@ -57,6 +61,7 @@ impl Problem {
             field: None,
             limit: None,
             found: None,
+            request_id: RequestId::current(),
             retry_after: None,
         }
     }

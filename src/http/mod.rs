@@ -19,6 +19,7 @@ mod forwarded;
 mod identity;
 mod keys;
 mod login;
+mod observed;
 mod patience;
 mod preflight;
 mod presented;

@@ -66,7 +66,9 @@ impl Patience {
         if service.sessions.fleet().is_none() {
             return pending.settled().await.map_err(of_unsettled);
         }
-        if let Ok(settled) = timeout(self.left(), pending.settled_by(Wait::Majority)).await {
+        let settled = timeout(self.left(), pending.settled_by(Wait::Majority)).await;
+        service.metrics.calls.waited(self.begun.elapsed());
+        if let Ok(settled) = settled {
             return settled.map(|()| pending.into_outcome()).map_err(of_unsettled);
         }
         go_on(pending.map(drop));
@@ -83,6 +85,7 @@ impl Patience {
             Ok(settled) => settled.map(|()| true),
             Err(_) => pending.settled_by(Wait::Local).await.map(|()| false),
         };
+        service.metrics.calls.waited(self.begun.elapsed());
         let in_time = in_time.map_err(of_unsettled)?;
         // What ended nothing is no less known to others than here.
         let spread = pending.spread().unwrap_or(Spread { applied: core, core });

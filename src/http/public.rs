@@ -3,22 +3,43 @@
 //! Here: which path is answered by what. Paths are compared as they came, neither decoded nor normalised: a proxy
 //! appends its client's path, and nothing in it may choose or soften what is demanded.
 
+use std::time::Instant;
+
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
+use tracing::Instrument as _;
 
 use super::answer::{MAX_BODY, announces_over, close_if_more_follows, close_if_stopping, empty, text};
 use super::readiness::in_public;
 use super::verify::{resolve, verify};
 use super::visitor::{log_out, renew};
-use super::{Service, dev};
+use super::{Service, dev, observed};
 
 /// Every request of the public listener, whatever its method.
 pub async fn dispatch(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+    match observed::id(&service, &request) {
+        None => answer(service, request, body).await,
+        Some(id) => {
+            let span = tracing::error_span!("request", request_id = id.as_str());
+            id.during(answer(service, request, body)).instrument(span).await
+        }
+    }
+}
+
+async fn answer(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     let path = request.uri().path();
+    let timed = |verify: &dyn Fn() -> HttpResponse| {
+        let begun = Instant::now();
+        let response = verify();
+        service.metrics.verify.observe(begun.elapsed());
+        response
+    };
     let mut response = match route(path) {
-        Route::Verify(policy, exact) => verify(&service, &request, policy, exact),
-        Route::Resolve if matches!(*request.method(), Method::GET | Method::HEAD) => resolve(&service, &request),
+        Route::Verify(policy, exact) => timed(&|| verify(&service, &request, policy, exact)),
+        Route::Resolve if matches!(*request.method(), Method::GET | Method::HEAD) => {
+            timed(&|| resolve(&service, &request))
+        }
         Route::Resolve => not_allowed("GET, HEAD"),
         Route::Renew | Route::Logout if *request.method() != Method::POST => not_allowed("POST"),
         Route::Renew | Route::Logout if announces_over(&request, MAX_BODY) => empty(StatusCode::PAYLOAD_TOO_LARGE),

@@ -52,6 +52,13 @@ impl Readiness {
         self.ring_until.store(millis(uptime().saturating_add(within)), Ordering::Relaxed);
     }
 
+    /// How long ago the ring was confirmed, if it counts as confirmed for `within` each time; `None` if it never was.
+    pub fn ring_age(&self, within: Duration) -> Option<Duration> {
+        let until = self.ring_until.load(Ordering::Relaxed);
+        let age = millis(within.saturating_add(uptime())).saturating_sub(until);
+        (until > 0).then(|| Duration::from_millis(age))
+    }
+
     /// The service is on its way down, or is not after all: `/readyz` says so meanwhile, and all else is answered as
     /// ever, so that whoever asks moves over without a request that fails.
     pub fn set_draining(&self, draining: bool) {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::{Extensions, Server, ServerHandle, Service as _};
+use actix_web::middleware::from_fn;
 use actix_web::rt::net::UnixStream;
 use actix_web::rt::time::sleep;
 use actix_web::{App, HttpServer, web};
@@ -16,7 +17,7 @@ use tokio::time::Instant;
 
 use super::answer::close_if_stopping;
 use super::sockets::{Kind, Sockets};
-use super::{Service, control, public};
+use super::{Service, control, observed, public};
 use crate::config::Listener;
 
 /// The listeners, bound; they answer while one of the methods is awaited, and are gone when it is dropped.
@@ -85,7 +86,7 @@ pub fn start(service: Arc<Service>, sockets: Sockets) -> io::Result<Running> {
     let for_control = HttpServer::new(move || {
         let of_answers = Arc::clone(&service);
         let app = App::new().app_data(web::Data::from(Arc::clone(&service))).configure(control::routes);
-        app.wrap_fn(move |request, routes| {
+        app.wrap(from_fn(observed::call)).wrap_fn(move |request, routes| {
             let (answer, service) = (routes.call(request), Arc::clone(&of_answers));
             async move {
                 let mut answer = answer.await?;

@@ -161,7 +161,7 @@ fn relay_renewal(service: &Service, site: &RealmSite, session: &Session<'_>, res
     }
     match service.sessions.renew(&site.realm, session) {
         Ok(issued) => {
-            service.metrics.renewed();
+            service.metrics.sessions.renewed();
             trail::sealed(service, By::Verify, Kind::Renewed, site, &issued);
             put_cookie(response, cookie::set(site, &issued, session.at));
         }

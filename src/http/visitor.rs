@@ -41,7 +41,7 @@ pub fn renew(service: &Service, request: &HttpRequest) -> HttpResponse {
             Err(ChangeError::Conflict) => return empty(StatusCode::CONFLICT),
             Err(_) => return empty(StatusCode::SERVICE_UNAVAILABLE),
         };
-        service.metrics.renewed();
+        service.metrics.sessions.renewed();
         trail::sealed(service, By::Renew, Kind::Renewed, site, &issued);
         let mut body = json!({
             "expires_at": issued.expires.rfc3339(),
@@ -107,7 +107,7 @@ pub async fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
 pub fn end(service: &Service, by: By<'_>, site: &RealmSite, value: &[u8]) -> Pending<()> {
     with_scratch(|scratch| match service.sessions.recognise(&site.realm, value, scratch) {
         Some(claims) => service.sessions.end(&site.realm, &claims).map(|raised| {
-            service.metrics.ended(raised);
+            service.metrics.sessions.ended(raised);
             if raised {
                 trail::ended(service, by, site, claims.sid, claims.subject_tag());
             }

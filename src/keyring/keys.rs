@@ -1,5 +1,8 @@
 //! The snapshot that seals and opens: derived keys, ready for use, never changed.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::limits::LimitRecord;
 use super::record::{KeyRecord, Kid};
 use super::ring::KeyRing;
@@ -27,6 +30,8 @@ pub struct Keys {
 #[derive(Debug)]
 pub struct Key {
     kid: Kid,
+    /// How many tokens it opened, in this snapshot and those that it goes on counting from.
+    opened: Arc<AtomicU64>,
     purposes: [PurposeKey; Purpose::ALL.len()],
 }
 
@@ -79,6 +84,20 @@ impl Keys {
         }
     }
 
+    /// Goes on counting from where `before` is.
+    pub fn count_on(&mut self, before: &Self) {
+        for key in &mut self.keys {
+            if let Some(same) = before.keys.iter().find(|other| other.kid == key.kid) {
+                key.opened = Arc::clone(&same.opened);
+            }
+        }
+    }
+
+    /// How many tokens each key has opened.
+    pub fn opened(&self) -> impl Iterator<Item = (Kid, u64)> {
+        self.keys.iter().map(|key| (key.kid, key.opened.load(Ordering::Relaxed)))
+    }
+
     /// The tag of a subject in a realm.
     pub fn subject_tag(&self, realm: &RealmName, subject: &str) -> Tag {
         self.tags.tag(&[b"subject", realm.as_str().as_bytes(), subject.as_bytes()])
@@ -118,12 +137,17 @@ impl Keys {
 impl Key {
     fn new(root: &Secret<32>) -> Self {
         let purposes = Purpose::ALL.map(|purpose| PurposeKey::derive(root, purpose));
-        Self { kid: Kid::of(root), purposes }
+        Self { kid: Kid::of(root), opened: Arc::default(), purposes }
     }
 
     /// Its id.
     pub fn kid(&self) -> Kid {
         self.kid
+    }
+
+    /// Counts a token that it opened.
+    pub fn count(&self) {
+        self.opened.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The key derived for `purpose`.

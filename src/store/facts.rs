@@ -106,7 +106,8 @@ impl CachedFacts {
         metrics: FactMetrics,
         sums: Option<Sums>,
     ) -> Self {
-        let budgets: HashMap<_, _> = budgets.into_iter().map(|budget| (RealmId::of(&budget.realm), budget)).collect();
+        let budgets = budgets.into_iter().inspect(|budget| metrics.budget(budget.realm.as_str(), budget.facts));
+        let budgets: HashMap<_, _> = budgets.map(|budget| (RealmId::of(&budget.realm), budget)).collect();
         let quota = |budget: &Budget| i32::try_from(budget.per_subject).unwrap_or(i32::MAX);
         let any_other = Budget::default();
         let quotas = budgets.iter().map(|(realm, budget)| (*realm, quota(budget))).collect();

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use prometheus_client::metrics::counter::Counter;
 use serde::Serialize;
 
-use super::Metrics;
 use super::audit_file::Sink;
+use super::{Metrics, RequestId};
 use crate::clock::Timestamp;
 use crate::config::AuditTo;
 use crate::sessions::Pseudonym;
@@ -87,6 +87,9 @@ pub struct Event<'a> {
     /// Why: a short, stable name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
+    /// In which request, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<RequestId>,
     /// How many endings were folded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
@@ -105,6 +108,7 @@ impl<'a> Event<'a> {
             next: None,
             subject: None,
             reason: None,
+            request_id: RequestId::current(),
             count: None,
         }
     }

@@ -8,7 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::replica::ClusterReport;
+use crate::replica::{ClusterReport, Likeness};
 
 /// Gauges and counters of a replica among others.
 #[derive(Debug, Default)]
@@ -19,6 +19,7 @@ pub struct ClusterMetrics {
     age: Gauge<f64, AtomicU64>,
     offset: Gauge<f64, AtomicU64>,
     members: Family<Of, Gauge>,
+    agreement: Family<Agreement, Gauge>,
     refused: Family<Code, Counter>,
     resent: Counter,
     repaired: Counter,
@@ -40,6 +41,12 @@ struct Of {
     standing: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Agreement {
+    what: &'static str,
+    likeness: &'static str,
+}
+
 impl ClusterMetrics {
     /// Takes over what a report says.
     pub fn set(&self, report: &ClusterReport) {
@@ -59,7 +66,22 @@ impl ClusterMetrics {
             let of = Of { role: member.role.clone(), standing: member.standing.clone() };
             self.members.get_or_create(&of).inc();
         }
+        self.compare(report);
         self.count(report);
+    }
+
+    /// How many of the others have the same keys, facts and realms.
+    fn compare(&self, report: &ClusterReport) {
+        for what in ["keys", "facts", "realms"] {
+            for likeness in ["same", "differs", "other", "unknown"] {
+                self.agreement.get_or_create(&Agreement { what, likeness }).set(0);
+            }
+        }
+        for member in report.members.iter().filter(|member| member.standing != "self") {
+            for (what, likeness) in [("keys", member.ring), ("facts", member.facts), ("realms", member.realms)] {
+                self.agreement.get_or_create(&Agreement { what, likeness: word(likeness) }).inc();
+            }
+        }
     }
 
     fn count(&self, report: &ClusterReport) {
@@ -94,6 +116,8 @@ impl ClusterMetrics {
         let help = "How far its clock is ahead of the core's median";
         registry.register("clock_offset_seconds", help, self.offset.clone());
         registry.register("members", "Replicas by role and by how they stand to this one", self.members.clone());
+        let help = "Other replicas by how what they have compares with what this one has";
+        registry.register("agreement", help, self.agreement.clone());
         let help = "Messages and key rings of others that changed nothing, by reason";
         registry.register("refused", help, self.refused.clone());
         let help = "Facts sent again because no majority had acknowledged them in time";
@@ -105,6 +129,15 @@ impl ClusterMetrics {
         let help = "Floors raised because a majority of the core had lost its facts";
         registry.register("floors_raised", help, self.floors.clone());
         registry.register("rounds", "Rounds sent", self.rounds.clone());
+    }
+}
+
+fn word(likeness: Likeness) -> &'static str {
+    match likeness {
+        Likeness::Same => "same",
+        Likeness::Differs => "differs",
+        Likeness::Other => "other",
+        Likeness::Unknown => "unknown",
     }
 }
 

@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 #[derive(Clone, Debug, Default)]
 pub struct FactMetrics {
     held: Family<Held, Gauge>,
+    budget: Family<OfRealm, Gauge>,
     folds: Family<Folds, Counter>,
     folded: Family<Folds, Counter>,
     /// The journal's own.
@@ -39,6 +40,11 @@ struct Held {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfRealm {
+    realm: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Folds {
     realm: String,
     into: &'static str,
@@ -51,6 +57,16 @@ impl FactMetrics {
         gauge.set(facts.try_into().unwrap_or(i64::MAX));
     }
 
+    /// Says how many facts a realm may have. Its folds are counted from zero on, so that the first one shows.
+    pub fn budget(&self, realm: &str, facts: usize) {
+        let of = OfRealm { realm: realm.to_owned() };
+        self.budget.get_or_create(&of).set(facts.try_into().unwrap_or(i64::MAX));
+        for into in ["cutoff", "floor"] {
+            let of = Folds { realm: realm.to_owned(), into };
+            drop((self.folds.get_or_create(&of), self.folded.get_or_create(&of)));
+        }
+    }
+
     /// Counts a fold of so many facts into a cut-off or a floor.
     pub fn folded(&self, realm: &str, into: &'static str, facts: usize) {
         let of = Folds { realm: realm.to_owned(), into };
@@ -60,6 +76,7 @@ impl FactMetrics {
 
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register("facts", "Facts held, by realm and kind", self.held.clone());
+        registry.register("facts_budget", "Facts that a realm may have before many become one", self.budget.clone());
         registry.register(
             "fact_folds",
             "Folds of many facts into one, by realm and what they became",

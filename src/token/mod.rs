@@ -211,14 +211,16 @@ fn open_payload<'s>(
 ) -> Result<&'s [u8], Unopenable> {
     let token = UnopenedToken::parse(text, &mut scratch.0)?; // 1–3
     let (known, key) = keys.opening(token.untrusted_kid()); // 4
-    let key = key.purpose(binding.purpose);
     let opened = binding.with_aad(token.header, |aad| {
-        key.cipher().open_in_place(token.nonce, aad, token.sealed) // 5
+        key.purpose(binding.purpose).cipher().open_in_place(token.nonce, aad, token.sealed) // 5
     });
     match opened {
         _ if !known => Err(Unopenable::UnknownKey),
         Err(_) => Err(Unopenable::BadTag),
-        Ok(plaintext) => Ok(plaintext),
+        Ok(plaintext) => {
+            key.count();
+            Ok(plaintext)
+        }
     }
 }
 

@@ -132,6 +132,13 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
+    /// Problem details without the id of the request, which is a new one each time.
+    pub fn problem(&self) -> serde_json::Value {
+        let mut problem = self.json();
+        drop(problem["request_id"].take());
+        problem
+    }
+
     /// All that a client can tell answers apart by: the bytes as they came, but for the Date line, and with the headers in
     /// order, because actix shuffles them anew for every answer.
     pub fn without_date(&self) -> String {
@@ -140,7 +147,12 @@ impl Response {
         let mut lines: Vec<_> = head.split("\r\n").collect();
         lines[1..].sort_unstable();
         lines.retain(|line| !line.to_ascii_lowercase().starts_with("date:"));
-        format!("{}\r\n\r\n{body}", lines.join("\r\n"))
+        let all = format!("{}\r\n\r\n{body}", lines.join("\r\n"));
+        // Of a call of the control API: a new one each time.
+        match self.header("x-request-id") {
+            Some(id) => all.replace(id, "ID"),
+            None => all,
+        }
     }
 
     /// Every header but Date, in order of their names.

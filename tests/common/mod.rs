@@ -4,6 +4,7 @@
 mod client;
 mod place;
 mod server;
+pub mod watched;
 
 pub use client::{Connection, Response, head, with_lines};
 pub use place::{LIMIT, Place, Running, ask, call, lines, refused, rest, sealpass, wait_for};

@@ -19,6 +19,7 @@ use sealpass::telemetry::{Audit, Metrics};
 use serde_json::{Value, json};
 
 use super::client::{Connection, Response, head, with_lines};
+use super::watched;
 
 /// A credential that is good for everything.
 pub const CREDENTIAL: &str = "sealpass_test-credential";
@@ -107,6 +108,7 @@ impl Server {
     }
 
     fn new(config: &str, credentials: &str, dir: Option<Arc<tempfile::TempDir>>, others: Others<'_>) -> Self {
+        watched::begin();
         let dir = dir.unwrap_or_else(|| {
             let dir = tempfile::tempdir().expect("a directory for the test");
             let ring = KeyRing::init(&SystemEntropy::new(), start_of_time()).expect("random bytes");
@@ -291,6 +293,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            watched::assert_no_leak();
+        }
         for handle in &self.handles {
             drop(handle.stop(false));
         }
@@ -308,6 +313,8 @@ impl Session {
         let text = |name: &str| answer[name].as_str().unwrap_or_else(|| panic!("{name}: {answer}")).to_owned();
         let session = Self { id: text("session_id"), token: text("token"), set_cookie: text("set_cookie"), answer };
         assert_eq!(response.header("set-cookie"), Some(&*session.set_cookie));
+        let csrf = session.answer["csrf_token"].as_str();
+        [Some(&*session.id), Some(&*session.token), csrf].into_iter().flatten().for_each(watched::secret);
         session
     }
 

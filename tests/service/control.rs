@@ -84,7 +84,11 @@ fn s51_a_credential_is_good_for_its_scope_and_its_realms() {
         let mut nowhere = body.clone();
         nowhere["realm"] = json!("nowhere");
         let hidden = server.call_as(shop.expose(), path, &nowhere);
-        assert_eq!((hidden.status, hidden.body), (403, response.body), "it does not learn which realms there are");
+        assert_eq!(
+            (hidden.status, hidden.problem()),
+            (403, response.problem()),
+            "it does not learn which realms there are"
+        );
         let mut known = server.call(path, &nowhere);
         assert_problem(&known, 422, "field");
         assert_eq!(known.json()["field"], "realm");
@@ -418,10 +422,11 @@ fn assert_problem(response: &Response, status: u16, kind: &str) {
     assert_eq!(response.header("cache-control"), Some("no-store"), "{problem}");
     assert_eq!(problem["status"], json!(status), "{problem}");
     assert_eq!(problem["type"], json!(format!("urn:problem-type:sealpass:{kind}")), "{problem}");
+    assert_eq!(problem["request_id"].as_str(), response.header("x-request-id"), "{problem}");
     for text in ["title", "detail"] {
         assert!(problem[text].as_str().is_some_and(|text| !text.is_empty()), "{problem}");
     }
-    let known = ["type", "title", "status", "detail", "field", "limit", "found"];
+    let known = ["type", "title", "status", "detail", "field", "limit", "found", "request_id"];
     let Value::Object(members) = &problem else { panic!("{problem}") };
     assert!(members.keys().all(|name| known.contains(&name.as_str())), "{problem}");
 }

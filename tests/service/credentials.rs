@@ -106,7 +106,7 @@ fn when_its_time_has_come_it_is_no_credential() {
     let session = Session::of(&issue(), 201);
     server.advance(Duration::from_millis(1));
     let (expired, unknown) = (issue(), server.call_as("sealpass_none", "/v1/sessions", &json!({"subject": "m"})));
-    assert_eq!((expired.status, expired.body), (401, unknown.body));
+    assert_eq!((expired.status, expired.problem()), (401, unknown.problem()));
     assert!(server.accepts(&session.token), "what it issued lives on");
 }
 

@@ -39,7 +39,7 @@ fn a_subject_is_logged_out_everywhere_and_may_log_in_again_at_once() {
     }
     assert!(server.accepts(&other.token));
     assert_eq!(server.decided("cut_off"), 40);
-    assert!(server.metrics().contains("sealpass_sessions_ended_together_total 20\n"));
+    assert!(server.metrics().contains("sealpass_sessions_ended_together_total{kind=\"subject\"} 20\n"));
 }
 
 #[test]

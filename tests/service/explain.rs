@@ -97,7 +97,10 @@ fn s47_nobody_and_no_token_is_named_and_who_asked_is_written_down() {
     let answers: Vec<_> = asked.iter().map(|asked| explain(&server, asked)).collect();
     server.service.audit.flush(Duration::from_secs(20));
     let trail = fs::read_to_string(&path).expect("the trail");
-    let lines: Vec<Value> = trail.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let mut lines: Vec<Value> = trail.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    for line in &mut lines {
+        assert!(line.as_object_mut().expect("an object").remove("request_id").is_some(), "{line}");
+    }
     let (issued, told) = (&lines[0], &lines[2..]);
     let line = |session: Option<&Value>| {
         let mut line = json!({"time": "2026-01-01T00:00:00Z", "event": "explained", "realm": "default", "by": "control", "credential": "test", "subject": issued["subject"]});

@@ -96,7 +96,7 @@ pub(super) async fn raise_floor(service: web::Data<Service>, request: HttpReques
         };
         let realm = asked.realm.as_deref();
         tracing::warn!(realm = realm.unwrap_or("all"), by = grant.name, "all sessions were ended");
-        service.metrics.ended_together();
+        service.metrics.sessions.ended_together("realm");
         trail::together(&service, grant.by(), Kind::EndedTogether, realm.unwrap_or("*"), None, "realm");
         patience.acknowledged(&service, Ok(raised)).await
     })
@@ -134,13 +134,13 @@ async fn outdate(
 
 /// Tells metrics and audit trail.
 fn note(service: &Service, by: By<'_>, kind: Kind, site: &RealmSite, group: Group<'_>) {
-    if kind == Kind::EndedTogether {
-        service.metrics.ended_together();
-    }
     let (subject, what) = match group {
         Group::Subject(_) => (service.sessions.tag_of(&site.realm, group).ok(), "subject"),
         Group::Handle(_) => (None, "handle"),
     };
+    if kind == Kind::EndedTogether {
+        service.metrics.sessions.ended_together(what);
+    }
     trail::together(service, by, kind, site.realm.name().as_str(), subject, what);
 }
 

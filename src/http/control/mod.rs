@@ -14,6 +14,8 @@ mod sessions;
 pub(super) use groups::{Own, of_own_subject};
 pub(super) use sessions::{How, change_in, issue_in, renew_in};
 
+use std::sync::Arc;
+
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -48,7 +50,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
 async fn metrics(service: web::Data<Service>, request: HttpRequest) -> HttpResponse {
     let mut response = match authenticate(&service, &request) {
         Ok(_) => {
-            service.metrics.note(&service.report());
+            note(&service).await;
             HttpResponse::Ok()
                 .insert_header((CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8"))
                 .body(service.metrics.render())
@@ -57,6 +59,18 @@ async fn metrics(service: web::Data<Service>, request: HttpRequest) -> HttpRespo
     };
     close_if_more_follows(&request, &mut response);
     response
+}
+
+/// Asks everybody who knows what changes without being counted.
+async fn note(service: &Service) {
+    let Service { metrics, sessions, readiness, site, .. } = service;
+    metrics.note(&service.report());
+    // It may read a file. Why that fails stands in the log already.
+    let custodian = Arc::clone(&service.custodian);
+    let report = web::block(move || custodian.report()).await.ok().and_then(Result::ok);
+    metrics.ring.set(report.as_ref());
+    metrics.ring.confirmed(readiness.ring_age(site.timing().confirm()));
+    metrics.ring.opened(sessions.opened_by_key());
 }
 
 async fn unknown(request: HttpRequest) -> HttpResponse {

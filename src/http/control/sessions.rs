@@ -67,7 +67,7 @@ pub(in crate::http) async fn issue_in(
     let begun = service.sessions.begin(&site.realm, &new).map_err(|error| problems::of_issue(&error))?;
     let (issued, begun) = begun.split();
     still_ready(service, &issued)?;
-    service.metrics.issued();
+    service.metrics.sessions.issued();
     trail::sealed(service, by, Kind::Issued, site, &issued);
     // The session that the visitor came with. What can't be read of it has no session to end.
     let values = replaced.iter().flat_map(|given| given.values.iter().copied());
@@ -95,7 +95,7 @@ pub(in crate::http) fn renew_in(
     with_session(service, site, token, cookie, |session| {
         let issued = service.sessions.renew(&site.realm, session);
         let issued = issued.map_err(|error| problems::of_change(&error))?;
-        service.metrics.renewed();
+        service.metrics.sessions.renewed();
         trail::sealed(service, by, Kind::Renewed, site, &issued);
         Ok(Pending::now(sealed(service, site, StatusCode::OK, &issued)))
     })
@@ -167,6 +167,7 @@ pub(in crate::http) async fn change_in(
         let (issued, changed) = changed.split();
         still_ready(service, &issued)?;
         Ok(changed.map(|()| {
+            service.metrics.sessions.changed(matches!(how, How::Rotate(_)));
             match how {
                 How::Rotate(_) => trail::rotated(service, by, site, session.claims.sid, &issued),
                 How::Reseal => trail::sealed(service, by, Kind::Resealed, site, &issued),
@@ -204,7 +205,7 @@ pub(super) async fn revoke(service: web::Data<Service>, request: HttpRequest, bo
 fn end_id(service: &Service, by: By<'_>, site: &RealmSite, id: &str) -> Result<Pending<()>, Problem> {
     let sid = SessionId::decode(id).ok_or_else(|| problems::unusable("session_id", "is not a session id"))?;
     Ok(service.sessions.end_id(&site.realm, sid).map(|raised| {
-        service.metrics.ended(raised);
+        service.metrics.sessions.ended(raised);
         if raised {
             trail::ended(service, by, site, sid, None);
         }
