@@ -140,7 +140,7 @@ pub fn close_if_more_follows(request: &HttpRequest, response: &mut HttpResponse)
 
 /// Closes the connection behind the answer while the service is on its way down, so that nobody sends a request on it at
 /// the moment at which it goes.
-pub fn close_if_stopping(service: &Service, response: &mut HttpResponse) {
+pub fn close_if_stopping<B>(service: &Service, response: &mut HttpResponse<B>) {
     if service.readiness.is_draining() {
         response.head_mut().set_connection_type(ConnectionType::Close);
     }
