@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use actix_web::body::MessageBody;
+use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
@@ -14,10 +14,7 @@ use super::forwarded::Forwarded;
 use crate::telemetry::RequestId;
 
 /// Around every call of the control API: it has an id, in each line of the log and in the answer, and is counted.
-pub async fn call(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
+pub async fn call(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
     let (begun, service) = (Instant::now(), request.app_data::<web::Data<Service>>().cloned());
     let said = service.as_ref().and_then(|service| said(service, request.request()));
     let id = said.unwrap_or_else(RequestId::make);
