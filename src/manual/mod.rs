@@ -24,6 +24,30 @@ pub mod architecture {}
 #[doc = include_str!("operations.md")]
 pub mod operations {}
 
+#[doc = include_str!("deploy.md")]
+#[doc = "\n## systemd: `sealpass.service`\n\n```text"]
+#[doc = include_str!("../../tests/deploy/systemd/sealpass.service")]
+#[doc = "```"]
+#[doc = "\n## systemd: `sealpass.socket`\n\n```text"]
+#[doc = include_str!("../../tests/deploy/systemd/sealpass.socket")]
+#[doc = "```"]
+#[doc = "\n## container: `Containerfile`\n\n```text"]
+#[doc = include_str!("../../tests/deploy/container/Containerfile")]
+#[doc = "```"]
+#[doc = "\n## kubernetes: `config.yaml`\n\n```text"]
+#[doc = include_str!("../../tests/deploy/kubernetes/config.yaml")]
+#[doc = "```"]
+#[doc = "\n## kubernetes: `core.yaml`\n\n```text"]
+#[doc = include_str!("../../tests/deploy/kubernetes/core.yaml")]
+#[doc = "```"]
+#[doc = "\n## kubernetes: `edge.yaml`\n\n```text"]
+#[doc = include_str!("../../tests/deploy/kubernetes/edge.yaml")]
+#[doc = "```"]
+#[doc = "\n## kubernetes: `network.yaml`\n\n```text"]
+#[doc = include_str!("../../tests/deploy/kubernetes/network.yaml")]
+#[doc = "```"]
+pub mod deploy {}
+
 #[doc = include_str!("decisions.md")]
 pub mod decisions {}
 

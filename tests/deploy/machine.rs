@@ -19,7 +19,7 @@ fn value<'a>(unit: &'a str, key: &str) -> &'a str {
 }
 
 #[test]
-fn the_unit_starts_a_service_that_is_ready() {
+fn the_unit_starts_a_service_that_keeps_its_state() {
     let place = Place::new();
     let credential = place.with_application();
     for name in ["creds", "state"] {
@@ -54,12 +54,18 @@ fn the_unit_starts_a_service_that_is_ready() {
     assert!(said.contains(&format!("journal  {state}/facts.redb")), "{said}");
 
     let listen = ["--public", "127.0.0.1:0", "--control", "127.0.0.1:0"];
-    let running = place.start(&[&["serve"][..], &config, &listen].concat(), &env);
-    assert_eq!(ask(running.public, "GET", "/readyz", &[], b"").status, 200);
-    let issued = call(running.control, &credential, "/v1/sessions", &json!({"subject": "alice"}).to_string());
-    assert_eq!(issued.status, 201);
-    running.end();
-    assert!(fs::metadata(format!("{state}/facts.redb")).is_ok_and(|journal| journal.len() > 0));
+    let mut token = String::new();
+    for round in 0..2 {
+        let running = place.start(&[&["serve"][..], &config, &listen].concat(), &env);
+        assert_eq!(ask(running.public, "GET", "/readyz", &[], b"").status, 200);
+        if round == 0 {
+            let issued = call(running.control, &credential, "/v1/sessions", &json!({"subject": "alice"}).to_string());
+            token = issued.json()["token"].as_str().expect("text").to_owned();
+        }
+        let cookie = format!("__Host-sealpass={token}");
+        assert_eq!(ask(running.public, "GET", "/verify/", &[("Cookie", &cookie)], b"").status, 200, "start {round}");
+        running.end();
+    }
 }
 
 #[test]
