@@ -56,7 +56,10 @@ fn every_check_passes_behind_every_proxy() {
         .filter(|proxy| is_chosen(proxy.name))
         .partition(|proxy| proxy.program().is_some());
     for proxy in &missing {
-        println!("skipped: {} is not installed; the head of tests/proxies.rs says how to get it", proxy.name);
+        println!(
+            "skipped: {} is not installed, or too old; the head of tests/proxies.rs says how to get it",
+            proxy.name
+        );
     }
     let ends_tls = |proxy: &Proxy| PROXIES.iter().any(|plain| plain.name == proxy.name);
     let columns: Vec<Column> = thread::scope(|scope| {

@@ -8,6 +8,7 @@ use crate::traefik::DOTTED;
 pub const CADDY: Proxy = Proxy {
     name: "caddy",
     programs: &["caddy"],
+    at_least: Some([2, 11, 4]),
     start,
     policy: "",
     quirks: Quirks { reads_bodies_first: true, hands_on_every_header: true, ..Quirks::NONE },

@@ -12,6 +12,7 @@ use crate::wire::Wire;
 pub const ENVOY: Proxy = Proxy {
     name: "envoy",
     programs: &["envoy"],
+    at_least: None,
     start,
     policy: "",
     quirks: Quirks { known_methods_only: true, ..Quirks::NONE },

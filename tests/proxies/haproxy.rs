@@ -6,8 +6,15 @@ use std::process::Child;
 use crate::checks::Check;
 use crate::rig::{Place, Proxy, Quirks, Reached, Rig, free};
 
-pub const HAPROXY: Proxy =
-    Proxy { name: "haproxy", programs: &["haproxy"], start, policy: "", quirks: Quirks::NONE, own: OWN };
+pub const HAPROXY: Proxy = Proxy {
+    name: "haproxy",
+    programs: &["haproxy"],
+    at_least: None,
+    start,
+    policy: "",
+    quirks: Quirks::NONE,
+    own: OWN,
+};
 
 /// The snippets of the Kubernetes form, where HAProxy Ingress has its template put them.
 pub const INGRESS: Proxy = Proxy { name: "haproxy-ingress", start: start_ingress, ..HAPROXY };

@@ -8,6 +8,7 @@ use crate::rig::{Place, Proxy, Quirks, Rig};
 pub const NGINX: Proxy = Proxy {
     name: "nginx",
     programs: &["nginx"],
+    at_least: None,
     start,
     policy: "",
     quirks: Quirks { own_login_redirect: true, ..Quirks::NONE },

@@ -23,6 +23,8 @@ pub struct Proxy {
     pub name: &'static str,
     /// Names of its program, the best first.
     pub programs: &'static [&'static str],
+    /// The version that its configuration needs, where distributions have an older one.
+    pub at_least: Option<[u32; 3]>,
     /// Starts it. What it prints goes to `Place::log`.
     pub start: fn(&Place) -> Child,
     /// What it needs in every policy.
@@ -81,11 +83,13 @@ pub struct Rig {
 }
 
 impl Proxy {
-    /// Its program, if it is installed.
+    /// Its program, if it is installed, and not older than its configuration says.
     pub fn program(&self) -> Option<PathBuf> {
         let path = std::env::var_os("PATH")?;
         let places = || std::env::split_paths(&path).chain(["/usr/sbin".into()]);
-        self.programs.iter().find_map(|name| places().map(|dir| dir.join(name)).find(|file| file.is_file()))
+        let found =
+            self.programs.iter().find_map(|name| places().map(|dir| dir.join(name)).find(|file| file.is_file()))?;
+        self.at_least.is_none_or(|least| version(&found) >= Some(least)).then_some(found)
     }
 }
 
@@ -341,6 +345,16 @@ fn prepare(dir: &Path, idle: &str, policy: &str, port: u16) -> String {
 fn addresses(log: &str) -> Option<(SocketAddr, SocketAddr)> {
     let (public, control) = log.split_once("public on http://")?.1.split_once(", control on http://")?;
     Some((public.parse().ok()?, control.split_once('\n')?.0.parse().ok()?))
+}
+
+/// What the program says of itself under `version`: the first three numbers with dots between.
+fn version(program: &Path) -> Option<[u32; 3]> {
+    let said = Command::new(program).arg("version").output().ok()?;
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    let mut words = text.split(|char: char| !char.is_ascii_digit() && char != '.');
+    let three =
+        |word: &str| word.split('.').map(|part| part.parse().ok()).collect::<Option<Vec<u32>>>()?.try_into().ok();
+    words.find_map(three)
 }
 
 /// A port that nobody listens on, outside of those that the system gives to connections: such a one could be taken before

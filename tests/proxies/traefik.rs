@@ -11,6 +11,7 @@ use crate::wire::Wire;
 pub const TRAEFIK: Proxy = Proxy {
     name: "traefik",
     programs: &["traefik"],
+    at_least: Some([3, 7, 13]),
     start,
     policy: "pass_cookies = true",
     quirks: Quirks { reads_bodies_first: true, ..Quirks::NONE },
