@@ -115,6 +115,7 @@ const RULES: &[Rule] = &[
         names: &["actix_web"],
         where_to: Only(&["http/", "cli/serve.rs", "cli/demo_fleet/"]),
     },
+    Rule { why: "the control API is described in http/", names: &["utoipa"], where_to: Only(&["http/"]) },
     Rule { why: "stores are in store/", names: &["moka", "redb"], where_to: Only(&["store/"]) },
     Rule {
         why: "the service calls nobody; commands do",
@@ -228,6 +229,7 @@ fn what_breaks_a_layer_is_found() {
         ("http/dev.rs", "use crate::secret::Secret;", "no secrets"),
         ("http/dev.rs", "use crate::{config, secret};", "no secrets"),
         ("store/mod.rs", "use actix_web::web;", "in http/"),
+        ("custody.rs", "use utoipa::ToSchema;", "described in http/"),
         ("cli/check.rs", "use actix_web::web;", "in http/"),
         ("cli/check.rs", "use crate::keyring::KeyRing;", "public API"),
         ("http/mod.rs", "use moka::sync::Cache;", "in store/"),

@@ -6,6 +6,7 @@ use actix_web::http::header::{
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Service;
 use crate::telemetry::RequestId;
@@ -29,19 +30,37 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> HttpResponse {
     HttpResponseBuilder::new(status).insert_header((CACHE_CONTROL, NO_STORE)).json(body)
 }
 
+/// JSON that is written already, never to be cached.
+pub fn json_text(text: &'static str) -> HttpResponse {
+    let mut builder = HttpResponseBuilder::new(StatusCode::OK);
+    builder.insert_header((CACHE_CONTROL, NO_STORE)).insert_header((CONTENT_TYPE, "application/json")).body(text)
+}
+
 /// Problem details (RFC 9457).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
+    /// Its name, which stays the same.
     #[serde(rename = "type")]
+    #[schema(pattern = "^urn:problem-type:sealpass:[a-z-]+$")]
     kind: String,
+    /// In a few words.
     title: &'static str,
+    /// The status of the answer.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What is wrong, for people.
     detail: String,
+    /// The field at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     field: Option<String>,
+    /// What is allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     limit: Option<usize>,
+    /// What was found.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     found: Option<usize>,
     /// That of the call that it answers, for whoever asks the operator.
     #[serde(skip_serializing_if = "Option::is_none")]

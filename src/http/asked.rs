@@ -5,28 +5,45 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use utoipa::ToSchema;
 
+use super::openapi::{Data, Id, ImportKey, Name, Named, Time, Wait};
 use crate::claims::RealmName;
 
 /// A login.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Issue {
+    #[schema(value_type = Named, default = "default")]
+    #[serde(default = "default_realm")]
     pub realm: String,
+    #[schema(value_type = Option<Name>)]
     pub subject: Option<String>,
+    #[schema(value_type = Vec<Name>, max_items = 4)]
+    #[serde(default)]
     pub handles: Vec<String>,
+    #[schema(value_type = Vec<Name>, max_items = 256)]
+    #[serde(default)]
     pub roles: Vec<String>,
+    #[schema(value_type = Data)]
+    #[serde(default)]
     pub data: BTreeMap<String, String>,
+    #[schema(value_type = Vec<Name>, max_items = 256)]
+    #[serde(default)]
     pub amr: Vec<String>,
+    #[schema(maximum = 3)]
+    #[serde(default)]
     pub aal: u8,
+    #[schema(value_type = Option<Time>)]
     pub authenticated_at: Option<String>,
+    #[serde(default)]
     pub persistent: bool,
     pub replaces: Option<Visitor>,
     pub import: Option<Imported>,
 }
 
 /// The session of a visitor, as they came with it.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Visitor {
     pub token: Option<String>,
@@ -34,33 +51,43 @@ pub struct Visitor {
 }
 
 /// A session that began elsewhere.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Imported {
+    #[schema(value_type = ImportKey)]
     pub key: String,
+    #[schema(value_type = Time)]
     pub started_at: String,
 }
 
 /// A session that goes on, and what changes in it.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Update {
+    #[schema(value_type = Named, default = "default")]
     #[serde(default = "default_realm")]
     pub realm: String,
     pub token: Option<String>,
     pub cookie: Option<String>,
+    #[schema(value_type = Option<Vec<Name>>, max_items = 256)]
     pub roles: Option<Vec<String>>,
+    #[schema(value_type = Option<Data>)]
     pub data: Option<BTreeMap<String, String>>,
+    #[schema(value_type = Option<Vec<Name>>, max_items = 256)]
     pub amr: Option<Vec<String>>,
+    #[schema(maximum = 3)]
     pub aal: Option<u8>,
+    #[schema(value_type = Option<Time>)]
     pub authenticated_at: Option<String>,
+    #[schema(maximum = 10)]
     pub grace_seconds: Option<u64>,
 }
 
 /// Which session.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
+    #[schema(value_type = Named, default = "default")]
     #[serde(default = "default_realm")]
     pub realm: String,
     pub token: Option<String>,
@@ -68,101 +95,111 @@ pub struct Which {
 }
 
 /// Which session, by its token, its cookie or its id; or several, by their ids.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Revoke {
+    #[schema(value_type = Named, default = "default")]
     #[serde(default = "default_realm")]
     pub realm: String,
     pub token: Option<String>,
     pub cookie: Option<String>,
+    #[schema(value_type = Option<Id>)]
     pub session_id: Option<String>,
+    #[schema(value_type = Option<Vec<String>>, max_items = 500)]
     pub session_ids: Option<Vec<String>>,
+    #[schema(value_type = Option<Wait>)]
     pub wait: Option<String>,
+    #[schema(minimum = 1, maximum = 30_000)]
     pub timeout_ms: Option<u64>,
 }
 
 /// One subject or several, and which of one's sessions goes on.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Subjects {
+    #[schema(value_type = Named, default = "default")]
     #[serde(default = "default_realm")]
     pub realm: String,
+    #[schema(value_type = Option<Name>)]
     pub subject: Option<String>,
+    #[schema(value_type = Option<Vec<String>>, max_items = 500)]
     pub subjects: Option<Vec<String>>,
     pub keep: Option<Visitor>,
+    #[schema(value_type = Option<Wait>)]
     pub wait: Option<String>,
+    #[schema(minimum = 1, maximum = 30_000)]
     pub timeout_ms: Option<u64>,
 }
 
 /// One handle or several.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Handles {
+    #[schema(value_type = Named, default = "default")]
     #[serde(default = "default_realm")]
     pub realm: String,
+    #[schema(value_type = Option<Name>)]
     pub handle: Option<String>,
+    #[schema(value_type = Option<Vec<String>>, max_items = 500)]
     pub handles: Option<Vec<String>>,
+    #[schema(value_type = Option<Wait>)]
     pub wait: Option<String>,
+    #[schema(minimum = 1, maximum = 30_000)]
     pub timeout_ms: Option<u64>,
 }
 
 /// One realm, or all.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Floor {
+    #[schema(value_type = Option<Named>)]
     pub realm: Option<String>,
     pub all: Option<bool>,
+    #[schema(value_type = Option<Wait>)]
     pub wait: Option<String>,
+    #[schema(minimum = 1, maximum = 30_000)]
     pub timeout_ms: Option<u64>,
 }
 
 /// A subject or a session, of which an operator wants to know what is in force.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Explain {
+    #[schema(value_type = Named, default = "default")]
     #[serde(default = "default_realm")]
     pub realm: String,
+    #[schema(value_type = Option<Name>)]
     pub subject: Option<String>,
+    #[schema(value_type = Option<Id>)]
     pub session_id: Option<String>,
 }
 
 /// Sessions whose tokens are not at hand.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
+    #[schema(value_type = Named, default = "default")]
     #[serde(default = "default_realm")]
     pub realm: String,
+    #[schema(max_items = 500)]
     pub sessions: Vec<CheckedSession>,
 }
 
 /// What an application remembers of a session.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckedSession {
+    #[schema(value_type = Id)]
     pub session_id: String,
+    #[schema(value_type = Option<Name>)]
     pub subject: Option<String>,
+    #[schema(value_type = Vec<Name>, max_items = 4)]
     #[serde(default)]
     pub handles: Vec<String>,
+    #[schema(value_type = Time)]
     pub started_at: String,
+    #[schema(value_type = Option<Time>)]
     pub claims_at: Option<String>,
-}
-
-impl Default for Issue {
-    fn default() -> Self {
-        Self {
-            realm: default_realm(),
-            subject: None,
-            handles: Vec::new(),
-            roles: Vec::new(),
-            data: BTreeMap::new(),
-            amr: Vec::new(),
-            aal: 0,
-            authenticated_at: None,
-            persistent: false,
-            replaces: None,
-            import: None,
-        }
-    }
 }
 
 fn default_realm() -> String {

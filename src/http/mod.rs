@@ -4,6 +4,7 @@
 //! cryptography or the ring: it translates requests into calls of [`Sessions`] and their results into answers.
 
 mod answer;
+mod answered;
 mod asked;
 mod browser;
 mod call;
@@ -20,6 +21,7 @@ mod identity;
 mod keys;
 mod login;
 mod observed;
+mod openapi;
 mod patience;
 mod preflight;
 mod presented;

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::rt::time::timeout;
-use serde_json::{Value, json};
 
 use super::answer::{Problem, empty, json as json_answer};
+use super::answered::Acknowledged;
 use super::{Service, problems};
 use crate::revocation::{Learned, Spread, Wait};
 use crate::sessions::{Pending, Unsettled};
@@ -108,9 +108,9 @@ impl Patience {
     }
 
     /// What an answer says of how far an ending has come.
-    pub fn told(&self, Reached { spread, .. }: Reached) -> Value {
-        let waited = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        json!({"applied": spread.applied, "core": spread.core, "waited_ms": waited})
+    pub fn told(&self, Reached { spread, .. }: Reached) -> Acknowledged {
+        let waited_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Acknowledged { applied: spread.applied, core: spread.core, waited_ms }
     }
 
     fn left(&self) -> Duration {

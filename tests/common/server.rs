@@ -238,17 +238,21 @@ impl Server {
         read(request.content_type("application/json").send(body.to_string()).expect("an answer"))
     }
 
+    /// A GET on the control listener.
+    pub fn get_as(&self, credential: &str, path: &str) -> Response {
+        let request = self.agent.get(format!("http://{}{path}", self.control));
+        read(request.header("Authorization", format!("Bearer {credential}")).call().expect("an answer"))
+    }
+
     pub fn metrics(&self) -> String {
-        let request = self.agent.get(format!("http://{}/metrics", self.control));
-        let response = read(request.header("Authorization", format!("Bearer {CREDENTIAL}")).call().expect("an answer"));
+        let response = self.get_as(CREDENTIAL, "/metrics");
         assert_eq!(response.status, 200);
         String::from_utf8(response.body).expect("text")
     }
 
     /// What the replica knows of itself and of the others.
     pub fn cluster(&self) -> Value {
-        let request = self.agent.get(format!("http://{}/v1/cluster", self.control));
-        let response = read(request.header("Authorization", format!("Bearer {CREDENTIAL}")).call().expect("an answer"));
+        let response = self.get_as(CREDENTIAL, "/v1/cluster");
         assert_eq!(response.status, 200);
         response.json()
     }

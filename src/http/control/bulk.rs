@@ -2,9 +2,9 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use serde_json::{Map, Value, json};
 
 use crate::http::answer::{Problem, json as json_answer};
+use crate::http::answered::{AllBecame, Became, Fate};
 use crate::http::patience::{Patience, Reached};
 use crate::http::{Service, problems};
 use crate::sessions::Pending;
@@ -36,7 +36,7 @@ pub struct Names {
     /// The field of many.
     pub list: &'static str,
     /// What becomes of each.
-    pub done: &'static str,
+    pub done: Fate,
 }
 
 /// Does `act` to each name of the list, and answers when all is kept: what became of each, in their order. The status
@@ -57,29 +57,23 @@ async fn each(
     }
     let (mut results, mut worst, mut all) = (Vec::with_capacity(names.len()), StatusCode::OK, None::<Reached>);
     for (name, begun) in names.iter().zip(begun) {
-        let mut result = Map::new();
-        result.insert(kind.one.to_owned(), name.as_str().into());
         let reached = match begun {
             Ok(pending) => patience.reached(service, pending).await,
             Err(problem) => Err(problem),
         };
-        match reached {
+        results.push(match reached {
             Ok(reached) => {
                 all = all.map_or(reached, |all| Some(reached.map_or(all, |reached| all.and(reached))));
                 worst = worst.max(reached.map_or(StatusCode::OK, Reached::status));
-                drop(result.insert("result".to_owned(), kind.done.into()));
+                Became::new(kind.one, name, Ok(kind.done))
             }
             Err(problem) => {
                 worst = worst.max(problem.status());
-                result.insert("result".to_owned(), "failed".into());
-                result.insert("problem".to_owned(), json!(problem));
+                Became::new(kind.one, name, Err(problem))
             }
-        }
-        results.push(Value::Object(result));
+        });
     }
-    let mut answer = all.map_or_else(|| json!({}), |all| patience.told(all));
-    answer["results"] = results.into();
-    Ok(json_answer(worst, &answer))
+    Ok(json_answer(worst, &AllBecame { acknowledged: all.map(|all| patience.told(all)), results }))
 }
 
 /// Refuses a list that is too long, whole.

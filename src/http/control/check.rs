@@ -2,17 +2,17 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::json;
 
 use super::bulk::check_count;
 use super::{instant, ready, realm};
 use crate::claims::SessionId;
 use crate::config::RealmSite;
 use crate::http::answer::{Problem, json as json_answer};
+use crate::http::answered::{AllChecked, Checked, Stands};
 use crate::http::asked::{Check, CheckedSession};
 use crate::http::call::call;
 use crate::http::{Service, problems};
-use crate::sessions::{Checked, Pending, Standing};
+use crate::sessions::{self, Pending, Standing};
 
 pub(super) async fn check(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     call(&service, &request, body, |grant, asked: Check| {
@@ -24,17 +24,17 @@ pub(super) async fn check(service: web::Data<Service>, request: HttpRequest, bod
         };
         let standings = asked.sessions.iter().enumerate().map(standing).collect::<Result<Vec<_>, _>>()?;
         let named =
-            |(session, standing): (&CheckedSession, _)| json!({"session_id": session.session_id, "result": standing});
-        let results: Vec<_> = asked.sessions.iter().zip(standings).map(named).collect();
-        Ok(Pending::now(json_answer(StatusCode::OK, &json!({"results": results}))))
+            |(session, result): (&CheckedSession, _)| Checked { session_id: session.session_id.clone(), result };
+        let results = asked.sessions.iter().zip(standings).map(named).collect();
+        Ok(Pending::now(json_answer(StatusCode::OK, &AllChecked { results })))
     })
     .await
 }
 
-fn standing(service: &Service, site: &RealmSite, asked: &CheckedSession) -> Result<&'static str, Problem> {
+fn standing(service: &Service, site: &RealmSite, asked: &CheckedSession) -> Result<Stands, Problem> {
     let sid = SessionId::decode(&asked.session_id);
     let started = instant("started_at", Some(&asked.started_at))?;
-    let session = Checked {
+    let session = sessions::Checked {
         sid: sid.ok_or_else(|| problems::unusable("session_id", "is not a session id"))?,
         subject: asked.subject.as_deref(),
         handles: &asked.handles,
@@ -43,8 +43,8 @@ fn standing(service: &Service, site: &RealmSite, asked: &CheckedSession) -> Resu
     };
     let standing = service.sessions.check(&site.realm, &session).map_err(|error| problems::of_issue(&error))?;
     Ok(match standing {
-        Standing::Live => "live",
-        Standing::Stale => "stale",
-        Standing::Ended => "ended",
+        Standing::Live => Stands::Live,
+        Standing::Stale => Stands::Stale,
+        Standing::Ended => Stands::Ended,
     })
 }

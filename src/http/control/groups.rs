@@ -9,6 +9,7 @@ use super::sessions::sealed;
 use super::{ready, realm, still_ready};
 use crate::config::RealmSite;
 use crate::http::answer::Problem;
+use crate::http::answered::Fate;
 use crate::http::asked::{Floor, Handles, Subjects, Visitor};
 use crate::http::call::call_for;
 use crate::http::credentials::{Grant, Scope};
@@ -54,7 +55,7 @@ pub(super) async fn outdate_subjects(
         }
         let outdate = async |subject: &str| outdate(&service, patience, grant.by(), site, subject).await;
         let (one, many) = (asked.subject.as_deref(), asked.subjects.as_deref());
-        bulk::one_or_each(&service, patience, Names { done: "stale", ..SUBJECTS }, one, many, outdate).await
+        bulk::one_or_each(&service, patience, Names { done: Fate::Stale, ..SUBJECTS }, one, many, outdate).await
     })
     .await
 }
@@ -70,7 +71,7 @@ pub(super) async fn revoke_handles(
         let patience = Patience::of(&service, asked.wait.as_deref(), asked.timeout_ms)?;
         let end = async |handle: &str| end(&service, patience, grant.by(), site, Group::Handle(handle)).await;
         let (one, many) = (asked.handle.as_deref(), asked.handles.as_deref());
-        let names = Names { one: "handle", list: "handles", done: "ended" };
+        let names = Names { one: "handle", list: "handles", done: Fate::Ended };
         bulk::one_or_each(&service, patience, names, one, many, end).await
     })
     .await
@@ -203,4 +204,4 @@ async fn end_others(
     }
 }
 
-const SUBJECTS: Names = Names { one: "subject", list: "subjects", done: "ended" };
+const SUBJECTS: Names = Names { one: "subject", list: "subjects", done: Fate::Ended };

@@ -1,11 +1,9 @@
 //! Calls about one session: issue, renew, reseal, rotate, end, look into.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::json;
 
 use super::bulk::{self, Names};
 use super::given::{Given, learn_of, with_session};
@@ -13,6 +11,7 @@ use super::{instant, ready, realm, still_ready};
 use crate::claims::SessionId;
 use crate::config::RealmSite;
 use crate::http::answer::{Problem, json as json_answer, put_cookie};
+use crate::http::answered::{Fate, Introspected, Sealed};
 use crate::http::asked::{Issue, Revoke, Update, Which};
 use crate::http::call::{call, call_for};
 use crate::http::cookie;
@@ -185,7 +184,7 @@ pub(super) async fn revoke(service: web::Data<Service>, request: HttpRequest, bo
             (Some(_), None, None, None) | (None, Some(_), None, None) => {
                 let (one, many) = (asked.session_id.as_deref(), asked.session_ids.as_deref());
                 let end = async |id: &str| end_id(&service, grant.by(), site, id);
-                let names = Names { one: "session_id", list: "session_ids", done: "ended" };
+                let names = Names { one: "session_id", list: "session_ids", done: Fate::Ended };
                 bulk::one_or_each(&service, patience, names, one, many, end).await
             }
             (None, None, token, cookie) => {
@@ -219,9 +218,10 @@ pub(super) async fn introspect(service: web::Data<Service>, request: HttpRequest
         let given = Given::of(asked.token.as_deref(), asked.cookie.as_deref(), site)?;
         let shown = with_scratch(|scratch| {
             let session = service.sessions.verify(&site.realm, &given.values, scratch);
-            session.map_or_else(|_| json!({"active": false}), |session| introspected(site, &session))
+            let shown = session.as_ref().map_or(Introspected::NONE, |session| introspected(site, session));
+            json_answer(StatusCode::OK, &shown)
         });
-        Ok(Pending::now(json_answer(StatusCode::OK, &shown)))
+        Ok(Pending::now(shown))
     })
     .await
 }
@@ -252,42 +252,40 @@ fn end_but(service: &Service, by: By<'_>, site: &RealmSite, value: &[u8], new: S
 /// A sealed session as an answer: the cookie as a header, and all of it as JSON.
 pub(super) fn sealed(service: &Service, site: &RealmSite, status: StatusCode, issued: &Issued) -> HttpResponse {
     let line = cookie::set(site, issued, service.sessions.now());
-    let mut response = json_answer(
-        status,
-        &json!({
-            "session_id": issued.sid.encode(),
-            "token": issued.token.expose(),
-            "set_cookie": line,
-            "csrf_token": csrf::token(service, site, issued.sid),
-            "started_at": issued.started.rfc3339(),
-            "claims_at": issued.claims_at.rfc3339(),
-            "expires_at": issued.expires.rfc3339(),
-            "idle_expires_at": issued.idle_expires.rfc3339(),
-        }),
-    );
+    let answer = Sealed {
+        session_id: issued.sid.encode(),
+        token: issued.token.expose(),
+        set_cookie: &line,
+        csrf_token: csrf::token(service, site, issued.sid),
+        started_at: issued.started.rfc3339(),
+        claims_at: issued.claims_at.rfc3339(),
+        expires_at: issued.expires.rfc3339(),
+        idle_expires_at: issued.idle_expires.rfc3339(),
+    };
+    let mut response = json_answer(status, &answer);
     put_cookie(&mut response, line);
     response
 }
 
-fn introspected(site: &RealmSite, session: &Session<'_>) -> serde_json::Value {
+fn introspected<'a>(site: &'a RealmSite, session: &'a Session<'_>) -> Introspected<'a> {
     let claims = &session.claims;
-    json!({
-        "active": true,
-        "realm": site.realm.name().as_str(),
-        "session_id": claims.sid.encode(),
-        "subject": claims.subject,
-        "anonymous": claims.subject.is_none(),
-        "roles": if session.stale { &[] } else { claims.roles.as_slice() },
-        "data": claims.data.iter().copied().collect::<BTreeMap<_, _>>(),
-        "amr": claims.amr.as_slice(),
-        "aal": claims.aal,
-        "persistent": claims.persistent,
-        "fresh": !session.stale,
-        "started_at": claims.started.rfc3339(),
-        "authenticated_at": claims.authenticated.rfc3339(),
-        "claims_at": claims.claims_at.rfc3339(),
-        "sealed_at": claims.sealed.rfc3339(),
-        "expires_at": claims.expires.rfc3339(),
-        "idle_expires_at": claims.dies().rfc3339(),
-    })
+    Introspected::Active {
+        active: true,
+        realm: site.realm.name().as_str(),
+        session_id: claims.sid.encode(),
+        subject: claims.subject,
+        anonymous: claims.subject.is_none(),
+        roles: if session.stale { &[] } else { claims.roles.as_slice() },
+        data: claims.data.iter().copied().collect(),
+        amr: claims.amr.as_slice(),
+        aal: claims.aal,
+        persistent: claims.persistent,
+        fresh: !session.stale,
+        started_at: claims.started.rfc3339(),
+        authenticated_at: claims.authenticated.rfc3339(),
+        claims_at: claims.claims_at.rfc3339(),
+        sealed_at: claims.sealed.rfc3339(),
+        expires_at: claims.expires.rfc3339(),
+        idle_expires_at: claims.dies().rfc3339(),
+    }
 }
