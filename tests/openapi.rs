@@ -39,8 +39,9 @@ fn its_limits_are_those_of_the_code() {
     let schema = |path: &str| document["components"]["schemas"].pointer(path).unwrap_or_else(|| panic!("{path}"));
     for (path, limit) in [
         ("/Name/maxLength", MAX_TEXT),
-        ("/Value/maxLength", MAX_VALUE),
+        ("/ImportKey/maxLength", MAX_VALUE),
         ("/Data/maxProperties", MAX_ENTRIES),
+        ("/Data/additionalProperties/maxLength", MAX_VALUE),
         ("/Data/propertyNames/maxLength", MAX_TEXT),
         ("/Issue/properties/handles/maxItems", MAX_HANDLES),
         ("/Issue/properties/roles/maxItems", MAX_ENTRIES),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::Problem;
-use super::openapi::{Id, Time};
+use super::openapi::{Id, No, Time, Yes};
 
 /// A session that was sealed: its cookie, ready to be passed on, and what the application may want to know of it.
 #[derive(Serialize, ToSchema)]
@@ -36,6 +36,7 @@ pub struct Sealed<'a> {
 pub enum Introspected<'a> {
     /// A valid session.
     Active {
+        #[schema(value_type = Yes)]
         active: bool,
         realm: &'a str,
         #[schema(value_type = Id)]
@@ -65,7 +66,10 @@ pub enum Introspected<'a> {
         idle_expires_at: String,
     },
     /// No valid session; nothing says why.
-    Inactive { active: bool },
+    Inactive {
+        #[schema(value_type = No)]
+        active: bool,
+    },
 }
 
 impl Introspected<'_> {
@@ -113,9 +117,16 @@ pub struct Acknowledged {
 /// What became of each name of a list, in their order; among other replicas, how far the last one has come.
 #[derive(Serialize, ToSchema)]
 pub struct AllBecame {
-    #[serde(flatten)]
-    pub acknowledged: Option<Acknowledged>,
-    pub results: Vec<Became>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    applied: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    core: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    waited_ms: Option<u64>,
+    results: Vec<Became>,
 }
 
 /// What became of one: of a session, a subject or a handle, as the call is about.
@@ -147,6 +158,18 @@ pub enum Fate {
     Stale,
     /// Nothing, for the reason that `problem` says.
     Failed,
+}
+
+impl AllBecame {
+    /// With how far the last one has come, among other replicas.
+    pub fn new(acknowledged: Option<&Acknowledged>, results: Vec<Became>) -> Self {
+        Self {
+            applied: acknowledged.map(|all| all.applied),
+            core: acknowledged.map(|all| all.core),
+            waited_ms: acknowledged.map(|all| all.waited_ms),
+            results,
+        }
+    }
 }
 
 impl Became {

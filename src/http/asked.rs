@@ -1,10 +1,14 @@
 //! What the calls of the control API take, as JSON objects. Unknown fields are refused. Endings take `wait` and
 //! `timeout_ms`: how far they have to have come among the replicas before they are answered, and for how long to wait
 //! for that.
+//!
+//! What stands inside of a body as an object is taken from a JSON object alone. By itself serde would take a list too, for
+//! the fields in their order; of the body itself [`super::call`] sees to that.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use utoipa::ToSchema;
 
 use super::openapi::{Data, Id, ImportKey, Name, Named, Time, Wait};
@@ -44,7 +48,7 @@ pub struct Issue {
 
 /// The session of a visitor, as they came with it.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct Visitor {
     pub token: Option<String>,
     pub cookie: Option<String>,
@@ -52,7 +56,7 @@ pub struct Visitor {
 
 /// A session that began elsewhere.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct Imported {
     #[schema(value_type = ImportKey)]
     pub key: String,
@@ -187,7 +191,7 @@ pub struct Check {
 
 /// What an application remembers of a session.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct CheckedSession {
     #[schema(value_type = Id)]
     pub session_id: String,
@@ -201,6 +205,33 @@ pub struct CheckedSession {
     #[schema(value_type = Option<Time>)]
     pub claims_at: Option<String>,
 }
+
+macro_rules! from_objects_only {
+    ($($kind:ident)*) => {$(
+        impl<'de> Deserialize<'de> for $kind {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                struct Object;
+
+                impl<'de> de::Visitor<'de> for Object {
+                    type Value = $kind;
+
+                    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        to.write_str("an object")
+                    }
+
+                    fn visit_map<A: de::MapAccess<'de>>(self, fields: A) -> Result<$kind, A::Error> {
+                        // The derived one, which `remote` makes no implementation of the trait.
+                        $kind::deserialize(de::value::MapAccessDeserializer::new(fields))
+                    }
+                }
+
+                from.deserialize_map(Object)
+            }
+        }
+    )*};
+}
+
+from_objects_only!(Visitor Imported CheckedSession);
 
 fn default_realm() -> String {
     RealmName::DEFAULT.to_owned()

@@ -5,12 +5,12 @@
 
 mod call;
 mod calls;
-mod text;
 #[expect(dead_code, reason = "its types are described, never made")]
 mod told;
+mod words;
 
-pub use text::{Data, Id, ImportKey, Name, Named, Time};
 pub use told::Wait;
+pub use words::{Data, Id, ImportKey, Name, Named, No, Time, Yes};
 
 use std::sync::LazyLock;
 

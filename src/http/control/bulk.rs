@@ -73,7 +73,7 @@ async fn each(
             }
         });
     }
-    Ok(json_answer(worst, &AllBecame { acknowledged: all.map(|all| patience.told(all)), results }))
+    Ok(json_answer(worst, &AllBecame::new(all.map(|all| patience.told(all)).as_ref(), results)))
 }
 
 /// Refuses a list that is too long, whole.

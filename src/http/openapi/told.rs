@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::text::Time;
+use super::words::Time;
 
 /// How far something has to have come before it is answered.
 #[derive(Deserialize, ToSchema)]

@@ -1,4 +1,4 @@
-//! The kinds of text that stand in bodies, for the description alone.
+//! The kinds of words that stand in bodies, for the description alone.
 
 use std::borrow::Cow;
 
@@ -22,8 +22,12 @@ pub enum Named {}
 pub enum Id {}
 /// An instant.
 pub enum Time {}
+/// The word `true`.
+pub enum Yes {}
+/// The word `false`.
+pub enum No {}
 
-macro_rules! text {
+macro_rules! word {
     ($kind:ident, $name:literal, $schema:expr) => {
         impl PartialSchema for $kind {
             fn schema() -> RefOr<Schema> {
@@ -39,26 +43,29 @@ macro_rules! text {
     };
 }
 
-text!(Name, "Name", name());
-text!(Value, "Value", {
+word!(Name, "Name", name());
+word!(Value, "Value", {
     string("Text without control characters").max_length(Some(MAX_VALUE)).pattern(Some(NO_CONTROL))
 });
-text!(ImportKey, "ImportKey", {
+word!(ImportKey, "ImportKey", {
     string("What the session was called elsewhere: the same key is the same session")
         .min_length(Some(1))
         .max_length(Some(MAX_VALUE))
         .pattern(Some(NO_CONTROL))
 });
-text!(Data, "Data", {
+word!(Data, "Data", {
     ObjectBuilder::new()
         .description(Some("What the application keeps in the session; keys are as names are"))
         .max_properties(Some(MAX_ENTRIES))
         .property_names(Some(Schema::from(name().build())))
         .additional_properties(Some(Value::schema()))
 });
-text!(Named, "RealmName", { string("The name of a realm that is configured").pattern(Some("^[a-z0-9_-]{1,64}$")) });
-text!(Id, "SessionId", { string("16 bytes as base64url").pattern(Some("^[A-Za-z0-9_-]{21}[AQgw]$")) });
-text!(Time, "Time", { string("RFC 3339").format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))) });
+word!(Named, "RealmName", { string("The name of a realm that is configured").pattern(Some("^[a-z0-9_-]{1,64}$")) });
+word!(Id, "SessionId", { string("16 bytes as base64url").pattern(Some("^[A-Za-z0-9_-]{21}[AQgw]$")) });
+word!(Time, "Time", { string("RFC 3339").format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))) });
+
+word!(Yes, "Yes", ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true])));
+word!(No, "No", ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false])));
 
 fn name() -> ObjectBuilder {
     string("A subject, handle, role or authentication method: no control characters")
