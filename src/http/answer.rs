@@ -64,6 +64,7 @@ pub struct Problem {
     found: Option<usize>,
     /// That of the call that it answers, for whoever asks the operator.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     request_id: Option<RequestId>,
     #[serde(skip)]
     retry_after: Option<u16>,
