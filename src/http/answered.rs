@@ -33,6 +33,7 @@ pub struct Sealed<'a> {
 /// What is in a session, if it is a valid one.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "it is made once an answer, and not kept")]
 pub enum Introspected<'a> {
     /// A valid session.
     Active {

@@ -363,6 +363,23 @@ fn a_refused_call_leaves_nothing_on_the_connection_to_be_taken_for_another() {
     }
 }
 
+/// Serde would take a list for the fields of an object, in their order.
+#[test]
+fn what_is_to_be_an_object_is_no_list() {
+    let server = Server::with("[realm.default]\nimport = true\n");
+    let session = server.login("alice");
+    let (id, token, since) = (&session.id, &session.token, "2026-01-01T00:00:00Z");
+    for (path, body) in [
+        ("/v1/sessions", json!({"subject": "alice", "replaces": [token, null]})),
+        ("/v1/sessions", json!({"subject": "alice", "import": ["key", since]})),
+        ("/v1/subjects/revoke", json!({"subject": "alice", "keep": [token, null]})),
+        ("/v1/sessions/check", json!({"sessions": [[id, "alice", [], since, null]]})),
+    ] {
+        assert_problem(&server.call(path, &body), 422, "field");
+    }
+    assert!(server.accepts(token));
+}
+
 #[test]
 fn other_paths_and_methods_are_problems_too() {
     let server = Server::plain();
