@@ -645,3 +645,25 @@ impl Secrets {
 fn service_says_401(text: &str) -> bool {
     text.contains("now answers 401.")
 }
+
+#[test]
+fn proxy_config_says_what_its_policies_lack() {
+    let place = Place::new();
+    place.private("c.toml", b"trusted_proxies = [\"127.0.0.1\"]\n[policy.default]\n[policy.page]\n");
+    let run = |proxy: &str| {
+        let output = place.run(&["proxy-config", proxy, "--config", "c.toml", "--page", "/account=page"], b"");
+        assert!(output.status.success(), "{proxy}");
+        String::from_utf8(output.stderr).expect("text")
+    };
+    let traefik = run("traefik");
+    for policy in ["default", "page"] {
+        assert!(traefik.contains(&format!("[policy.{policy}] needs pass_cookies = true")), "{traefik}");
+    }
+    assert!(traefik.contains("[policy.page] has no login_url"), "{traefik}");
+    assert!(run("caddy").contains("[policy.page] has no login_url"));
+    assert_eq!(run("nginx"), "", "nginx sends browsers away itself");
+    place.private("c.toml", b"[policy.default]\n");
+    let unknown = place.run(&["proxy-config", "nginx", "--config", "c.toml", "--policy", "/a=other"], b"");
+    let text = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    assert!(unknown.status.code() == Some(1) && text.contains("no [policy.other]"), "{text}");
+}

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use sealpass::config::{Settings, Site};
+use sealpass::config::{Policy, Settings, Site};
 
 use self::deployment::{Deployment, Given, Tls};
 use self::files::Rendered;
@@ -106,6 +106,7 @@ impl ProxyConfig {
         let deployment = self.deployment(&settings, &site)?;
         if common.config.is_some() {
             know_policies(&site, &deployment)?;
+            warn_of_policies(proxy, &site, &deployment);
         }
         let rendered = match ingress {
             true => vec![files::ingress(proxy, &deployment).ok_or_else(|| no_ingress(proxy))?],
@@ -161,6 +162,21 @@ fn know_policies(site: &Site, deployment: &Deployment) -> Result<(), Failure> {
         );
         Err(Failure::Refused(text))
     })
+}
+
+/// Says on standard error of which settings the printed file will not be what was asked for.
+fn warn_of_policies(proxy: Proxy, site: &Site, deployment: &Deployment) {
+    let lacks = |name: &str, has: fn(&Policy) -> bool| site.policy(name).is_some_and(|policy| !has(policy));
+    let without_cookies = |name: &&str| proxy == Proxy::Traefik && lacks(name, |policy| policy.pass_cookies);
+    for name in deployment.policies().filter(without_cookies) {
+        eprintln!(
+            "sealpass: [policy.{name}] needs pass_cookies = true: behind Traefik the application gets no cookie otherwise"
+        );
+    }
+    let without_login = |name: &&str| proxy != Proxy::Nginx && lacks(name, |policy| policy.login.is_some());
+    for name in deployment.page_policies().filter(without_login) {
+        eprintln!("sealpass: [policy.{name}] has no login_url, so browsers get a 401 and no login page");
+    }
 }
 
 fn print(rendered: &[Rendered]) -> Result<(), Failure> {

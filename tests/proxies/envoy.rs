@@ -15,7 +15,7 @@ pub const ENVOY: Proxy = Proxy {
     at_least: None,
     start,
     policy: "",
-    quirks: Quirks { known_methods_only: true, ..Quirks::NONE },
+    quirks: Quirks { known_methods_only: true, renewals_cacheable: true, ..Quirks::NONE },
     own: &[
         ("paths that Envoy and an application could take for different ones", ambiguous_paths),
         ("no header of a client resembles ours", resembling_headers),

@@ -46,6 +46,8 @@ pub struct Quirks {
     pub hands_on_every_header: bool,
     /// Whether its 503 does not say when to ask again.
     pub no_retry_after: bool,
+    /// Whether it can't say of an answer with a renewal that no cache may keep it.
+    pub renewals_cacheable: bool,
     /// Whether it answers 400 to a method that is in no registry.
     pub known_methods_only: bool,
 }
@@ -58,6 +60,7 @@ impl Quirks {
         hands_on_every_header: false,
         no_retry_after: false,
         known_methods_only: false,
+        renewals_cacheable: false,
     };
 }
 

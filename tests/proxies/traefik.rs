@@ -14,7 +14,7 @@ pub const TRAEFIK: Proxy = Proxy {
     at_least: Some([3, 7, 13]),
     start,
     policy: "pass_cookies = true",
-    quirks: Quirks { reads_bodies_first: true, ..Quirks::NONE },
+    quirks: Quirks { reads_bodies_first: true, renewals_cacheable: true, ..Quirks::NONE },
     own: &[("what an application may take for another path is refused", refused)],
 };
 

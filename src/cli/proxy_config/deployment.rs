@@ -119,6 +119,11 @@ impl Deployment {
         })
     }
 
+    /// The policies of pages for people.
+    pub fn page_policies(&self) -> impl Iterator<Item = &str> {
+        self.routes.iter().filter(|route| route.page).map(|route| route.policy.as_str())
+    }
+
     /// The policies that it takes.
     pub fn policies(&self) -> impl Iterator<Item = &str> {
         self.policies.iter().map(String::as_str).chain(["default"])
