@@ -702,6 +702,19 @@ pub fn doctor(rig: &Rig, proxy: &str) {
     assert!(checks.len() > 20, "{} checks", checks.len());
 }
 
+/// Behind a proxy that refuses what an application may take for another path, and joins slashes.
+pub fn other_paths(rig: &Rig) {
+    let alice = rig.alice();
+    for path in ["/admin;x=1", "/news/..;/admin", "/news/..%3b/admin", "/news/..%5cadmin", "/admin%00", "/\\admin"] {
+        assert_eq!(rig.get(path, &alice).status, 400, "{path}");
+    }
+    assert_eq!(rig.get("/ADMIN/users", &alice).status, 403, "for applications that don't tell it from /admin");
+    assert_eq!(rig.get("/administrator", &alice).status, 200, "another path");
+    assert_eq!((rig.get("/v1.0/a", &alice).status, rig.get("/v1_0/a", &alice).status), (403, 200), "a dot is a dot");
+    let slashes = Reached::of(&rig.get("/a//b", &alice));
+    assert!(slashes.line().starts_with("GET /a/b "), "{}", slashes.line());
+}
+
 /// Nobody can tell who is calling: neither yes nor no, and above all not nginx's own 500.
 pub fn stopped(rig: &mut Rig) {
     let alice = rig.alice();

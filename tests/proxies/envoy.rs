@@ -1,12 +1,11 @@
 //! Envoy with `ext_authz` over HTTP.
 
-use std::process::Child;
 use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::rig::{Place, Proxy, Quirks, Reached, Rig};
+use crate::rig::{Place, Proxy, Quirks, Reached, Rig, Running};
 use crate::wire::Wire;
 
 pub const ENVOY: Proxy = Proxy {
@@ -23,11 +22,11 @@ pub const ENVOY: Proxy = Proxy {
     ],
 };
 
-fn start(place: &Place) -> Child {
+fn start(place: &Place) -> Running {
     place.print("envoy", &[]);
     let mut command = place.command();
     command.args(["-c", "envoy.yaml", "--disable-hot-restart", "--concurrency", "2", "-l", "warn"]);
-    command.spawn().expect("envoy starts")
+    Running::of(&mut command)
 }
 
 fn ambiguous_paths(rig: &Rig) {

@@ -1,10 +1,9 @@
 //! HAProxy with the Lua action.
 
 use std::fs;
-use std::process::Child;
 
 use crate::checks::Check;
-use crate::rig::{Place, Proxy, Quirks, Reached, Rig, free};
+use crate::rig::{Place, Proxy, Quirks, Reached, Rig, Running, free};
 
 pub const HAPROXY: Proxy = Proxy {
     name: "haproxy",
@@ -26,12 +25,12 @@ const OWN: &[Check] = &[
     ("nothing is let through that HAProxy and an application could take for two requests", two_requests),
 ];
 
-fn start(place: &Place) -> Child {
+fn start(place: &Place) -> Running {
     place.print("haproxy", &[]);
     run(place)
 }
 
-fn start_ingress(place: &Place) -> Child {
+fn start_ingress(place: &Place) -> Running {
     place.print("haproxy", &["--ingress"]);
     let printed = fs::read_to_string(place.dir.join("ingress.yaml")).expect("text");
     let [global, sections, early_app, early_sealpass] =
@@ -56,11 +55,11 @@ fn start_ingress(place: &Place) -> Child {
 }
 
 /// The port of the documented configuration may be taken here.
-fn run(place: &Place) -> Child {
+fn run(place: &Place) -> Running {
     let ask = free();
     let mut command = place.command();
     command.env("SEALPASS_ASK", ask.to_string()).args(["-db", "-f", "haproxy.cfg"]);
-    command.spawn().expect("haproxy starts")
+    Running::of(&mut command)
 }
 
 /// A block of lines under a key of YAML.
@@ -135,4 +134,30 @@ fn aliases(rig: &Rig) {
     assert!(!reached.whole().contains("forged"), "{}", reached.whole());
     assert_eq!(reached.all("x-session-subject"), ["alice"]);
     assert!(reached.all("connection").is_empty() && reached.all("keep-alive").is_empty(), "{}", reached.whole());
+}
+
+/// The line that answers 503 to whoever has no yes of Sealpass is not the only one that keeps them out.
+#[test]
+fn it_closes_where_a_line_is_lost() {
+    let lossy = Proxy { start: start_without_denial, ..HAPROXY };
+    if lossy.program().is_none() {
+        return println!("skipped: haproxy is not installed");
+    }
+    let mut rig = Rig::start(&lossy, "30m");
+    let alice = rig.alice();
+    assert_eq!(rig.get("/", &alice).status, 200);
+    rig.stop_sealpass();
+    let before = rig.app.reached();
+    assert_eq!(rig.get("/", &alice).status, 503);
+    assert_eq!(rig.app.reached(), before, "the application was asked");
+}
+
+fn start_without_denial(place: &Place) -> Running {
+    place.print("haproxy", &[]);
+    let (path, denial) = (place.dir.join("haproxy.cfg"), "unless open or allowed\n");
+    let text = fs::read_to_string(&path).expect("text");
+    let kept: String = text.split_inclusive('\n').filter(|line| !line.ends_with(denial)).collect();
+    assert_eq!(text.lines().count() - kept.lines().count(), 1, "one line");
+    fs::write(path, kept).expect("writable");
+    run(place)
 }

@@ -1,9 +1,8 @@
 //! nginx with `auth_request`.
 
 use std::fs;
-use std::process::Child;
 
-use crate::rig::{Place, Proxy, Quirks, Rig};
+use crate::rig::{Place, Proxy, Quirks, Rig, Running};
 
 pub const NGINX: Proxy = Proxy {
     name: "nginx",
@@ -16,7 +15,7 @@ pub const NGINX: Proxy = Proxy {
 };
 
 /// With what a distribution has around the http block.
-fn start(place: &Place) -> Child {
+fn start(place: &Place) -> Running {
     place.print("nginx", &[]);
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path tmp;\n"));
     let main = format!(
@@ -26,7 +25,7 @@ fn start(place: &Place) -> Child {
     );
     fs::write(place.dir.join("nginx.conf"), main).expect("writable");
     let mut command = place.command();
-    command.args(["-e", "stderr", "-c", "nginx.conf", "-p"]).arg(place.dir).spawn().expect("nginx starts")
+    Running::of(command.args(["-e", "stderr", "-c", "nginx.conf", "-p"]).arg(place.dir))
 }
 
 fn internal(rig: &Rig) {

@@ -26,7 +26,7 @@ pub struct Proxy {
     /// The version that its configuration needs, where distributions have an older one.
     pub at_least: Option<[u32; 3]>,
     /// Starts it. What it prints goes to `Place::log`.
-    pub start: fn(&Place) -> Child,
+    pub start: fn(&Place) -> Running,
     /// What it needs in every policy.
     pub policy: &'static str,
     /// In what it rightly differs.
@@ -80,10 +80,14 @@ pub struct Rig {
     pub app: App,
     control: SocketAddr,
     credential: String,
-    sealpass: Child,
-    in_front: Child,
+    sealpass: Running,
+    /// It ends with the rig.
+    _in_front: Running,
     dir: TempDir,
 }
+
+/// A program that ends with whoever has this, also where a check panics before there is a rig.
+pub struct Running(pub Child);
 
 impl Proxy {
     /// Its program, if it is installed, and not older than its configuration says.
@@ -150,22 +154,18 @@ impl Rig {
         let listen = free();
         let credential = prepare(dir.path(), idle, proxy.policy, listen.port());
         let log = dir.path().join("sealpass.log");
-        let sealpass = sealpass(dir.path())
-            .arg("serve")
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).expect("a log"))
-            .spawn()
-            .expect("sealpass starts");
+        let output = File::create(&log).expect("a log");
+        let sealpass = Running::of(sealpass(dir.path()).arg("serve").stdout(Stdio::null()).stderr(output));
         let (public, control) = until("sealpass listens", || addresses(&fs::read_to_string(&log).ok()?));
         let program = proxy.program().expect("it is installed");
         let place = Place { dir: dir.path(), program, listen, sealpass: public, app: app.at, tls: tls(dir.path()) };
         let mut in_front = (proxy.start)(&place);
         until("the proxy listens", || {
             let wrote = || fs::read_to_string(place.log()).unwrap_or_default();
-            assert!(in_front.try_wait().expect("a child").is_none(), "{} ended:\n{}", proxy.name, wrote());
+            assert!(in_front.0.try_wait().expect("a child").is_none(), "{} ended:\n{}", proxy.name, wrote());
             TcpStream::connect(listen).ok()
         });
-        Self { proxy: listen, quirks: proxy.quirks, app, control, credential, sealpass, in_front, dir }
+        Self { proxy: listen, quirks: proxy.quirks, app, control, credential, sealpass, _in_front: in_front, dir }
     }
 
     /// One request on a connection of its own: `head` is all lines but the Host header.
@@ -214,12 +214,12 @@ impl Rig {
 
     /// Lets Sealpass answer nothing while its socket still accepts (`STOP`), or go on (`CONT`).
     pub fn signal_sealpass(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.sealpass.id().to_string()]).status();
+        let sent = Command::new("kill").args(["-s", name, &self.sealpass.0.id().to_string()]).status();
         assert!(sent.is_ok_and(|status| status.success()), "{name}");
     }
 
     pub fn stop_sealpass(&mut self) {
-        end(&mut self.sealpass);
+        self.sealpass.end();
     }
 
     /// What `sealpass doctor` says of all this: its exit code and its report.
@@ -245,10 +245,22 @@ impl Rig {
     }
 }
 
-impl Drop for Rig {
+impl Running {
+    /// # Panics
+    /// If it can't be started.
+    pub fn of(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+
+    fn end(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Running {
     fn drop(&mut self) {
-        end(&mut self.in_front);
-        end(&mut self.sealpass);
+        self.end();
     }
 }
 
@@ -368,11 +380,6 @@ pub fn free() -> SocketAddr {
     let tried = (0..12_000).map(|_| from.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000 + 20_000);
     let mut addresses = tried.filter_map(|port| Some(SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).ok()?))));
     addresses.find(|address| TcpListener::bind(address).is_ok()).expect("a port on loopback")
-}
-
-fn end(child: &mut Child) {
-    let _ = child.kill();
-    let _ = child.wait();
 }
 
 fn show(bytes: &[u8]) -> String {

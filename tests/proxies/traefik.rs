@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::process::{Child, Command};
+use std::process::Command;
 
+use crate::checks;
 use crate::kubernetes;
-use crate::rig::{Place, Proxy, Quirks, Reached, Rig, free, until};
+use crate::rig::{Place, Proxy, Quirks, Running, free, until};
 use crate::wire::Wire;
 
 pub const TRAEFIK: Proxy = Proxy {
@@ -15,7 +16,7 @@ pub const TRAEFIK: Proxy = Proxy {
     start,
     policy: "pass_cookies = true",
     quirks: Quirks { reads_bodies_first: true, renewals_cacheable: true, ..Quirks::NONE },
-    own: &[("what an application may take for another path is refused", refused)],
+    own: &[("what an application may take for another path is refused", checks::other_paths)],
 };
 
 /// The Kubernetes form, with the API of Kubernetes stubbed.
@@ -26,7 +27,7 @@ pub const INGRESS: Proxy = Proxy {
     ..TRAEFIK
 };
 
-fn start(place: &Place) -> Child {
+fn start(place: &Place) -> Running {
     place.print("traefik", &DOTTED);
     let inner = free();
     for file in ["traefik.yml", "sealpass.yml"] {
@@ -36,7 +37,7 @@ fn start(place: &Place) -> Child {
 }
 
 /// With the arguments that the head of the file asks for.
-fn start_ingress(place: &Place) -> Child {
+fn start_ingress(place: &Place) -> Running {
     place.print("traefik", &[&["--ingress"], &DOTTED[..]].concat());
     let manifests = move_inner(place, "ingress.yaml", free());
     let api = kubernetes::start(&manifests, &[("app", place.app), ("sealpass", place.sealpass)]);
@@ -58,8 +59,8 @@ fn move_inner(place: &Place, file: &str, to: SocketAddr) -> String {
 }
 
 /// Traefik listens before it has its routes.
-fn wait(place: &Place, command: &mut Command) -> Child {
-    let traefik = command.spawn().expect("traefik starts");
+fn wait(place: &Place, command: &mut Command) -> Running {
+    let traefik = Running::of(command);
     if place.tls.is_some() {
         return traefik; // the checks over TLS wait for that themselves
     }
@@ -69,18 +70,6 @@ fn wait(place: &Place, command: &mut Command) -> Child {
         wire.answer(false).ok().filter(|answer| answer.status != 404)
     });
     traefik
-}
-
-fn refused(rig: &Rig) {
-    let alice = rig.alice();
-    for path in ["/admin;x=1", "/news/..;/admin", "/news/..%3b/admin", "/news/..%5cadmin", "/admin%00", "/\\admin"] {
-        assert_eq!(rig.get(path, &alice).status, 400, "{path}");
-    }
-    assert_eq!(rig.get("/ADMIN/users", &alice).status, 403, "for applications that don't tell it from /admin");
-    assert_eq!(rig.get("/administrator", &alice).status, 200, "another path");
-    assert_eq!((rig.get("/v1.0/a", &alice).status, rig.get("/v1_0/a", &alice).status), (403, 200), "a dot is a dot");
-    let slashes = Reached::of(&rig.get("/a//b", &alice));
-    assert!(slashes.line().starts_with("GET /a/b "), "{}", slashes.line());
 }
 
 /// A route whose path means something to regular expressions.
