@@ -28,7 +28,7 @@ pub struct NewSession<'a> {
     pub amr: &'a [String],
     /// Authentication assurance level, 1 to 3; 0 for none.
     pub aal: u8,
-    /// When the user authenticated; `None` for now.
+    /// When the user authenticated; `None` for now, or for when an imported session started.
     pub authenticated_at: Option<Timestamp>,
     /// Whether the cookie outlives the browser.
     pub persistent: bool,
@@ -146,8 +146,8 @@ impl Sessions {
     pub fn begin(&self, realm: &Realm, new: &NewSession<'_>) -> Result<Pending<Issued>, IssueError> {
         new.check()?;
         let (keys, now) = (self.keys.load(), self.now());
-        let authenticated = new.authenticated_at.unwrap_or(now);
-        if authenticated > now.plus(SEALED_AHEAD) {
+        let authenticated = new.authenticated_at.or(new.import.map(|import| import.started)).unwrap_or(now);
+        if new.authenticated_at.is_some_and(|at| at > now.plus(SEALED_AHEAD)) {
             return Err(IssueError::Future("authenticated_at"));
         }
         let tags = tags_of(&keys, realm, new.subject, new.handles);

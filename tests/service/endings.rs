@@ -331,7 +331,9 @@ fn a_session_that_began_elsewhere_goes_on_here() {
     let mut again = asked.clone();
     again["replaces"] = json!({"token": session.token});
     assert_eq!(server.issue(&again).id, session.id, "the same session, and not its own end");
-    assert!(server.introspect_in("shop", &session.token)["active"] == true);
+    let shown = server.introspect_in("shop", &session.token);
+    assert_eq!(shown["active"], true);
+    assert_eq!(shown["authenticated_at"], "2026-01-01T00:00:00Z", "not now: nobody authenticated now");
     server.revoke(&json!({"realm": "shop", "session_id": session.id}));
     assert_eq!(server.call("/v1/sessions", &asked).status, 409);
     for (import, status, named) in [
