@@ -1,13 +1,11 @@
 //! `sealpass cluster status`: every replica in one table, as one of them sees the others.
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
 use sealpass::replica::{ClusterReport, Likeness, Member};
 
-use super::keys::remote::Remote;
+use super::one_replica::OneReplica;
 use super::table::{plain, table as columns};
-use super::{Common, Failure, say};
+use super::{Common, Failure};
 
 /// Look at the replicas of a fleet
 #[derive(Debug, Subcommand)]
@@ -20,15 +18,8 @@ pub enum Cluster {
 
 #[derive(Debug, Args)]
 pub struct Status {
-    /// The control listener of a replica [default: that of the configuration]
-    #[arg(long, value_name = "URL")]
-    control: Option<String>,
-    /// The file with a credential of the scope admin
-    #[arg(long, value_name = "FILE")]
-    credential: PathBuf,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    replica: OneReplica,
 }
 
 impl Cluster {
@@ -40,17 +31,8 @@ impl Cluster {
 
 impl Status {
     fn run(&self, common: &Common) -> Result<(), Failure> {
-        let url = match &self.control {
-            Some(url) => url.clone(),
-            None => common.settings(&[])?.control.url(),
-        };
-        let report: ClusterReport = Remote::new(&url, &self.credential)?.get("cluster")?;
-        if self.json {
-            let text = serde_json::to_string_pretty(&report);
-            say(text.map_err(|error| Failure::Io { what: "can't be shown".to_owned(), error: error.into() })?)?;
-        } else {
-            say(table(&report))?;
-        }
+        let report: ClusterReport = self.replica.remote(common)?.get("cluster")?;
+        self.replica.show(&report, table)?;
         if report.is_well() { Ok(()) } else { Err(Failure::Refused("not all is well with the replicas".to_owned())) }
     }
 }

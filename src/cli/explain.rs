@@ -1,16 +1,14 @@
 //! `sealpass explain`: why was somebody refused? What is in force about a subject or a session, as one replica knows it.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use sealpass::clock::Timestamp;
 use sealpass::http::Explained;
 use sealpass::sessions::InForce;
 use serde_json::json;
 
-use super::keys::remote::Remote;
+use super::one_replica::OneReplica;
 use super::table::{plain, table};
-use super::{Common, Failure, say};
+use super::{Common, Failure};
 
 /// Say what is in force about a subject or a session, and under which names the audit trail has them
 ///
@@ -23,15 +21,8 @@ pub struct Explain {
     /// In which realm
     #[arg(long, default_value = "default")]
     realm: String,
-    /// The control listener of a replica [default: that of the configuration]
-    #[arg(long, value_name = "URL")]
-    control: Option<String>,
-    /// The file with a credential of the scope admin
-    #[arg(long, value_name = "FILE")]
-    credential: PathBuf,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    replica: OneReplica,
 }
 
 #[derive(Debug, Args)]
@@ -47,20 +38,12 @@ struct Whom {
 
 impl Explain {
     pub fn run(&self, common: &Common) -> Result<(), Failure> {
-        let url = match &self.control {
-            Some(url) => url.clone(),
-            None => common.settings(&[])?.control.url(),
-        };
         let asked = match (&self.whom.subject, &self.whom.session_id) {
             (Some(subject), _) => json!({"realm": self.realm, "subject": subject}),
             (None, id) => json!({"realm": self.realm, "session_id": id}),
         };
-        let explained: Explained = Remote::new(&url, &self.credential)?.post("explain", &asked)?;
-        if self.json {
-            let text = serde_json::to_string_pretty(&explained);
-            return say(text.map_err(|error| Failure::Io { what: "can't be shown".to_owned(), error: error.into() })?);
-        }
-        say(shown(&explained))
+        let explained: Explained = self.replica.remote(common)?.post("explain", &asked)?;
+        self.replica.show(&explained, shown)
     }
 }
 

@@ -12,6 +12,7 @@ mod echo;
 mod explain;
 mod facts;
 mod keys;
+mod one_replica;
 mod proxy_config;
 mod serve;
 mod table;
