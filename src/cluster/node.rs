@@ -228,9 +228,8 @@ impl Node {
         let awaited = self.awaiting.remove(&ticket);
         self.repair.unwritten -= usize::from(matches!(awaited, Some(Awaited::Repaired)));
         if !durable {
-            // Not acknowledged, not counted, and our next start can't rely on our own journal.
+            // Not acknowledged, not counted. The journal owes it, and writes nothing that comes later before it.
             self.counters.unkept += 1;
-            self.knowledge.unkept = true;
             return self.done(now, actions);
         }
         match awaited {

@@ -17,7 +17,8 @@ pub struct View {
     pub why: Vec<NotReady>,
     /// Whether it knows all that a majority knew when it started.
     pub complete: bool,
-    /// Whether all that it took in from others is durable here, so that its next start is complete by its own journal.
+    /// Whether all that it took in from others is handed to its journal. Once that is durable, with what is owed, its next
+    /// start is complete by its own journal.
     pub settled: bool,
     /// Whether its knowledge counts in views of others.
     pub votes: bool,

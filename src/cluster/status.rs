@@ -1,7 +1,7 @@
 //! The fleet in the words of [`replica`](crate::replica): for readiness, `GET /v1/cluster` and metrics.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::fleet::Fleet;
 use super::member::{Core, Name, Role};
@@ -32,18 +32,26 @@ pub struct Status {
     /// Until when the last answer to [`Replica::is_cut_off`] holds, in milliseconds of [`uptime`], doubled; and plus
     /// one if it was yes.
     cut_off: AtomicU64,
+    /// Whether the journal has what was learned at the start.
+    settled: Arc<AtomicBool>,
 }
 
 impl Status {
-    /// The status of `own`, which takes part through `fleet`.
-    pub fn new(own: Own, fleet: Arc<Fleet>, strangers: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        Self { own, fleet, strangers: Box::new(strangers), cut_off: AtomicU64::new(0) }
+    /// The status of `own`, which takes part through `fleet`. It is not ready before `settled` is set: as soon as it is,
+    /// somebody restarts the next replica, and then this one's journal has to be whole, or a majority knows too little.
+    pub fn new(
+        own: Own,
+        fleet: Arc<Fleet>,
+        settled: Arc<AtomicBool>,
+        strangers: impl Fn() -> u64 + Send + Sync + 'static,
+    ) -> Self {
+        Self { own, fleet, strangers: Box::new(strangers), cut_off: AtomicU64::new(0), settled }
     }
 }
 
 impl Replica for Status {
     fn is_fresh(&self, now: Timestamp) -> bool {
-        self.fleet.is_fresh(now)
+        self.settled.load(Ordering::Acquire) && self.fleet.is_fresh(now)
     }
 
     fn is_cut_off(&self) -> bool {
@@ -51,13 +59,21 @@ impl Replica for Status {
         if now < known >> 1 {
             return known & 1 == 1;
         }
-        let so = cut_off(&self.fleet.view());
+        let so = self.settled.load(Ordering::Acquire) && cut_off(&self.fleet.view());
         self.cut_off.store((now + LOOK_MS) << 1 | u64::from(so), Ordering::Release);
         so
     }
 
     fn report(&self) -> ClusterReport {
-        report(&self.own, &self.fleet.view(), &self.fleet.members(), self.fleet.counters(), (self.strangers)())
+        let view = self.fleet.view();
+        let mut report = report(&self.own, &view, &self.fleet.members(), self.fleet.counters(), (self.strangers)());
+        if view.complete && !self.settled.load(Ordering::Acquire) {
+            report.add(Why::new(
+                "unsettled",
+                "what it learned from the others is not in its journal yet; if that lasts, the log says what keeps it",
+            ));
+        }
+        report
     }
 }
 

@@ -18,13 +18,11 @@ pub(super) struct Knowledge {
     pub(super) votes: bool,
     /// The floor that was raised because nobody could become complete.
     pub(super) floor: Option<PushId>,
-    /// Whether something that came could not be kept.
-    pub(super) unkept: bool,
 }
 
 impl Knowledge {
     pub(super) fn at_start(complete: bool) -> Self {
-        Self { complete, votes: complete, floor: None, unkept: false }
+        Self { complete, votes: complete, floor: None }
     }
 }
 
@@ -43,7 +41,7 @@ impl Node {
             ready: why.is_empty(),
             why,
             complete: self.knowledge.complete,
-            settled: self.knowledge.complete && !self.knowledge.unkept && self.repair.unwritten == 0,
+            settled: self.knowledge.complete && self.repair.unwritten == 0,
             votes: self.votes(),
             counts: self.counts(now),
             age,

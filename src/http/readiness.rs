@@ -147,7 +147,7 @@ impl fmt::Debug for Among {
 pub fn in_public(code: &str) -> &'static str {
     match code {
         "stopping" => "stopping",
-        "unheard" | "incomplete" | "no-ring" | "starting" => "joining",
+        "unheard" | "incomplete" | "unsettled" | "no-ring" | "starting" => "joining",
         "stale" | "ring-unconfirmed" | "clock-unknown" => "cut off",
         "clock-off" => "clock",
         _ => "not ready",

@@ -112,12 +112,15 @@ impl Journal {
         *self.unsettled.lock().unwrap_or_else(PoisonError::into_inner) = Some((ring, epoch));
     }
 
-    /// Notes what was deferred.
-    pub(super) fn settle(&self) {
+    /// Notes what was deferred. Resolves when that, and whatever was handed over before, is durable.
+    pub(super) fn settle(&self) -> Kept {
         let deferred = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((ring, epoch)) = deferred {
             self.note_ring(ring, epoch);
         }
+        let (done, kept) = oneshot::channel();
+        self.send(Job::Tell(done));
+        Kept::when(async move { kept.await.unwrap_or(Err(StoreError)) })
     }
 
     /// Remembers the epoch of a ring as the newest.

@@ -1,5 +1,7 @@
 //! What a fleet still knows after some or all of its replicas were gone.
 
+use std::fs;
+
 use crate::common::{Session, wait_for};
 use crate::rig::Fleet;
 use crate::setup::Setup;
@@ -68,6 +70,30 @@ fn the_last_one_says_that_it_can_not_know_and_takes_endings_all_the_same() {
     for session in [by_app, by_browser] {
         fleet.wait_refused(&session.token);
     }
+    fleet.assert_accepted(&live.token);
+}
+
+#[test]
+fn who_joins_is_not_ready_before_its_journal_knows_what_the_others_know() {
+    let mut fleet = Setup::core(3).on_loopback().started();
+    let live = fleet.0[0].login("alice");
+    fleet.kill();
+    let journal = fleet.0[2].place().path("keys/facts.redb");
+    let away = journal.with_extension("away");
+    fs::remove_file(&journal).expect("it was whole");
+    fleet.0[2].start();
+    fs::rename(&journal, &away).expect("it was made anew");
+    fleet.0[0].start();
+    fleet.0[1].start();
+    let joins = &fleet.0[2];
+    wait_for("it knows all and its journal does not", || joins.is_not_ready_for("unsettled"));
+    assert_eq!((joins.verify(&live.token), joins.get("/readyz").status), (503, 503));
+    fs::rename(&away, &journal).expect("still there");
+    fleet.wait_ready();
+    // As soon as it is ready the next one may go, and then it has to count from its journal alone.
+    fleet.kill();
+    fs::remove_file(fleet.0[0].place().path("keys/facts.redb")).expect("there");
+    fleet.start();
     fleet.assert_accepted(&live.token);
 }
 

@@ -4,6 +4,7 @@
 //! The order at start: read the journal and the ring, if there is one; take part; listen for others and look for them;
 //! answer what they ask; learn; then be ready.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -88,7 +89,7 @@ impl Joined {
         }
         let custodian = Arc::new(FleetCustodian::new(Arc::clone(&watch) as Arc<_>, Arc::clone(&fleet) as Arc<_>));
         custodian.keep_ticking().map_err(no_thread)?;
-        follow(parts, membership, &fleet, &link)?;
+        follow(parts, membership, &fleet, &link, &started)?;
         Ok(Self { custodian, watch, started, link, _fleet: fleet })
     }
 
@@ -206,7 +207,13 @@ fn open_link(parts: &Parts, membership: &Membership, id: ReplicaId, fleet: &Flee
 }
 
 /// Readiness follows the fleet; and the journal is whole once what the others knew is in it.
-fn follow(parts: &Parts, membership: &Membership, fleet: &Arc<Fleet>, link: &Arc<ZenohLink>) -> Result<(), Failure> {
+fn follow(
+    parts: &Parts,
+    membership: &Membership,
+    fleet: &Arc<Fleet>,
+    link: &Arc<ZenohLink>,
+    started: &Started,
+) -> Result<(), Failure> {
     let own = Own {
         name: membership.name.clone(),
         role: membership.role,
@@ -214,20 +221,27 @@ fn follow(parts: &Parts, membership: &Membership, fleet: &Arc<Fleet>, link: &Arc
         release: RELEASE.to_owned(),
     };
     let counted = Arc::clone(link);
-    let status = Status::new(own, Arc::clone(fleet), move || counted.counts().strangers);
+    let settled = Arc::new(AtomicBool::new(false));
+    let status = Status::new(own, Arc::clone(fleet), Arc::clone(&settled), move || counted.counts().strangers);
     parts.readiness.follow(Arc::new(status));
-    let (fleet, facts) = (Arc::downgrade(fleet), Arc::clone(&parts.facts));
+    let (fleet, facts, started) = (Arc::downgrade(fleet), Arc::clone(&parts.facts), Arc::clone(started));
     let settle = move || {
         while let Some(fleet) = fleet.upgrade() {
             let view = fleet.view();
-            if view.complete && view.settled {
-                return facts.settled();
+            if view.complete && view.settled && started.get().is_some() && durable(facts.settled()) {
+                return settled.store(true, Ordering::Release);
             }
             drop(fleet);
             thread::sleep(LOOK);
         }
     };
     thread::Builder::new().name("settling".to_owned()).spawn(settle).map(drop).map_err(no_thread)
+}
+
+/// Waits for it, on a thread that has nothing else to do.
+fn durable(kept: Kept) -> bool {
+    let waiting = tokio::runtime::Builder::new_current_thread().build();
+    waiting.is_ok_and(|waiting| waiting.block_on(kept).is_ok())
 }
 
 fn refused(error: impl std::fmt::Display) -> Failure {
@@ -239,5 +253,5 @@ fn no_thread(error: std::io::Error) -> Failure {
 }
 
 const RELEASE: &str = env!("CARGO_PKG_VERSION");
-/// How often it is looked whether the journal is whole.
-const LOOK: Duration = Duration::from_millis(250);
+/// How often it is looked whether the journal can be whole. The replica is not ready before, so: often.
+const LOOK: Duration = Duration::from_millis(50);

@@ -90,11 +90,10 @@ impl CachedFacts {
 
     /// What others knew is known here by now: the journal need not ask them at the next start. That is written behind
     /// all facts that came before, so it is never durable without them. What comes later and is lost was acknowledged
-    /// by nobody here, and so makes the journal no less whole: whoever pulled it counts on those who did.
-    pub fn settled(&self) {
-        if let Some(journal) = &self.journal {
-            journal.settle();
-        }
+    /// by nobody here, and so makes the journal no less whole: whoever pulled it counts on those who did. Resolves when it
+    /// is durable; if it could not be written, it is owed, and may be asked for again.
+    pub fn settled(&self) -> Kept {
+        self.journal.as_ref().map_or_else(Kept::now, Journal::settle)
     }
 
     /// Goes on with `ring`, which was read anew or has taken the place of another. What is known stays.

@@ -20,6 +20,8 @@ pub enum Job {
     Pin(Key, Fact, Timestamp),
     Forget(Vec<Key>),
     Ring(RingId, u64),
+    /// Tell when all that was asked before is durable.
+    Tell(Answer),
     Clean(Timestamp),
 }
 
@@ -62,7 +64,7 @@ impl Writer {
             if let Some(now) = self.clean.take() {
                 self.look_for_expired(now);
             }
-            if !self.changes.is_empty() {
+            if !self.changes.is_empty() || !self.waiting.is_empty() {
                 self.write();
             }
             if !open {
@@ -102,6 +104,7 @@ impl Writer {
             Job::Pin(key, fact, dated) => drop(self.changes.facts.insert(key, Change::Pin(fact, dated))),
             Job::Forget(keys) => self.changes.facts.extend(keys.into_iter().map(|key| (key, Change::Forget))),
             Job::Ring(ring, epoch) => drop(self.changes.rings.insert(ring, epoch)),
+            Job::Tell(answer) => self.waiting.push(answer),
             Job::Clean(now) => self.clean = Some(now),
         }
     }
