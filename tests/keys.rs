@@ -276,7 +276,7 @@ fn through_the_control_api_an_order_is_in_force_when_it_is_answered() {
     let own = ["keys", "list", "--control", &elsewhere, "--credential", "admin"];
     assert!(refused(&place.run(&own, b""), 1).contains("is that the control listener?"));
     let own = ["keys", "list", "--control", "https://127.0.0.1:1", "--credential", "admin"];
-    assert!(refused(&place.run(&own, b""), 1).contains("plain HTTP"));
+    assert!(refused(&place.run(&own, b""), 1).contains("does the service run"));
 }
 
 /// One of three, whose others get the key one after the other, each time it is asked.

@@ -120,7 +120,7 @@ const RULES: &[Rule] = &[
     Rule {
         why: "the service calls nobody; commands do",
         names: &["ureq"],
-        where_to: Only(&["cli/keys/remote.rs", "cli/demo_fleet/", "cli/doctor/wire.rs"]),
+        where_to: Only(&["cli/remote.rs", "cli/remote/", "cli/demo_fleet/", "cli/doctor/wire.rs"]),
     },
     Rule {
         why: "templates are for configurations of proxies",

@@ -4,6 +4,8 @@
 
 #[expect(dead_code, unused_imports, reason = "each test crate uses its part")]
 mod common;
+#[path = "life/doors.rs"]
+mod doors;
 #[path = "life/drain.rs"]
 mod drain;
 #[path = "life/proxied.rs"]

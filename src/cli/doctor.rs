@@ -16,13 +16,14 @@ use sealpass::config::Preset;
 use sealpass::entropy::{SystemEntropy, random};
 use url::Url;
 
-use super::keys::remote::Remote;
+use super::remote::trust::Tls;
+use super::remote::{Door, Remote};
 use super::{Common, Failure, say};
 use chain::{Ask, Chain};
 use checks::CHECKS;
 use own::{Claims, Own};
 use report::{Not, Report, Verdict};
-use wire::{Tls, Wire};
+use wire::Wire;
 
 /// Prove that your proxy, Sealpass and your application fit together
 ///
@@ -37,7 +38,10 @@ pub struct Doctor {
     through: Url,
     /// The control listener of Sealpass [default: that of the configuration]
     #[arg(long, value_name = "URL")]
-    control: Option<String>,
+    control: Option<Door>,
+    /// Trust the certificates in this PEM file, and no others, in a control listener under TLS [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    control_ca: Option<PathBuf>,
     /// The file with a credential of the scope app
     #[arg(long, value_name = "FILE")]
     credential: PathBuf,
@@ -171,11 +175,8 @@ impl Doctor {
 
     /// All that has to be there to check anything.
     fn chain(&self, common: &Common) -> Result<Chain, Failure> {
-        let control = match &self.control {
-            Some(url) => url.clone(),
-            None => common.settings(&[])?.control.url(),
-        };
-        let remote = Remote::new(&control, &self.credential)
+        let door = Door::given_or_configured(self.control.as_ref(), common)?;
+        let remote = Remote::new(&door, self.control_ca.as_deref(), &self.credential)
             .map_err(|error| Failure::Unchecked(format!("{error}; nothing was checked")))?;
         let mark: String = random::<5>(&SystemEntropy::new())?.iter().map(|byte| format!("{byte:02x}")).collect();
         let options = self.options()?;
@@ -204,11 +205,7 @@ impl Doctor {
         let tls = match &self.ca {
             _ if self.insecure => Tls::any(),
             None => Tls::usual(),
-            Some(file) => {
-                let unchecked = |why: String| Failure::Unchecked(format!("{}: {why}", file.display()));
-                let pem = std::fs::read(file).map_err(|error| unchecked(error.to_string()))?;
-                Tls::only(&pem).map_err(|why| unchecked(why.to_owned()))?
-            }
+            Some(file) => Tls::only_in(file).map_err(Failure::Unchecked)?,
         };
         let Paths { logout_path, renew_path, .. } = &self.paths;
         let unless_none = |path: &String| Some(path.clone()).filter(|path| path != NONE);

@@ -3,7 +3,6 @@
 //! On the keys directory, whether or not a service runs; or with `--control URL` through one that runs.
 
 mod files;
-pub(super) mod remote;
 mod show;
 mod times;
 mod wait;
@@ -20,17 +19,20 @@ use sealpass::entropy::SystemEntropy;
 use sealpass::keyring::Order;
 use sealpass::store::{RingDir, RingOffice};
 
+use super::remote::{Door, Remote};
 use super::{Common, Failure, say};
 use files::{Secret, init, replace_under};
-use remote::Remote;
 use wait::Who;
 
 /// Make the key ring, look at it, rotate its keys
 #[derive(Debug, Args)]
 pub struct Keys {
-    /// Through a running service: its control listener, such as `http://127.0.0.1:8081`
+    /// Through a running service: its control listener, such as `http://127.0.0.1:8081` or `unix:/run/sealpass.sock`
     #[arg(long, global = true, value_name = "URL", requires = "credential")]
-    control: Option<String>,
+    control: Option<Door>,
+    /// Trust the certificates in this PEM file, and no others, in a control listener under TLS [default: the system's]
+    #[arg(long, global = true, value_name = "FILE", requires = "control")]
+    ca: Option<PathBuf>,
     /// The file with a credential of the scope admin, for --control
     #[arg(long, global = true, value_name = "FILE", requires = "control")]
     credential: Option<PathBuf>,
@@ -227,7 +229,7 @@ impl Keys {
 
     fn custodian(&self, common: &Common) -> Result<Box<dyn Custodian>, Failure> {
         match (&self.control, &self.credential) {
-            (Some(url), Some(credential)) => Ok(Box::new(Remote::new(url, credential)?)),
+            (Some(door), Some(credential)) => Ok(Box::new(Remote::new(door, self.ca.as_deref(), credential)?)),
             _ => Ok(Box::new(office(common)?)),
         }
     }

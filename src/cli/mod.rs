@@ -14,6 +14,7 @@ mod facts;
 mod keys;
 mod one_replica;
 mod proxy_config;
+mod remote;
 mod serve;
 mod table;
 mod token;

@@ -5,14 +5,17 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::keys::remote::Remote;
+use super::remote::{Door, Remote};
 use super::{Common, Failure, say};
 
 #[derive(Debug, Args)]
 pub struct OneReplica {
     /// The control listener of a replica [default: that of the configuration]
     #[arg(long, value_name = "URL")]
-    control: Option<String>,
+    control: Option<Door>,
+    /// Trust the certificates in this PEM file, and no others, in a control listener under TLS [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// The file with a credential of the scope admin
     #[arg(long, value_name = "FILE")]
     credential: PathBuf,
@@ -24,11 +27,8 @@ pub struct OneReplica {
 impl OneReplica {
     /// Its control API.
     pub fn remote(&self, common: &Common) -> Result<Remote, Failure> {
-        let url = match &self.control {
-            Some(url) => url.clone(),
-            None => common.settings(&[])?.control.url(),
-        };
-        Remote::new(&url, &self.credential)
+        let door = Door::given_or_configured(self.control.as_ref(), common)?;
+        Remote::new(&door, self.ca.as_deref(), &self.credential)
     }
 
     /// Prints `told` as JSON if that was asked for, else for people.

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sealpass::clock::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::super::keys::remote::{Answered, Remote};
+use super::super::remote::{Answered, Remote};
 
 /// Who makes them.
 pub struct Own {

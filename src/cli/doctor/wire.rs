@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use ureq::config::Config;
 use ureq::http::{Method, Uri};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport};
 use url::Url;
+
+use super::super::remote::trust::Tls;
 
 /// The way to one server.
 #[derive(Clone, Debug)]
@@ -28,10 +29,6 @@ pub struct Wire {
     tls: Tls,
     timeout: Duration,
 }
-
-/// Whose certificates are trusted.
-#[derive(Clone, Debug)]
-pub struct Tls(TlsConfig);
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -90,7 +87,7 @@ impl Wire {
             .timeout_global(Some(self.timeout))
             .max_redirects(0)
             .proxy(None)
-            .tls_config(self.tls.0.clone())
+            .tls_config(self.tls.config())
             .max_response_header_size(MAX_HEAD)
             .build();
         let connector = DefaultConnector::new().chain(Exact(head));
@@ -118,32 +115,6 @@ impl Wire {
             }
             error => NoAnswer::Other(error.to_string()),
         }
-    }
-}
-
-impl Tls {
-    /// Those that browsers trust.
-    pub fn usual() -> Self {
-        Self(TlsConfig::default())
-    }
-
-    /// Those of a PEM file.
-    pub fn only(pem: &[u8]) -> Result<Self, &'static str> {
-        let certificates: Vec<_> = parse_pem(pem)
-            .filter_map(|item| match item {
-                Ok(PemItem::Certificate(certificate)) => Some(certificate),
-                _ => None,
-            })
-            .collect();
-        if certificates.is_empty() {
-            return Err("holds no certificate in PEM");
-        }
-        Ok(Self(TlsConfig::builder().root_certs(RootCerts::new_with_certs(&certificates)).build()))
-    }
-
-    /// Anybody's.
-    pub fn any() -> Self {
-        Self(TlsConfig::builder().disable_verification(true).build())
     }
 }
 
