@@ -667,3 +667,22 @@ fn proxy_config_says_what_its_policies_lack() {
     let text = String::from_utf8_lossy(&unknown.stderr).into_owned();
     assert!(unknown.status.code() == Some(1) && text.contains("no [policy.other]"), "{text}");
 }
+
+#[test]
+fn proxy_config_says_when_everybody_passes_or_nobody_contrary_to_what_was_asked_for() {
+    let place = Place::new();
+    place.private("c.toml", b"[policy.open]\noptional = true\n[policy.shut]\n");
+    let run = |given: &[&str]| {
+        let output = place.run(&[&["proxy-config", "nginx", "--config", "c.toml"], given].concat(), b"");
+        assert!(output.status.success(), "{given:?}");
+        String::from_utf8(output.stderr).expect("text")
+    };
+    assert_eq!(run(&["--optional", "/news=open", "--policy", "/a=shut", "--page", "/b=shut"]), "");
+    let shut = run(&["--optional", "/news=shut"]);
+    assert!(shut.contains("[policy.shut] is not optional, so nobody without a session passes /news"), "{shut}");
+    for wrong in [["--policy", "/a=open"], ["--page", "/a=open"]] {
+        let open = run(&wrong);
+        assert!(open.contains("[policy.open] is optional, so everybody passes /a"), "{open}");
+        assert_eq!(open.lines().count(), 1, "{open}");
+    }
+}

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use sealpass::config::{Policy, Settings, Site};
 
-use self::deployment::{Deployment, Given, Tls};
+use self::deployment::{Deployment, Given, Route, Tls};
 use self::files::Rendered;
 use self::names::{Authority, Host, LoginUrl, NameError, Routed, SessionPath, TlsFile};
 use super::{Common, Failure, say};
@@ -130,7 +130,7 @@ impl ProxyConfig {
         cookies.sort();
         cookies.dedup();
         let policies = self.policy.into_iter().map(Routed::guarded);
-        let optional = self.optional.into_iter().map(|given| Ok(given.or("optional")));
+        let optional = self.optional.into_iter().map(|given| Ok(given.or("optional").for_everybody()));
         let pages = self.page.into_iter().map(|given| Ok(given.or(self.proxy.page_policy()).for_people()));
         let routes: Result<Vec<_>, NameError> = policies.chain(optional).chain(pages).collect();
         Deployment::new(Given {
@@ -176,6 +176,17 @@ fn warn_of_policies(proxy: Proxy, site: &Site, deployment: &Deployment) {
     let without_login = |name: &&str| proxy != Proxy::Nginx && lacks(name, |policy| policy.login.is_some());
     for name in deployment.page_policies().filter(without_login) {
         eprintln!("sealpass: [policy.{name}] has no login_url, so browsers get a 401 and no login page");
+    }
+    for (path, name, wanted) in deployment.routes().iter().map(Route::meant) {
+        match site.policy(name).map(|policy| policy.optional) {
+            Some(false) if wanted => eprintln!(
+                "sealpass: [policy.{name}] is not optional, so nobody without a session passes {path}: it needs optional = true"
+            ),
+            Some(true) if !wanted => eprintln!(
+                "sealpass: [policy.{name}] is optional, so everybody passes {path}: if that is meant, say it with --optional"
+            ),
+            _ => {}
+        }
     }
 }
 

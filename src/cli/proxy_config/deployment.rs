@@ -20,6 +20,8 @@ pub struct Route {
     policy: String,
     /// Whether browsers without a session are sent to the login page.
     page: bool,
+    /// Whether everybody is to pass.
+    optional: bool,
     /// Unique, and fit for an identifier.
     name: String,
 }
@@ -124,6 +126,11 @@ impl Deployment {
         self.routes.iter().filter(|route| route.page).map(|route| route.policy.as_str())
     }
 
+    /// The paths that are not guarded by the policy `default`.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
     /// The policies that it takes.
     pub fn policies(&self) -> impl Iterator<Item = &str> {
         self.policies.iter().map(String::as_str).chain(["default"])
@@ -149,7 +156,7 @@ impl Routed {
             char => format!("_{:x}_", u32::from(char)),
         });
         let name = letters.collect();
-        Route { path: self.path, pattern, policy, page: false, name }
+        Route { path: self.path, pattern, policy, page: false, optional: false, name }
     }
 }
 
@@ -157,6 +164,16 @@ impl Route {
     /// The same, and browsers without a session are sent to the login page.
     pub fn for_people(self) -> Self {
         Self { page: true, ..self }
+    }
+
+    /// The same, and everybody is to pass.
+    pub fn for_everybody(self) -> Self {
+        Self { optional: true, ..self }
+    }
+
+    /// The path, what guards it, and whether everybody is to pass.
+    pub fn meant(&self) -> (&str, &str, bool) {
+        (&self.path, &self.policy, self.optional)
     }
 }
 
