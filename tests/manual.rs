@@ -44,6 +44,26 @@ fn every_requirement_has_its_row_and_every_test_that_a_row_names_is_there() {
     }
 }
 
+#[test]
+fn a_stranger_reads_and_types_for_five_minutes_to_a_guarded_page_and_ten_to_three_replicas() {
+    let (until_guarded, _) = README.split_once("\n## Try it\n").expect("the heading");
+    let (_, of_three) = README.split_once("\n### Several replicas\n").expect("the heading");
+    let (of_three, _) = of_three.split_once("\n### ").expect("another heading");
+    let (one, three) = (seconds(until_guarded), seconds(until_guarded) + seconds(of_three));
+    assert!((60..=300).contains(&one), "{one} s to a guarded page");
+    assert!((one + 60..=600).contains(&three), "{three} s to three replicas");
+}
+
+/// How long it takes to read all of it, at 230 words a minute, and to type what stands in `sh` blocks, at 40 words of five
+/// characters.
+fn seconds(text: &str) -> usize {
+    let words = text.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)).count();
+    let blocks = text.split("\n```sh\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
+    let lines = blocks.flat_map(|(block, _)| block.lines());
+    let typed: usize = lines.map(|line| line.split(" # ").next().unwrap_or_default().trim_end().len() + 1).sum();
+    words * 60 / 230 + typed * 60 / (40 * 5)
+}
+
 /// Of Rust the functions below `#[test]`, of Node what is given to `test`, and the checks of the applications.
 fn names_of_tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
@@ -86,6 +106,8 @@ const PRINTED: &[(&str, &str)] = &[
     ("migrate", include_str!("../src/manual/migrate.md")),
     ("leaving", include_str!("../src/manual/leaving.md")),
 ];
+
+const README: &str = include_str!("../README.md");
 
 const ASVS: &str = include_str!("../src/manual/asvs.md");
 

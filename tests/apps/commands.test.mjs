@@ -1,10 +1,32 @@
 // What the README and the page `operations` print to be typed, typed as it stands: the file, and then the commands.
 
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { place } from './lib/rig.mjs';
+import { ALL_PORTS, place } from './lib/rig.mjs';
+
+test('the README leads from a clone to a guarded page', async (t) => {
+  const { section, rig } = await of(t, 'README.md');
+  const [setUp, ask] = section('A guarded page');
+  await walked(rig, setUp);
+  for (const name of ['public', 'control', 'nginx', 'app']) await rig.listens(name);
+  const seen = rig.run('sh', '-eu', '-c', `cd ${join(rig.dir, 'shop')}\n${ask}`);
+  const promised = ask.match(/(?<= # )\d{3}\b/g);
+  assert.deepEqual(promised, ['401', '200', '204', '401']);
+  assert.deepEqual([...seen.matchAll(/HTTP\/\d\S* (\d{3})/g)].map(([, status]) => status), promised);
+  assert.match(seen, /x-session-subject\W+alice/i);
+});
+
+test('the README leads from a clone to three replicas', async (t) => {
+  const { section, rig } = await of(t, 'README.md', ALL_PORTS);
+  const [setUp, config] = section('Several replicas');
+  const told = await walked(rig, setUp);
+  assert.match(told, /All is well: 3 of 3 replicas answer\./);
+  assert.deepEqual(told.match(/^\d{3}$/gm), ['200', '200', '401', '401']);
+  const cluster = (text) => text.split('[cluster]\n')[1].replace(/ *#.*$/gm, '').trim();
+  assert.equal(cluster(await readFile(join(rig.dir, 'three/sealpass.toml'), 'utf8')), cluster(config));
+});
 
 test('the README sets up a service that logs in and out', async (t) => {
   const { section, rig } = await of(t, 'README.md');
@@ -42,8 +64,8 @@ test('the page on operations sets up a service', async (t) => {
 });
 
 /** The blocks below a heading of a page of ours, and a place for them. */
-async function of(t, page) {
-  const rig = await place(t);
+async function of(t, page, names) {
+  const rig = await place(t, names);
   const text = rig.moved(await readFile(join(import.meta.dirname, '../..', page), 'utf8'));
   const section = (heading) => {
     const [, rest] = text.split(new RegExp(`^#{2,4} ${heading}$`, 'm'));
@@ -51,6 +73,43 @@ async function of(t, page) {
     return [...rest.split(/^#{2,4} /m)[0].matchAll(/^```(?:sh|toml|text)\n([^]*?)^```$/gm)].map(([, block]) => block);
   };
   return { section, rig };
+}
+
+/** Types the lines one by one as somebody in the clone does, whose home is the place. Returns what was said. */
+async function walked(rig, lines) {
+  let [at, said] = [join(import.meta.dirname, '../..'), ''];
+  Object.assign(rig.env, { HOME: rig.dir, SEALPASS_DRAIN: '0s' });
+  for (const line of lines.split('\n').map((text) => text.replace(/ +# .*$/, '')).filter(Boolean)) {
+    const [word, file] = line.split(' ');
+    if (word === 'cargo') continue; // it is there already
+    if (word === 'cd') {
+      at = file.replace('~', rig.dir);
+      for (const name of await readdir(at)) await move(rig, join(at, name));
+    } else if (word === '.' || line.endsWith(' &')) {
+      const started = word === '.' ? await readFile(join(at, file), 'utf8') : `${line}\n`;
+      for (const one of started.trim().split('\n')) rig.start(['sh', '-c', `cd ${at} && exec ${one.replace(/ &$/, '')}`]);
+    } else {
+      said += await until(() => rig.run('sh', '-eu', '-c', `cd ${at}\n${line}`), line.includes('cluster status'));
+    }
+  }
+  return said;
+}
+
+/** What is said once it is no failure, if that is worth waiting for: a bounded time. */
+async function until(asked, patient) {
+  for (const begun = Date.now(); ;) {
+    try {
+      return asked();
+    } catch (error) {
+      if (!patient || Date.now() - begun > 30_000) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+/** With the ports of the test in a file that was copied. */
+async function move(rig, path) {
+  if ((await stat(path)).isFile()) await writeFile(path, rig.moved(await readFile(path, 'utf8')));
 }
 
 /** Types the lines, and leaves the last one, which serves, running. */

@@ -13,6 +13,8 @@ import { join } from 'node:path';
 
 const HERE = join(import.meta.dirname, '..');
 const NAMED_PORTS = { public: 8080, control: 8081, app: 3000, nginx: 8443 };
+/** Those of the walk-through with three replicas. */
+const THREE = { bPublic: 8180, bControl: 8181, cPublic: 8280, cControl: 8281, aPeer: 7447, bPeer: 7448, cPeer: 7449 };
 
 /** Starts Sealpass and nginx by the quick start's own files, and behind them an application. */
 export async function deploy(t, files, prepare, command) {
@@ -34,10 +36,13 @@ export async function deploy(t, files, prepare, command) {
   return rig;
 }
 
+/** The ports of a walk-through with three replicas, and of one. */
+export const ALL_PORTS = { ...NAMED_PORTS, ...THREE };
+
 /** A directory in which `sealpass` is found and ports are free. What is started there ends with the test `t`. */
-export async function place(t) {
+export async function place(t, names = NAMED_PORTS) {
   const dir = await mkdtemp(join(tmpdir(), 'sealpass-apps-'));
-  const ports = await freePorts();
+  const ports = await freePorts(names);
   const children = new Set();
   t.after(async () => {
     for (const child of children) await end(child);
@@ -148,7 +153,7 @@ export async function put({ dir, ports }, files) {
 
 /** `text`, with the ports of a test in place of those that the manual names. */
 function moved(text, ports) {
-  return Object.entries(NAMED_PORTS).reduce((so, [name, port]) => so.replaceAll(`:${port}`, `:${ports[name]}`), text);
+  return Object.entries(ALL_PORTS).reduce((so, [name, port]) => so.replaceAll(`:${port}`, `:${ports[name] ?? port}`), text);
 }
 
 function start({ dir, env }, [program, ...args]) {
@@ -190,9 +195,9 @@ function connects(port) {
 }
 
 /** Below those that the system gives to connections: from there, one could be taken before it is listened on. */
-async function freePorts() {
+async function freePorts(names) {
   const ports = {};
-  for (const name of Object.keys(NAMED_PORTS)) {
+  for (const name of Object.keys(names)) {
     do ports[name] = 20_000 + (process.pid * 64 + tried++) % 12_000; while (!(await isFree(ports[name])));
   }
   return ports;
