@@ -16,6 +16,8 @@ mod net;
 mod restarts;
 #[path = "fleet/rig.rs"]
 mod rig;
+#[path = "fleet/secret.rs"]
+mod secret;
 #[path = "fleet/setup.rs"]
 mod setup;
 #[path = "fleet/strangers.rs"]

@@ -90,7 +90,7 @@ impl Serve {
         }
         // Before anything is made.
         let ring = if membership.is_some() && !dir.has_ring() { None } else { Some(dir.load()?) };
-        dir.cluster_secret()?;
+        dir.cluster_secrets(membership.as_ref().map_or(&[], |of| &of.accept_secrets))?;
         let parts = Parts::new(settings, site, dir, membership.as_ref(), self.dev)?;
         match (membership, ring) {
             (Some(membership), ring) => {

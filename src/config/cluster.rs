@@ -1,6 +1,7 @@
 //! `[cluster]`: the keys of the configuration that are about the other replicas.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -25,6 +26,9 @@ pub struct ClusterSettings {
     pub peers: Vec<String>,
     /// Where this one listens for others.
     pub listen: Option<SocketAddr>,
+    /// Files with cluster secrets under which others may present themselves, while the secret is changed.
+    #[serde(deserialize_with = "list")]
+    pub accept_secrets: Vec<PathBuf>,
     /// How long a call waits for the others if it does not say.
     #[serde(deserialize_with = "duration")]
     pub wait_timeout: Duration,
@@ -71,6 +75,7 @@ impl Default for ClusterSettings {
             core: Vec::new(),
             peers: Vec::new(),
             listen: None,
+            accept_secrets: Vec::new(),
             wait_timeout: Self::WAIT,
             availability: Availability::Strict,
         }

@@ -1,6 +1,7 @@
 //! What `[cluster]` means: a replica's place among others. A [`Membership`] can't exist that contradicts itself.
 
 use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::cluster::{Availability, ClusterRole, ClusterSettings};
@@ -20,6 +21,8 @@ pub struct Membership {
     pub peers: Vec<String>,
     /// Where it listens for others.
     pub listen: SocketAddr,
+    /// Files with cluster secrets under which others may present themselves.
+    pub accept_secrets: Vec<PathBuf>,
     /// How long a call waits for the others if it does not say.
     pub wait_timeout: Duration,
     /// Whether verify goes on while the replica is cut off.
@@ -130,6 +133,7 @@ impl Membership {
             core,
             peers: cluster.peers.clone(),
             listen,
+            accept_secrets: cluster.accept_secrets.clone(),
             wait_timeout: cluster.wait_timeout,
             goes_on: cluster.availability == Availability::Prefer,
         }))
@@ -146,7 +150,11 @@ impl Membership {
             "cluster.availability = \"prefer\": while this replica is cut off, sessions that were ended elsewhere are let in"
                 .to_owned()
         });
-        even.into_iter().chain(prefer).collect()
+        let accepts = (!self.accept_secrets.is_empty()).then(|| {
+            "cluster.accept_secrets: whoever holds one of these takes part in the fleet; take them out once every replica presents the new one"
+                .to_owned()
+        });
+        even.into_iter().chain(prefer).chain(accepts).collect()
     }
 }
 
@@ -174,6 +182,7 @@ fn alone(cluster: &ClusterSettings) -> Result<(), MembershipError> {
         ("peers", !cluster.peers.is_empty()),
         ("core", !cluster.core.is_empty()),
         ("listen", cluster.listen.is_some()),
+        ("accept_secrets", !cluster.accept_secrets.is_empty()),
         ("availability", cluster.availability != Availability::Strict),
         ("wait_timeout", cluster.wait_timeout != ClusterSettings::WAIT),
     ];

@@ -96,6 +96,22 @@ impl RingDir {
         cluster_secret::read(&self.secret)
     }
 
+    /// The cluster secret, and behind it those that `also` names.
+    ///
+    /// # Errors
+    /// As [`RingDir::cluster_secret`]; and one of them is the cluster secret itself.
+    pub fn cluster_secrets(&self, also: &[PathBuf]) -> Result<Vec<ClusterSecret>, RingDirError> {
+        let mut secrets = vec![self.cluster_secret()?];
+        for path in also {
+            let secret = cluster_secret::read(path)?;
+            if file::secret_id(&secret) == file::secret_id(&secrets[0]) {
+                return Err(RingDirError::SameSecret(path.clone()));
+            }
+            secrets.push(secret);
+        }
+        Ok(secrets)
+    }
+
     /// Reads and opens the ring.
     ///
     /// # Errors

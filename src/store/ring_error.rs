@@ -19,6 +19,9 @@ pub enum RingDirError {
     /// There is no cluster secret.
     #[error("{}: there is no cluster secret; give the one that the ring was made with", .0.display())]
     NoSecret(PathBuf),
+    /// It was to be accepted beside the cluster secret.
+    #[error("{}: is the cluster secret itself; cluster.accept_secrets names the other one, old or new", .0.display())]
+    SameSecret(PathBuf),
     /// The ring file's bytes are not right.
     #[error("{}: {error}", path.display())]
     Ring {

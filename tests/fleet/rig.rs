@@ -107,6 +107,11 @@ impl Replica {
         &self.place
     }
 
+    /// Where proxies ask it.
+    pub fn public(&self) -> SocketAddr {
+        self.process().public
+    }
+
     pub fn has_ring(&self) -> bool {
         self.place.path("keys/ring.sealed").exists()
     }

@@ -196,7 +196,7 @@ fn open_link(parts: &Parts, membership: &Membership, id: ReplicaId, fleet: &Flee
     let settings = LinkSettings {
         listen: membership.listen,
         peers: membership.peers.clone(),
-        secrets: vec![parts.dir.cluster_secret()?],
+        secrets: parts.dir.cluster_secrets(&membership.accept_secrets)?,
         id,
         now: parts.clock.now(),
         entropy: Arc::clone(&parts.entropy),
