@@ -8,6 +8,8 @@ mod common;
 
 #[path = "fleet/cut.rs"]
 mod cut;
+#[path = "fleet/demo.rs"]
+mod demo;
 #[path = "fleet/endings.rs"]
 mod endings;
 #[path = "fleet/net.rs"]

@@ -4,6 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "manual/commands.rs"]
+mod commands;
+#[expect(dead_code, unused_imports, reason = "each test crate uses its part")]
+mod common;
+
 #[test]
 fn what_is_printed_is_part_of_a_file_that_runs() {
     let files: Vec<_> = sources("tests/apps", &["mjs", "py", "go", "sh", "toml", "conf"]);

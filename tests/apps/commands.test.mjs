@@ -63,6 +63,33 @@ test('the page on operations sets up a service', async (t) => {
   assert.match(rig.run('cat', 'sealpass.toml'), /\[realm\.default\]/);
 });
 
+test('the page on operations is typed as it stands', async (t) => {
+  const { section, rig } = await of(t, 'src/manual/operations.md');
+  const config = 'credentials = "credentials.toml"\n[realm.default]\n[realm.shop]\ncookie.name = "__Host-shop"\n';
+  await writeFile(join(rig.dir, 'sealpass.toml'), config);
+  rig.env.SEALPASS_CONFIG = 'sealpass.toml';
+  const type = (commands) => rig.run('sh', '-eu', '-c', commands);
+  assert.match(type(section('Credentials')[0]), /^shop .*shop:/m);
+  type('rm credentials.toml shop.credential');
+  type(section('Setting up')[0].match(/^sealpass (keys|credential) .*$/gm).join('\n'));
+  const service = rig.start(['sealpass', 'serve']);
+  await rig.listens('control');
+  assert.match(type(section('Why was somebody refused\\?')[0]), /Nothing is in force/);
+  assert.match(type(section('Looking at it')[0]), /This replica is alone, and answers\./);
+  const [rotation] = section('A routine rotation');
+  const rotate = rotation.replace(/^.*?(?=sealpass keys)/, '').replace('/etc/sealpass/sealpass.toml', 'sealpass.toml');
+  assert.match(type(rotate), /seals in 10 minutes/);
+  const [, active] = /^([0-9a-f]{8}) +active/m.exec(rig.run('sealpass', 'keys', 'list'));
+  const [revoke] = section('An emergency: a key leaked');
+  type(revoke.replace('1615dc50', `${active} --yes`));
+  assert.match(rig.run('sealpass', 'keys', 'list'), new RegExp(`^${active} +revoked`, 'm'));
+  await rig.end(service);
+  assert.match(type(section('Changing the cluster secret')[0]), /alone opens the ring/);
+  const [replace] = section('The ring file or the cluster secret leaked, or the secret is lost');
+  type(replace.replace('/etc/sealpass/new.secret', 'newer.secret --yes'));
+  assert.match(type('sealpass keys list --cluster-secret newer.secret'), /active/);
+});
+
 /** The blocks below a heading of a page of ours, and a place for them. */
 async function of(t, page, names) {
   const rig = await place(t, names);

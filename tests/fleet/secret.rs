@@ -59,10 +59,12 @@ fn the_cluster_secret_changes_in_three_rolling_steps_and_no_request_is_refused()
     for replica in &fleet.0 {
         assert_ne!(secret_of(replica), old);
     }
-    // The old one is good for nothing any more: who comes with it and a ring that it opens is alone.
+    // The old one is good for nothing any more: who presents it is not heard, whatever else it has.
     let mut late = fleet.0[2].twin();
     late.place().private("keys/cluster.secret", &old);
     late.place().private("keys/ring.sealed", &of_both.expect("the second step was taken"));
+    late.place().private("new.secret", &[9; 32]);
+    accept(&late, "accept_secrets = [\"new.secret\"]\n");
     fleet.0[2].stop();
     late.start();
     wait_for("it looks for the others", || late.report()["counters"]["rounds"].as_u64() >= Some(5));

@@ -58,6 +58,7 @@ export async function place(t, names = NAMED_PORTS) {
     child.on('exit', () => child.signalCode === 'SIGTERM' && children.delete(child));
     return child;
   };
+  rig.end = end;
   rig.listens = (name) => listens(ports[name], [...children]);
   return rig;
 }
