@@ -35,8 +35,8 @@ impl Check {
         let dir = Common::ring_dir(&settings);
         // A replica that joins takes the ring from the others, under the cluster secret that it was handed.
         let joins = membership.is_some() && !dir.has_ring();
-        dir.cluster_secrets(membership.as_ref().map_or(&[], |of| &of.accept_secrets))?;
         let ring = if joins { None } else { Some(dir.load()?) };
+        dir.cluster_secrets(membership.as_ref().map_or(&[], |of| &of.accept_secrets))?;
         show_listener("public   ", &settings.public)?;
         show_listener("control  ", &settings.control)?;
         show_site(&site)?;

@@ -1,12 +1,12 @@
 //! The cluster secret: 32 bytes in a file of their own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::disk::clean_up;
 use super::private_file::{PrivateFileError, Readers, create_private, read_mounted};
 use super::ring_error::RingDirError;
 use crate::entropy::Entropy;
-use crate::keyring::file::ClusterSecret;
+use crate::keyring::file::{ClusterSecret, secret_id};
 use crate::secret::Secret;
 
 /// Reads a cluster secret: exactly 32 raw bytes.
@@ -19,6 +19,22 @@ pub fn read(path: &Path) -> Result<ClusterSecret, RingDirError> {
         other => other.into(),
     })?;
     Secret::from_slice(&bytes).map_err(|_| RingDirError::Secret { path: path.to_owned(), looks: looks_like(&bytes) })
+}
+
+/// The one in `path`, and behind it each of `others`.
+///
+/// # Errors
+/// As [`read`]; and one of the others is that in `path`.
+pub fn read_all(path: &Path, others: &[PathBuf]) -> Result<Vec<ClusterSecret>, RingDirError> {
+    let mut secrets = vec![read(path)?];
+    for other in others {
+        let secret = read(other)?;
+        if secret_id(&secret) == secret_id(&secrets[0]) {
+            return Err(RingDirError::SameSecret(other.clone()));
+        }
+        secrets.push(secret);
+    }
+    Ok(secrets)
 }
 
 /// Makes a cluster secret where there is none.

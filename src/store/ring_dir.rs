@@ -88,28 +88,12 @@ impl RingDir {
         self.secret.symlink_metadata().is_ok()
     }
 
-    /// The cluster secret itself, from which replicas derive what they need to talk.
+    /// The cluster secret itself, from which replicas derive what they need to talk; behind it those in `others`.
     ///
     /// # Errors
-    /// [`RingDirError`] says what the file seems to hold instead, and never its bytes.
-    pub fn cluster_secret(&self) -> Result<ClusterSecret, RingDirError> {
-        cluster_secret::read(&self.secret)
-    }
-
-    /// The cluster secret, and behind it those that `also` names.
-    ///
-    /// # Errors
-    /// As [`RingDir::cluster_secret`]; and one of them is the cluster secret itself.
-    pub fn cluster_secrets(&self, also: &[PathBuf]) -> Result<Vec<ClusterSecret>, RingDirError> {
-        let mut secrets = vec![self.cluster_secret()?];
-        for path in also {
-            let secret = cluster_secret::read(path)?;
-            if file::secret_id(&secret) == file::secret_id(&secrets[0]) {
-                return Err(RingDirError::SameSecret(path.clone()));
-            }
-            secrets.push(secret);
-        }
-        Ok(secrets)
+    /// [`RingDirError`] says what a file seems to hold instead, and never its bytes; or it is the cluster secret itself.
+    pub fn cluster_secrets(&self, others: &[PathBuf]) -> Result<Vec<ClusterSecret>, RingDirError> {
+        cluster_secret::read_all(&self.secret, others)
     }
 
     /// Reads and opens the ring.

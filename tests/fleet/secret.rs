@@ -20,7 +20,7 @@ fn the_cluster_secret_changes_in_three_rolling_steps_and_no_request_is_refused()
     let old = secret_of(&fleet.0[0]);
     make_the_new(&fleet);
     let mut of_both = None;
-    let (up, done, asked) = (Mutex::new(Vec::new()), AtomicBool::new(false), AtomicUsize::new(0));
+    let (up, done, count) = (Mutex::new(Vec::new()), AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         let _done = EndsWith(&done);
         let asker = scope.spawn(|| {
@@ -29,7 +29,7 @@ fn the_cluster_secret_changes_in_three_rolling_steps_and_no_request_is_refused()
                 let up = up.lock().expect("nobody panics");
                 for replica in up.iter() {
                     assert_eq!(verify(*replica, &live.token), 200);
-                    asked.fetch_add(1, Ordering::SeqCst);
+                    count.fetch_add(1, Ordering::SeqCst);
                 }
             }
         });
@@ -54,7 +54,7 @@ fn the_cluster_secret_changes_in_three_rolling_steps_and_no_request_is_refused()
         done.store(true, Ordering::SeqCst);
         asker.join().expect("no request is refused");
     });
-    assert!(asked.load(Ordering::SeqCst) > 100, "{asked:?}");
+    assert!(count.load(Ordering::SeqCst) > 100, "{count:?}");
     fleet.assert_accepted(&live.token);
     for replica in &fleet.0 {
         assert_ne!(secret_of(replica), old);
