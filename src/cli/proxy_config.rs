@@ -34,9 +34,9 @@ pub struct ProxyConfig {
     /// The host name by which browsers know the application
     #[arg(long, value_name = "NAME", default_value = "app.example.com")]
     public_host: Host,
-    /// Where Sealpass listens for proxies [default: public.listen of the configuration]
+    /// Where Sealpass listens for proxies [default: public.listen of the configuration]; for nginx, once for each replica
     #[arg(long, value_name = "HOST:PORT")]
-    sealpass: Option<Authority>,
+    sealpass: Vec<Authority>,
     /// Where the proxy listens [default: 0.0.0.0:443, with --plain 0.0.0.0:80]
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<Authority>,
@@ -125,7 +125,14 @@ impl ProxyConfig {
     fn deployment(self, settings: &Settings, site: &Site) -> Result<Deployment, Failure> {
         let tls = (!self.plain).then(|| Tls::of(&self.public_host, self.certificate, self.certificate_key));
         let listen = self.listen.unwrap_or_else(|| Authority::any(if self.plain { 80 } else { 443 }));
+        let mut sealpass = self.sealpass.into_iter();
         let own = settings.public.listen.address().map(Authority::reaching);
+        let first = sealpass.next().or(own).ok_or_else(no_address)?;
+        if sealpass.len() > 0 && (self.proxy != Proxy::Nginx || self.ingress) {
+            return Err(Failure::Refused(
+                "several --sealpass are for nginx; give this one an address or a Service that leads to all".to_owned(),
+            ));
+        }
         let mut cookies: Vec<_> = site.realms().map(|site| site.realm.cookie().as_str().to_owned()).collect();
         cookies.sort();
         cookies.dedup();
@@ -138,7 +145,7 @@ impl ProxyConfig {
             listen,
             tls,
             upstream: self.upstream,
-            sealpass: self.sealpass.or(own).ok_or_else(no_address)?,
+            sealpass: (first, sealpass.collect()),
             cookies,
             routes: routes.map_err(|error| Failure::Refused(error.to_string()))?,
             session_paths: self.session_path,

@@ -1,12 +1,13 @@
 //! Restarts under load, behind the real nginx with its documented configuration.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,44 @@ fn a_restart_of_the_only_replica_fails_none_if_its_socket_stays() {
         more(500);
         running
     });
+}
+
+#[test]
+fn nginx_asks_the_next_replica_where_one_can_not_tell() {
+    let Some(program) = nginx() else { return };
+    let shop = Shop::new();
+    let replica = Replica::new(&shop, "a");
+    let running = replica.start(&shop);
+    let (cut_off, asked) = cut_off();
+    let at = free();
+    let _nginx = start_nginx(&program, &shop, at, &[cut_off, replica.public]);
+    let cookie = log_in(&shop, replica.control);
+    for (cookie, status) in [(&*cookie, 200), ("", 401)].repeat(20) {
+        assert_eq!(ask(at, "GET", "/page", &[("Cookie", cookie)], b"").status, status);
+    }
+    assert!(asked.load(Ordering::SeqCst) > 0, "it was asked");
+    drop(running);
+    wait_for("nobody is left who could tell", || ask(at, "GET", "/page", &[("Cookie", &cookie)], b"").status == 503);
+}
+
+/// What answers 503 to whatever it is asked, as a replica that is cut off; and how often it was asked.
+fn cut_off() -> (SocketAddr, Arc<AtomicU64>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("bound");
+    let asked = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let head =
+                BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).count();
+            if head > 0 {
+                counter.fetch_add(1, Ordering::SeqCst);
+                let _ = (&stream)
+                    .write_all(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            }
+        }
+    });
+    (at, asked)
 }
 
 /// Does something while a thousand requests a second come, of which none may fail. What it gives back lives until then.
@@ -155,27 +194,23 @@ fn load(at: SocketAddr, cookie: &str, over: &AtomicBool, sent: &AtomicU64) -> Ve
     faults
 }
 
-/// The documented configuration with two replicas in it, and a server that stands for the application.
+/// The documented configuration with these replicas in it, and a server that stands for the application.
 fn start_nginx(program: &Path, shop: &Shop, at: SocketAddr, replicas: &[SocketAddr]) -> Nginx {
-    let (app, listen, one) = (free(), at.to_string(), replicas[0].to_string());
+    let (app, listen) = (free(), at.to_string());
     let upstream = app.to_string();
-    let args = ["proxy-config", "nginx", "--plain", "--upstream", &upstream, "--listen", &listen, "--sealpass", &one];
+    let replicas: Vec<_> = replicas.iter().map(ToString::to_string).collect();
+    let mut args = vec!["proxy-config", "nginx", "--plain", "--upstream", &upstream, "--listen", &listen];
+    args.extend(replicas.iter().flat_map(|replica| ["--sealpass", replica]));
     let printed = shop.place.run(&args, b"");
     assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
     let printed = String::from_utf8(printed.stdout).expect("text");
-    let servers = replicas.iter().fold(String::new(), |mut text, replica| {
-        write!(text, "server {replica} fail_timeout=1s; ").expect("a string");
-        text
-    });
-    let alone = format!("server {one}; ");
-    assert!(printed.contains(&alone), "{printed}");
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path tmp;\n"));
     let config = format!(
         "daemon off; master_process off; pid nginx.pid; error_log stderr warn;\n\
          events {{ worker_connections 512; }}\nhttp {{\naccess_log off;\n{}{}\n\
          server {{ listen {app}; location / {{ return 200 ok; }} }}\n}}\n",
         temporary.concat(),
-        printed.replace(&alone, &servers),
+        printed,
     );
     fs::write(shop.place.path("nginx.conf"), config).expect("writable");
     let log = File::create(shop.place.path("nginx.log")).expect("a log");

@@ -40,7 +40,8 @@ pub struct Given {
     pub listen: Authority,
     pub tls: Option<Tls>,
     pub upstream: Authority,
-    pub sealpass: Authority,
+    /// One replica, and those beside it.
+    pub sealpass: (Authority, Vec<Authority>),
     /// Those of all realms: whichever a policy is of, the application gets none of them.
     pub cookies: Vec<String>,
     pub routes: Vec<Route>,
@@ -60,6 +61,8 @@ pub struct Deployment {
     upstream_host: String,
     upstream_port: u16,
     sealpass: String,
+    /// All replicas, where the proxy is told each.
+    replicas: Vec<String>,
     sealpass_host: String,
     sealpass_port: u16,
     cookies: Vec<Cookie>,
@@ -77,8 +80,17 @@ impl Deployment {
     /// # Errors
     /// A path that is given twice, or is Sealpass's own; a cookie's name that no proxy can be told.
     pub fn new(given: Given) -> Result<Self, NameError> {
-        let Given { public_host, listen, tls, upstream, sealpass, cookies, mut routes, session_paths, login_url } =
-            given;
+        let Given {
+            public_host,
+            listen,
+            tls,
+            upstream,
+            sealpass: (sealpass, others),
+            cookies,
+            mut routes,
+            session_paths,
+            login_url,
+        } = given;
         // A name goes into regular expressions, and one that means something there would let our cookie through.
         let plain = |cookie: &String| cookie.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
         if let Some(odd) = cookies.iter().find(|cookie| !plain(cookie)) {
@@ -109,6 +121,7 @@ impl Deployment {
             upstream_host: upstream.host,
             upstream_port: upstream.port,
             sealpass: sealpass.to_string(),
+            replicas: std::iter::once(&sealpass).chain(&others).map(ToString::to_string).collect(),
             sealpass_host: sealpass.host,
             sealpass_port: sealpass.port,
             cookies,
@@ -227,7 +240,7 @@ mod tests {
                 listen: Authority::any(443),
                 tls: None,
                 upstream: "127.0.0.1:1".parse().expect("right"),
-                sealpass: Authority::reaching(([0, 0, 0, 0], 8080).into()),
+                sealpass: (Authority::reaching(([0, 0, 0, 0], 8080).into()), Vec::new()),
                 cookies: vec![cookie.to_owned()],
                 routes,
                 session_paths: vec![SessionPath::login()],
