@@ -686,3 +686,20 @@ fn proxy_config_says_when_everybody_passes_or_nobody_contrary_to_what_was_asked_
         assert_eq!(open.lines().count(), 1, "{open}");
     }
 }
+
+#[test]
+fn proxy_config_names_several_replicas_for_nginx_alone() {
+    let place = Place::new();
+    let run = |proxy: &str| {
+        place.run(&["proxy-config", proxy, "--sealpass", "10.0.0.1:8080", "--sealpass", "10.0.0.2:8080"], b"")
+    };
+    let nginx = run("nginx");
+    assert!(nginx.status.success(), "{}", String::from_utf8_lossy(&nginx.stderr));
+    let text = String::from_utf8(nginx.stdout).expect("text");
+    for line in ["server 10.0.0.1:8080 fail_timeout=1s;", "server 10.0.0.2:8080 fail_timeout=1s;"] {
+        assert!(text.contains(line), "{text}");
+    }
+    for other in ["envoy", "traefik", "caddy", "haproxy"] {
+        assert!(refused(&run(other), 1).contains("several --sealpass are for nginx"), "{other}");
+    }
+}
