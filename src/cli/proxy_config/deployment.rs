@@ -98,14 +98,7 @@ impl Deployment {
         }
         let cookies = cookies.into_iter().map(|name| Cookie { pattern: pattern(&name), name }).collect();
         let session_paths: Vec<_> = session_paths.into_iter().map(|path| path.0).collect();
-        let mut paths: Vec<_> = routes.iter().map(|route| &route.path).chain(&session_paths).collect();
-        paths.sort();
-        if let Some(ours) = paths.iter().find(|path| OURS.contains(&path.as_str())) {
-            return Err(NameError::Ours((*ours).clone()));
-        }
-        if let Some(twice) = paths.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(NameError::Twice(twice[0].clone()));
-        }
+        are_apart(&routes, &session_paths)?;
         routes.sort_by_key(|route| (std::cmp::Reverse(route.path.len()), route.path.clone()));
         let mut policies: Vec<_> = routes.iter().map(|route| route.policy.clone()).collect();
         policies.sort();
@@ -199,6 +192,17 @@ impl Tls {
             key: key.map_or_else(|| format!("/etc/ssl/private/{host}.key"), |file| file.0),
         }
     }
+}
+
+/// Whether each path is given once, and none is Sealpass's own.
+fn are_apart(routes: &[Route], session_paths: &[String]) -> Result<(), NameError> {
+    let mut paths: Vec<_> = routes.iter().map(|route| &route.path).chain(session_paths).collect();
+    paths.sort();
+    if let Some(ours) = paths.iter().find(|path| OURS.contains(&path.as_str())) {
+        return Err(NameError::Ours((*ours).clone()));
+    }
+    let twice = paths.windows(2).find(|pair| pair[0] == pair[1]);
+    twice.map_or(Ok(()), |pair| Err(NameError::Twice(pair[0].clone())))
 }
 
 /// A name for a regular expression: of all that a name may have, the dot alone means something there.
