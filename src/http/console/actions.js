@@ -1,6 +1,6 @@
 // The buttons: rotate, end sessions, raise the floor. Each says what it came to beside itself.
 
-import { $, code, el, fillSelect, setText } from './dom.js';
+import { $, code, el, fillSelect, result, setText } from './dom.js';
 import { away, instant } from './time.js';
 
 /** What has to be typed before all realms log in again. */
@@ -50,7 +50,7 @@ export class Actions {
 
   /** Asks what a rotation would come to, and shows that. */
   async #preview() {
-    result('dialog-result', '', '');
+    result($('dialog-result'), '', '');
     $('dialog-yes').hidden = true;
     $('dialog-text').replaceChildren(el('p', 'dim', 'Asking what it would come to…'));
     setText($('dialog-no'), 'Cancel');
@@ -62,7 +62,7 @@ export class Actions {
       $('dialog-yes').hidden = !body.changed;
     } catch (failure) {
       $('dialog-text').replaceChildren(el('p', '', 'Nothing was changed.'));
-      result('dialog-result', 'bad', failure.text);
+      result($('dialog-result'), 'bad', failure.text, failure.requestId);
     }
   }
 
@@ -73,12 +73,12 @@ export class Actions {
       const from = body.seals_from && Date.parse(body.seals_from);
       const when = from ? `seals from ${instant(from, now)} UTC on, ${away(from, now)}` : 'gets its time once a majority of the core has it';
       const made = body.changed ? `Ordered: key ${body.key} ${when}.` : `It was ordered before: key ${body.key} ${when}.`;
-      result('dialog-result', status === 202 ? 'warn' : 'ok', `${made}${spread(status, body)} Request ${requestId}.`);
+      result($('dialog-result'), status === 202 ? 'warn' : 'ok', `${made}${spread(status, body)}`, requestId);
       $('dialog-yes').hidden = true;
       setText($('dialog-no'), 'Close');
       $('dialog-no').focus();
     } catch (failure) {
-      result('dialog-result', 'bad', failure.text);
+      result($('dialog-result'), 'bad', failure.text, failure.requestId);
     }
     this.#after();
   }
@@ -99,12 +99,12 @@ export class Actions {
   }
 
   async #ordered(place, path, asked, done) {
-    result(place, '', '');
+    result($(place), '', '');
     try {
       const { status, body, requestId } = await this.#api.post(path, asked);
-      result(place, status === 202 ? 'warn' : 'ok', `${done}${spread(status, body)} Request ${requestId}.`);
+      result($(place), status === 202 ? 'warn' : 'ok', `${done}${spread(status, body)}`, requestId);
     } catch (failure) {
-      result(place, 'bad', failure.text);
+      result($(place), 'bad', failure.text, failure.requestId);
     }
     this.#after();
   }
@@ -136,11 +136,6 @@ function spread(status, { applied, core }) {
   if (core === undefined) return '';
   const so = ` ${applied} of ${core} replicas of the core have it`;
   return status === 202 ? `${so}: the others get it when they can, and until a majority has it, it is not final.` : `${so}.`;
-}
-
-function result(id, kind, text) {
-  $(id).className = `result ${kind}`;
-  setText($(id), text);
 }
 
 const chosen = () => [...document.getElementsByName('end-what')].find(({ checked }) => checked).value;

@@ -12,13 +12,13 @@ export class Refused extends Error {
     Object.assign(this, { status, problem, requestId });
   }
 
-  /** Title, what is wrong and where, and by which id the log has it. */
+  /** Title, what is wrong and what to do, and where. */
   get text() {
-    const { title, detail, field, limit, found } = this.problem;
-    const where = field ? ` (field ${field})` : '';
-    const sizes = limit === undefined ? '' : ` Limit ${limit}${found === undefined ? '' : `, found ${found}`}.`;
-    const id = this.requestId ? ` Request ${this.requestId}.` : '';
-    return `${title || 'Refused'}, status ${this.status}: ${detail || 'no reason was given.'}${where}${sizes}${id}`;
+    const { title, detail = '', field, limit, found } = this.problem;
+    const what = detail.replace(/\.?$/, '.');
+    const where = field ? ` Field: ${field}.` : '';
+    const sizes = limit === undefined ? '' : ` Limit: ${limit}${found === undefined ? '' : `, found: ${found}`}.`;
+    return `${title || 'Refused'} (${this.status}): ${what}${where}${sizes}`;
   }
 }
 

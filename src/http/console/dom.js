@@ -34,11 +34,18 @@ export function note(node, text) {
   show(node, text !== '');
 }
 
+/** Says what something came to, of which kind that is, and by which id log and audit trail have it. */
+export function result(node, kind, text, requestId = '') {
+  node.className = `result ${kind}`;
+  const lines = [text, requestId && el('div', 'small', 'Request ', code(requestId))];
+  node.replaceChildren(...lines.filter(Boolean));
+}
+
 /** Keeps a cell as it is while what it says stays the same. */
 function setCell(cell, content) {
-  const nodes = [content].flat().map((part) => (part instanceof Node ? part : document.createTextNode(part)));
-  const same = cell.childNodes.length === nodes.length && nodes.every((node, at) => node.isEqualNode(cell.childNodes[at]));
-  if (!same) cell.replaceChildren(...nodes);
+  // In one element, which a narrow screen puts beside the heading.
+  const inside = el('span', '', ...[content].flat());
+  if (!inside.isEqualNode(cell.firstChild)) cell.replaceChildren(inside);
 }
 
 function row(at, parent, tag) {

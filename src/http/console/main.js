@@ -46,14 +46,14 @@ class Session {
     if (session !== this) return;
     const failures = [cluster, keys, metrics].map(({ reason }) => reason).filter(Boolean);
     const over = failures.find(({ status }) => status === 401);
-    if (over) return signOut(`The credential is not accepted any more: it was revoked, or it expired. ${over.text}`);
+    if (over) return signOut('The credential is not accepted any more (401): it was revoked, or it expired.');
     this.told(failures.find((failure) => failure instanceof Lost) ?? cluster.reason);
     note($('keys-problem'), problemOf(keys));
     note($('metrics-problem'), problemOf(metrics));
     if (keys.value) this.keys.show(keys.value.body);
     if (metrics.value) this.load.show(metrics.value.body);
     if (cluster.value) showReplicas(this.cluster = cluster.value.body);
-    showGlance(this.cluster, this.keys, this.load);
+    showGlance(this.cluster, this.keys, this.load, !cluster.value);
     this.actions.realms(this.load.realms);
   }
 
@@ -104,17 +104,16 @@ async function signIn() {
   field.value = '';
   session = candidate;
   session.open();
-  show($('gate'), false);
-  show($('where'), true);
+  atGate(false);
   await session.look();
   if (session !== candidate) return;
   announce(`Signed in at ${session.cluster.name}.`);
-  $('sign-out').focus();
+  $('board').focus();
   again();
 }
 
 function whyNot(failure) {
-  if (failure.status === 401) return `Not accepted. Check that it is whole, and that \`sealpass credential list\` has it. ${failure.text}`;
+  if (failure.status === 401) return 'Not accepted (401). Check that it is whole; “sealpass credential list” says which there are, and which have expired.';
   if (failure.status === 403) return `This credential is not for operators. Take one with the scope admin. ${failure.text}`;
   return failure.text;
 }
@@ -128,11 +127,15 @@ function signOut(text) {
   clearTimeout(timer);
   session?.close();
   session = null;
-  show($('where'), false);
-  show($('gate'), true);
+  atGate(true);
   note($('gate-problem'), text);
   announce(text || 'Signed out.');
   $('credential').focus();
+}
+
+function atGate(is) {
+  show($('gate'), is);
+  for (const id of ['where', 'sign-out']) show($(id), !is);
 }
 
 function announce(text) {

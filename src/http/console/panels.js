@@ -96,10 +96,9 @@ export class Load {
     const most = Math.max(...rates.values(), 1e-9);
     const columns = [['Reason', ''], ['A second', 'number'], ['', 'share'], ['Since start', 'number']];
     fillTable($('decisions'), 'Decisions of verify by reason', columns, seen.map(([reason, count]) => {
-      const bar = el('span', `bar ${kindOf(reason)}`);
-      bar.style.width = `${(100 * rates.get(reason)) / most}%`;
-      return [[code(reason), el('span', 'dim', ` ${REASONS[reason] ?? ''}`)], perSecond(seconds ? rates.get(reason) : null), bar, whole(count)];
+      return [[code(reason), el('span', 'dim', ` ${REASONS[reason] ?? ''}`)], perSecond(seconds ? rates.get(reason) : null), bar(kindOf(reason), rates.get(reason) / most), whole(count)];
     }));
+    show($('decisions'), seen.length > 0);
     const rest = counts.size - seen.length;
     const none = `None of the other ${rest} reasons since the start.`;
     setText($('decisions-rest'), seen.length ? none : 'Nobody has asked since the start.');
@@ -115,16 +114,21 @@ export class Load {
       const folds = of('sealpass_fact_folds_total').filter(({ labels }) => labels.realm === realm)
         .reduce((sum, { value }) => sum + value, 0);
       const share = held / budget;
-      const meter = el('span', `bar ${share > 0.9 ? 'bad' : share > 0.7 ? 'warn' : 'ok'}`);
-      meter.style.width = `${Math.min(100, 100 * share)}%`;
       const words = kinds.map(({ labels, value }) => `${whole(value)} ${labels.kind}`).join(', ') || 'none held';
       return el('div', 'fact', el('div', 'head', el('strong', '', realm), el('span', 'number', `${whole(held)} of ${whole(budget)} (${percent(share)})`)),
-        el('div', 'track', meter), el('div', 'dim small', words, folds ? el('span', 'bad', `; folded ${whole(folds)} times since the start`) : ''));
+        el('div', 'track', bar(share > 0.9 ? 'bad' : share > 0.7 ? 'warn' : 'ok', share)), el('div', 'dim small', words, folds ? el('span', 'bad', `; folded ${whole(folds)} times since the start`) : ''));
     });
     const place = $('facts');
     const same = place.children.length === lines.length && lines.every((line, at) => line.isEqualNode(place.children[at]));
     if (!same) place.replaceChildren(...lines);
   }
+}
+
+/** A bar of that share; what is not nothing is seen. */
+function bar(kind, share) {
+  const made = el('div', share > 0 ? `bar ${kind}` : '');
+  made.style.width = `${Math.min(100, 100 * share)}%`;
+  return made;
 }
 
 function kindOf(reason) {
@@ -141,11 +145,11 @@ function read(text) {
 }
 
 /** The numbers that are looked at first. */
-export function showGlance(cluster, keys, load) {
+export function showGlance(cluster, keys, load, lost) {
   const up = cluster.members.filter((member) => state(member, cluster).kind === 'ok').length;
   const active = keys.active;
   const tiles = [
-    ['This replica', cluster.ready ? 'ready' : 'not ready', cluster.ready ? 'ok' : 'bad'],
+    ['This replica', lost ? 'no answer' : cluster.ready ? 'ready' : 'not ready', cluster.ready && !lost ? 'ok' : 'bad'],
     ['Replicas ready', `${up} of ${cluster.members.length}`, up === cluster.members.length ? '' : 'bad'],
     ['Age of view', cluster.size === 1 && cluster.role === 'core' ? 'alone' : age(cluster.view_age_ms), ''],
     ['Decisions a second', perSecond(load.rate), ''],
@@ -162,7 +166,7 @@ export function showGlance(cluster, keys, load) {
 }
 
 const whole = (count) => count.toLocaleString('en');
-const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 2 : 0)} %`;
+const percent = (share) => `${(100 * share).toFixed(share && share < 0.1 ? 2 : 0)}\u00a0%`;
 
 function perSecond(rate) {
   if (rate === null) return '–';
