@@ -8,6 +8,7 @@ import { ask, serve, serveFleet } from './lib/service.mjs';
 
 const CONFIG = `
 credentials = "credentials.toml"
+drain = "0s"
 [public]
 listen = "127.0.0.1:0"
 workers = 1

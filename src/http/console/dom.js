@@ -45,7 +45,9 @@ export function result(node, kind, text, requestId = '') {
 function setCell(cell, content) {
   // In one element, which a narrow screen puts beside the heading.
   const inside = el('span', '', ...[content].flat());
-  if (!inside.isEqualNode(cell.firstChild)) cell.replaceChildren(inside);
+  if (inside.isEqualNode(cell.firstChild)) return;
+  cell.replaceChildren(inside);
+  cell.toggleAttribute('data-empty', inside.textContent === '–');
 }
 
 function row(at, parent, tag) {

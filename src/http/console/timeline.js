@@ -86,10 +86,10 @@ function bar([kind, from, until], at, top, now) {
 
 function axis(at, now, height, left, width) {
   const marks = [];
-  let taken = [at(now)];
+  const taken = [at(now)];
   const mark = (ms, text) => {
     const x = at(ms);
-    if (x < left + 14 || x > width - 20 || taken.some((other) => Math.abs(other - x) < TICK_ROOM)) return;
+    if (x < left + TICK_ROOM / 2 || x > width - TICK_ROOM / 2 || taken.some((other) => Math.abs(other - x) < TICK_ROOM)) return;
     taken.push(x);
     marks.push(svg('line', { x1: x, x2: x, y1: AXIS - 4, y2: height, class: 'tick' }), word(x, text, 'tick'));
   };

@@ -48,7 +48,7 @@ export async function serveFleet() {
     const cluster = `size = 3\nname = "${name}"\ncore = ["a", "b", "c"]\nlisten = "127.0.0.1:${ports[at]}"\npeers = [${peers}]`;
     const listen = '[public]\nlisten = "127.0.0.1:0"\nworkers = 1\n[control]\nlisten = "127.0.0.1:0"\n';
     await mkdir(join(dir, name, 'keys'), { recursive: true, mode: 0o700 });
-    await writeFile(join(dir, name, 'sealpass.toml'), `credentials = "credentials.toml"\n${listen}[cluster]\n${cluster}\n`);
+    await writeFile(join(dir, name, 'sealpass.toml'), `credentials = "credentials.toml"\ndrain = "0s"\n${listen}[cluster]\n${cluster}\n`);
     if (name === 'a') {
       await run('keys', 'init');
       const made = await run('credential', 'new', '--name', 'ops', '--realm', '*', '--scope', 'app', '--scope', 'admin');
