@@ -15,9 +15,10 @@ use super::{Service, problems};
 
 /// The paths.
 pub fn routes(app: &mut web::ServiceConfig) {
-    for path in ["/console", "/console/{file}"] {
-        app.route(path, web::get().to(serve)).route(path, web::head().to(serve));
-    }
+    app.route("/console", web::get().to(serve))
+        .route("/console", web::head().to(serve))
+        .route("/console/{file}", web::get().to(serve))
+        .route("/console/{file}", web::head().to(serve));
 }
 
 /// A configuration without it looks as if there were no such path.
