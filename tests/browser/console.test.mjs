@@ -123,6 +123,58 @@ test('a rotation is first shown and then ordered', async (t) => {
   assert.equal(await page.isVisible('#dialog-yes'), false, 'there is nothing to confirm');
 });
 
+test('the picture has a row for each key, whatever its state, in the order of time', async (t) => {
+  const operator = await visitor(t, service);
+  const { page, says } = operator;
+  const now = Date.parse('2026-03-01T12:00:00Z');
+  const [minute, day] = [60_000, 86_400_000];
+  const at = (ms) => new Date(now + ms).toISOString();
+  const keys = [
+    { key: '00000001', state: 'destroyed', created_at: at(-90 * day), seals_from: at(-90 * day), seals_until: at(-80 * day), destroyed_at: at(-60 * day) },
+    { key: '00000002', state: 'retired', created_at: at(-80 * day), seals_from: at(-80 * day), seals_until: at(-70 * day), opens_until: at(-40 * day) },
+    { key: '00000003', state: 'revoked', created_at: at(-70 * day), seals_from: at(-70 * day), seals_until: at(-9 * day), revoked_at: at(-9 * day) },
+    { key: '00000004', state: 'verify-only', created_at: at(-9 * day), seals_from: at(-9 * day), seals_until: at(-2 * day), opens_until: at(28 * day) },
+    { key: '00000005', state: 'active', created_at: at(-3 * day), seals_from: at(-2 * day), seals_until: at(9 * minute), opens_until: at(30 * day) },
+    { key: '00000006', state: 'pending', created_at: at(-minute), seals_from: at(9 * minute) },
+    { key: '00000007', state: 'proposed', created_at: at(-minute) },
+  ];
+  const gone = Array.from({ length: 5 }, (_, which) => ({ ...keys[0], key: `0000001${which}` }));
+  await page.route('**/v1/keys', async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: { ...await answer.json(), now: at(0), keys: [...gone, ...keys] } });
+  });
+  await operator.signIn(both);
+  await says('#next-rotation', 'Next rotation: key 00000006 seals from 12:09:00 UTC on, in 9 min.');
+  await says('#older-keys', 'And 4 older, of which nothing opens any more: sealpass keys list has them.');
+  const labels = await page.locator('#timeline .kid').allTextContents();
+  assert.deepEqual(labels, ['00000014', ...keys.map(({ key }) => key)]);
+  const table = (await page.locator('#keys tbody tr').allTextContents()).map((text) => text.replaceAll('\u00a0', ' '));
+  assert.equal(table[3], '00000003revoked21 Dec 2025, 12:00:00 70 d ago20 Feb 2026, 12:00:00 9 d agorevoked 20 Feb 2026, 12:00:00 9 d ago');
+  assert.equal(table[4], '00000004verify-only20 Feb 2026, 12:00:00 9 d ago27 Feb 2026, 12:00:00 2 d ago29 Mar 2026, 12:00:00 in 28 d');
+  assert.equal(table[6], '00000006pending12:09:00 in 9 min––');
+
+  const shapes = await page.evaluate(() => {
+    const box = (node) => node.getBoundingClientRect();
+    const { x: now } = box(document.querySelector('#timeline line.now'));
+    return [...document.querySelectorAll('#timeline .kid')].map((label) => {
+      const middle = box(label).top + box(label).height / 2;
+      return [...document.querySelectorAll('#timeline rect, #timeline .over')]
+        .filter((shape) => Math.abs(box(shape).top + box(shape).height / 2 - middle) < 12)
+        .map((shape) => [shape.getAttribute('class'), Math.sign(Math.round(box(shape).left - now)), Math.sign(Math.round(box(shape).right - now))]);
+    });
+  });
+  const past = ['seals', -1, -1];
+  assert.deepEqual(shapes.slice(1), [
+    [past, ['opens', -1, -1], ['over', -1, -1]],
+    [past, ['opens', -1, -1], ['over', -1, -1]],
+    [past, ['over', -1, -1]],
+    [past, ['opens', -1, 1]],
+    [['waits', -1, -1], ['seals', -1, 1], ['opens', 1, 1]],
+    [['waits', -1, 1], ['seals', 1, 1]],
+    [['waits', -1, 1]],
+  ]);
+});
+
 test('ending one session ends that, and ending a subject ends all of its sessions', async (t) => {
   const operator = await visitor(t, service);
   const { page, says } = operator;

@@ -43,6 +43,9 @@ export class Actions {
     button.setAttribute('aria-busy', 'true');
     try {
       await work();
+    } catch (failure) {
+      // Whoever signs out meanwhile has no page that it could be shown on.
+      if (button.isConnected) throw failure;
     } finally {
       button.removeAttribute('aria-busy');
     }

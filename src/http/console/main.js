@@ -108,7 +108,7 @@ async function signIn() {
   await session.look();
   if (session !== candidate) return;
   announce(`Signed in at ${session.cluster.name}.`);
-  $('board').focus();
+  $('board').focus({ preventScroll: true });
   again();
 }
 

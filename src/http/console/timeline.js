@@ -73,7 +73,7 @@ function bar([kind, from, until], at, top, now) {
   const [x, end] = [at(from), at(until)];
   if (kind === 'over') {
     const middle = top + BAR / 2;
-    const mark = svg('path', { d: `M${x - 4} ${middle - 4}l8 8m0 -8l-8 8`, class: 'over' });
+    const mark = svg('path', { d: `M${x + 4} ${middle - 4}l8 8m0 -8l-8 8`, class: 'over' });
     mark.append(svg('title', {}, `over since ${instant(from, now)} UTC`));
     return mark;
   }
