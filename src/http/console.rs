@@ -52,7 +52,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 /// Path, kind, text.
-const FILES: [(&str, &str, &str); 11] = [
+const FILES: [(&str, &str, &str); 12] = [
     ("/console", HTML, include_str!("console/index.html")),
     ("/console/style.css", CSS, include_str!("console/style.css")),
     ("/console/icon.svg", SVG, include_str!("console/icon.svg")),
@@ -62,6 +62,7 @@ const FILES: [(&str, &str, &str); 11] = [
     ("/console/time.js", SCRIPT, include_str!("console/time.js")),
     ("/console/keys.js", SCRIPT, include_str!("console/keys.js")),
     ("/console/timeline.js", SCRIPT, include_str!("console/timeline.js")),
+    ("/console/load.js", SCRIPT, include_str!("console/load.js")),
     ("/console/panels.js", SCRIPT, include_str!("console/panels.js")),
     ("/console/actions.js", SCRIPT, include_str!("console/actions.js")),
 ];

@@ -74,8 +74,9 @@ export class Actions {
       const { status, body, requestId } = await this.#api.post('v1/keys/rotate', { dry_run: false });
       const now = Date.parse(body.ring.now);
       const from = body.seals_from && Date.parse(body.seals_from);
-      const when = from ? `seals from ${instant(from, now)} UTC on, ${away(from, now)}` : 'gets its time once a majority of the core has it';
-      const made = body.changed ? `Ordered: key ${body.key} ${when}.` : `It was ordered before: key ${body.key} ${when}.`;
+      const time = from && `seals from ${instant(from, now)} UTC on, ${away(from, now)}`;
+      const when = time || 'gets its time once a majority of the core has it';
+      const made = `${body.changed ? 'Ordered' : 'It was ordered before'}: key ${body.key} ${when}.`;
       result($('dialog-result'), status === 202 ? 'warn' : 'ok', `${made}${spread(status, body)}`, requestId);
       $('dialog-yes').hidden = true;
       setText($('dialog-no'), 'Close');
@@ -89,14 +90,15 @@ export class Actions {
   async #end() {
     const [realm, what, name] = [$('end-realm').value, chosen(), $('end-name').value];
     const path = what === 'subject' ? 'v1/subjects/revoke' : 'v1/sessions/revoke';
-    const done = what === 'subject' ? `Every session of ${name} in ${realm} is over.` : `The session ${name} in ${realm} is over.`;
-    await this.#ordered('end-result', path, { realm, [what]: name }, done);
+    const done = what === 'subject' ? `Every session of ${name}` : `The session ${name}`;
+    await this.#ordered('end-result', path, { realm, [what]: name }, `${done} in ${realm} is over.`);
   }
 
   async #floor() {
     const realm = $('floor-realm').value;
     const body = realm === ALL ? { all: true } : { realm };
-    await this.#ordered('floor-result', 'v1/floor', body, `Every session in ${realm === ALL ? 'all realms' : `the realm ${realm}`} is over.`);
+    const where = realm === ALL ? ALL : `the realm ${realm}`;
+    await this.#ordered('floor-result', 'v1/floor', body, `Every session in ${where} is over.`);
     $('floor-typed').value = '';
     armed();
   }
@@ -115,30 +117,35 @@ export class Actions {
 
 /** What a dry run says, for whoever has to decide. */
 function would(receipt) {
+  if (!receipt.changed) return [el('p', '', 'A rotation is under way already, with key ', code(receipt.key), '.')];
   const now = Date.parse(receipt.ring.now);
-  const active = receipt.ring.keys.find(({ state }) => state === 'active');
-  const lines = [];
   const from = receipt.seals_from && Date.parse(receipt.seals_from);
-  if (!receipt.changed) lines.push(['A rotation is under way already, with key ', code(receipt.key), '. Nothing is left to do.']);
-  else if (from) lines.push(['A new key is made now, and ', el('strong', '', `seals from ${instant(from, now)} UTC on`), `, ${away(from, now)}.`]);
-  else {
-    const minutes = Math.round(receipt.ring.activation_seconds / 60);
-    lines.push(['A new key is made now. Once a majority of the core has it, it gets its time: ', el('strong', '', `it seals ${minutes} minutes later`), '.']);
+  const minutes = Math.round(receipt.ring.activation_seconds / 60);
+  const made = from
+    ? ['A new key is made now, and ', strong(`seals from ${instant(from, now)} UTC on`), `, ${away(from, now)}.`]
+    : ['A new key is made now. Once a majority of the core has it, it gets its time: ',
+      strong(`it seals ${minutes} minutes later`), '.'];
+  const lines = [made];
+  const active = receipt.ring.keys.find(({ state }) => state === 'active');
+  if (active) {
+    const opens = active.opens_until && `until ${instant(Date.parse(active.opens_until), now)} UTC`;
+    lines.push(['Until then ', code(active.key), ' seals on, and opens what it sealed ',
+      `${opens || 'for as long as that can live'}. No user notices.`]);
   }
-  if (active && receipt.changed) {
-    const until = active.opens_until && Date.parse(active.opens_until);
-    const end = until ? `, and opens what it sealed until ${instant(until, now)} UTC` : ', and opens what it sealed for as long as that can live';
-    lines.push(['Until then ', code(active.key), ` seals on${end}. No user notices.`]);
+  if (receipt.destroyed?.length) {
+    lines.push(['Retired keys are destroyed with it: ', ...receipt.destroyed.flatMap((key) => [code(key), ' '])]);
   }
-  if (receipt.destroyed?.length) lines.push(['Retired keys are destroyed with it: ', ...receipt.destroyed.flatMap((key) => [code(key), ' '])]);
   return [el('ul', '', ...lines.map((line) => el('li', '', ...line)))];
 }
+
+const strong = (text) => el('strong', '', text);
 
 /** How far something has come, among several replicas. */
 function spread(status, { applied, core }) {
   if (core === undefined) return '';
   const so = ` ${applied} of ${core} replicas of the core have it`;
-  return status === 202 ? `${so}: the others get it when they can, and until a majority has it, it is not final.` : `${so}.`;
+  const late = ': the others get it when they can, and until a majority has it, it is not final.';
+  return so + (status === 202 ? late : '.');
 }
 
 const chosen = () => [...document.getElementsByName('end-what')].find(({ checked }) => checked).value;

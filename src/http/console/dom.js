@@ -41,6 +41,13 @@ export function result(node, kind, text, requestId = '') {
   node.replaceChildren(...lines.filter(Boolean));
 }
 
+/** Puts these nodes there, unless they look as those that are there. */
+export function fill(place, nodes) {
+  const { childNodes } = place;
+  const same = childNodes.length === nodes.length && nodes.every((node, at) => node.isEqualNode(childNodes[at]));
+  if (!same) place.replaceChildren(...nodes);
+}
+
 /** Keeps a cell as it is while what it says stays the same. */
 function setCell(cell, content) {
   // In one element, which a narrow screen puts beside the heading.
@@ -56,7 +63,7 @@ function row(at, parent, tag) {
 
 /**
  * Fills a table. `columns` are `[heading, class]`, `rows` lists of what stands in the cells: text, a node, or several.
- * Roles are spelt out because a narrow screen shows rows as blocks, which would make browsers forget that it is a table.
+ * Roles are spelt out because a narrow screen shows rows as blocks, by which browsers forget that it is a table.
  */
 export function fillTable(table, caption, columns, rows) {
   if (!table.tHead) {

@@ -28,7 +28,8 @@ export class Keys {
     const now = Date.parse(ring.now);
     const { shown, left } = chosen(ring.keys);
     fillTable($('keys'), 'Keys of the ring', COLUMNS, shown.map((key) => cells(key, now)));
-    setText($('older-keys'), left ? `And ${left} older, of which nothing opens any more: sealpass keys list has them.` : '');
+    const older = `And ${left} older, of which nothing opens any more: sealpass keys list has them.`;
+    setText($('older-keys'), left ? older : '');
     setText($('next-rotation'), this.next.text);
     this.draw();
   }

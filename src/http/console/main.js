@@ -5,7 +5,8 @@ import { Actions } from './actions.js';
 import { Api, Lost, Refused } from './api.js';
 import { $, note, setText, show } from './dom.js';
 import { Keys } from './keys.js';
-import { Load, showGlance, showReplicas } from './panels.js';
+import { Load } from './load.js';
+import { showGlance, showReplicas } from './panels.js';
 import { clock } from './time.js';
 
 /** How often it is asked, in milliseconds. */
@@ -113,9 +114,11 @@ async function signIn() {
 }
 
 function whyNot(failure) {
-  if (failure.status === 401) return 'Not accepted (401). Check that it is whole; “sealpass credential list” says which there are, and which have expired.';
-  if (failure.status === 403) return `This credential is not for operators. Take one with the scope admin. ${failure.text}`;
-  return failure.text;
+  switch (failure.status) {
+    case 401: return 'Not accepted (401). Check that it is whole; “sealpass credential list” says which are in force.';
+    case 403: return `This credential is not for operators. Take one with the scope admin. ${failure.text}`;
+    default: return failure.text;
+  }
 }
 
 function refuse(text) {

@@ -29,9 +29,10 @@ export function timeline(place, keys, now) {
   const height = AXIS + keys.length * rowHeight + 4;
   const lives = keys.map((key) => ({ key, spans: spans(key, now) }));
   const at = scale(lives, now, left, width - GUTTER);
-  const picture = svg('svg', { width, height, viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-labelledby': 'timeline-title' },
-    svg('title', { id: 'timeline-title' }, `Life of ${keys.length} keys around now; the table below has the same times`),
-    hatching(), ...axis(at, now, height, left, width));
+  const size = { width, height, viewBox: `0 0 ${width} ${height}` };
+  const told = `Life of ${keys.length} keys around now; the table below has the same times`;
+  const picture = svg('svg', { ...size, role: 'img', 'aria-labelledby': 'timeline-title' },
+    svg('title', { id: 'timeline-title' }, told), hatching(), ...axis(at, now, height, left, width));
   lives.forEach(({ key, spans }, index) => {
     const top = AXIS + index * rowHeight + (narrow ? 18 : (ROW - BAR) / 2);
     const label = narrow ? { x: left, y: top - 4 } : { x: 0, y: top + BAR - 4 };
@@ -78,7 +79,7 @@ function bar([kind, from, until], at, top, now) {
     return mark;
   }
   const shape = svg('rect', { x, y: top, width: Math.max(2, end - x), height: BAR, rx: 3, class: kind });
-  const till = until === undefined ? 'for as long as no other one does' : `until ${instant(until, now)} UTC, ${away(until, now)}`;
+  const till = until === undefined ? 'until another one does' : `until ${instant(until, now)} UTC, ${away(until, now)}`;
   const does = { waits: 'waits', seals: 'seals and opens', opens: 'only opens' }[kind];
   shape.append(svg('title', {}, `${does} from ${instant(from, now)} UTC, ${away(from, now)}, ${till}`));
   return shape;
@@ -89,7 +90,8 @@ function axis(at, now, height, left, width) {
   const taken = [at(now)];
   const mark = (ms, text) => {
     const x = at(ms);
-    if (x < left + TICK_ROOM / 2 || x > width - TICK_ROOM / 2 || taken.some((other) => Math.abs(other - x) < TICK_ROOM)) return;
+    const outside = x < left + TICK_ROOM / 2 || x > width - TICK_ROOM / 2;
+    if (outside || taken.some((other) => Math.abs(other - x) < TICK_ROOM)) return;
     taken.push(x);
     marks.push(svg('line', { x1: x, x2: x, y1: AXIS - 4, y2: height, class: 'tick' }), word(x, text, 'tick'));
   };

@@ -1,7 +1,55 @@
 // An operator at the console: a browser of its own, what it asked, and what it had to complain about.
 
 import assert from 'node:assert/strict';
-import { open } from './rig.mjs';
+import { open, until } from './rig.mjs';
+import { ask, serve } from './service.mjs';
+
+/** Two realms, with a policy each. */
+export const CONFIG = `
+credentials = "credentials.toml"
+drain = "0s"
+[public]
+listen = "127.0.0.1:0"
+workers = 1
+[control]
+listen = "127.0.0.1:0"
+[realm.default]
+[realm.shop]
+max_facts = 1000
+[realm.shop.cookie]
+name = "__Host-shop"
+[policy.default]
+[policy.shop]
+realm = "shop"
+role = ["vip"]
+`;
+
+/**
+ * Starts a replica, and makes an operator a credential that is good for everything (`both`). The rest of what is added
+ * asks as others than the console would.
+ */
+export async function operated() {
+  const service = await serve(CONFIG);
+  /** Makes another credential, of which the service learns within moments. */
+  const addCredential = async (name, ...terms) => {
+    const secret = (await service.run('credential', 'add', '--name', name, ...terms)).stdout.trim();
+    const headers = { authorization: `Bearer ${secret}` };
+    await until(`the credential ${name}`, async () => (await ask(service.control, '/metrics', { headers })).status === 200);
+    return secret;
+  };
+  const both = await addCredential('ops', '--realm', '*', '--scope', 'app', '--scope', 'admin');
+  const get = async (path) => {
+    const answer = await ask(service.control, path, { headers: { authorization: `Bearer ${both}` } });
+    assert.equal(answer.status, 200, path);
+    return path === '/metrics' ? answer.body : JSON.parse(answer.body);
+  };
+  const logIn = async (subject, more = {}) => {
+    const { headers, body } = await service.call('/v1/sessions', { subject, ...more });
+    return { cookie: headers['set-cookie'][0].split(';')[0], body };
+  };
+  const verify = async (cookie, policy = 'default') => (await ask(service.public, `/policy/${policy}/`, { headers: { cookie } })).status;
+  return { ...service, both, addCredential, get, logIn, verify };
+}
 
 /** Opens the console of the replica at `control`. The browser ends with the test `t`. */
 export async function visitor(t, { control }) {
