@@ -29,12 +29,13 @@ test('of three replicas it shows who is heard, and why the last one answers nobo
 
   await c.stop();
   await says(row('c'), 'silent');
-  await says('#glance', 'Replicas ready2 of 3');
+  await says('#glance .warn', 'Replicas ready2 of 3');
   assert.equal(await page.isVisible('#not-ready'), false);
   await b.stop();
   await page.waitForSelector('#not-ready');
   await says('#why', /stale .* majority of the core/);
   await says('#state', 'not ready');
+  assert.equal(await page.locator('#glance .bad').count(), 2);
   await page.click('#end-submit');
   await says('#end-result', '1 of 3 replicas of the core have it: the others get it when they can, and until a majority has it, it is not final.');
 });

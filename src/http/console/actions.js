@@ -154,7 +154,7 @@ const chosen = () => [...document.getElementsByName('end-what')].find(({ checked
 function named() {
   const isSubject = chosen() === 'subject';
   setText($('end-label'), isSubject ? 'Subject' : 'Session id');
-  setText($('end-submit'), isSubject ? 'End them' : 'End it');
+  setText($('end-submit'), isSubject ? 'End all sessions of this subject' : 'End this session');
 }
 
 const isTyped = () => $('floor-typed').value.trim() === $('floor-realm').value;

@@ -54,10 +54,12 @@ function likeness(word, own) {
 /** The numbers that are looked at first. */
 export function showGlance(cluster, keys, load, lost) {
   const up = cluster.members.filter((member) => state(member, cluster).kind === 'ok').length;
+  // One that is down is no alarm while a majority answers.
+  const few = up === cluster.members.length ? '' : cluster.ready ? 'warn' : 'bad';
   const active = keys.active;
   const tiles = [
     ['This replica', lost ? 'no answer' : cluster.ready ? 'ready' : 'not ready', cluster.ready && !lost ? 'ok' : 'bad'],
-    ['Replicas ready', `${up} of ${cluster.members.length}`, up === cluster.members.length ? '' : 'bad'],
+    ['Replicas ready', `${up} of ${cluster.members.length}`, few],
     ['Age of view', cluster.size === 1 && cluster.role === 'core' ? 'alone' : age(cluster.view_age_ms), ''],
     ['Decisions a second', perSecond(load.rate), ''],
     ['Active key', active ? code(active.key) : keys.known ? 'none' : '–', active || !keys.known ? '' : 'bad'],
