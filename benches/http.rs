@@ -153,6 +153,7 @@ fn ours() {
         credentials: Arc::default(),
         metrics: Arc::new(Metrics::new()),
         audit: Audit::none(),
+        console: false,
         dev: false,
     };
     System::new().block_on(async {

@@ -7,6 +7,8 @@
 mod audit;
 #[expect(dead_code, unused_imports, reason = "each test crate uses its part")]
 mod common;
+#[path = "service/console.rs"]
+mod console;
 #[path = "service/control.rs"]
 mod control;
 #[path = "service/cookies.rs"]

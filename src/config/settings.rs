@@ -39,6 +39,8 @@ pub struct Settings {
     pub public: Listener,
     /// For applications and operators.
     pub control: Listener,
+    /// Whether the control listener has a page for operators, at `/console`.
+    pub console: bool,
     /// Credentials of the control listener.
     pub credentials: Option<PathBuf>,
     /// How many calls each of them may make.
@@ -197,6 +199,7 @@ impl Default for Settings {
             cluster: ClusterSettings::default(),
             public: Listener::plain(SocketAddr::from(([127, 0, 0, 1], 8080)), 0),
             control: Listener::plain(SocketAddr::from(([127, 0, 0, 1], 8081)), 1),
+            console: true,
             credentials: None,
             limits: LimitSettings::default(),
             trusted_proxies: Vec::new(),

@@ -8,6 +8,7 @@ mod answered;
 mod asked;
 mod browser;
 mod call;
+mod console;
 mod control;
 mod cookie;
 mod credentials;
@@ -75,6 +76,8 @@ pub struct Service {
     pub metrics: Arc<Metrics>,
     /// Where it is written what happened to sessions.
     pub audit: Audit,
+    /// Whether the page for operators is served at `/console` of the control listener.
+    pub console: bool,
     /// Whether the page at `/` and its helpers are served.
     pub dev: bool,
 }

@@ -24,6 +24,9 @@ pub mod architecture {}
 #[doc = include_str!("operations.md")]
 pub mod operations {}
 
+#[doc = include_str!("console.md")]
+pub mod console {}
+
 #[doc = include_str!("deploy.md")]
 #[doc = "\n## systemd: `sealpass.service`\n\n```text"]
 #[doc = include_str!("../../tests/deploy/systemd/sealpass.service")]

@@ -70,8 +70,28 @@ test('nothing on the page is wider than a small screen', async (t) => {
   for (const button of ['login', 'verify', 'renew', 'rotate', 'tamper', 'logout', 'replay-all']) {
     await page.click(`#${button}`);
     await page.waitForFunction((id) => document.getElementById(id).ariaBusy === 'false', button);
-    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 375, `after ${button}`);
+    const widths = () => page.evaluate(() => [document.documentElement, document.getElementById('page')]
+      .map(({ scrollWidth }) => scrollWidth));
+    assert.deepEqual(await widths(), [375, 375], `after ${button}`);
   }
+});
+
+test('on a small screen the status line covers nothing, and no id is broken', async (t) => {
+  const { page } = await visit(t, '127.0.0.1');
+  await page.setViewportSize({ width: 375, height: 700 });
+  for (const button of ['login', 'verify', 'renew', 'rotate']) {
+    await page.click(`#${button}`);
+    await page.waitForFunction((id) => document.getElementById(id).ariaBusy === 'false', button);
+    const [end, status] = await page.evaluate(() => ['page', 'status'].map((id) => document.getElementById(id).getBoundingClientRect()));
+    assert.ok(end.bottom <= status.top && status.bottom <= 700.5 && status.height > 20, JSON.stringify([end, status]));
+  }
+  const lines = await page.evaluate(() => [...document.querySelectorAll('.whole, [data-header=x-session-id] td')].map((node) => {
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    return [...range.getClientRects()].filter(({ width }) => width > 0).length;
+  }));
+  assert.ok(lines.length >= 8, `${lines.length} ids`);
+  assert.deepEqual(lines.filter((count) => count !== 1), []);
 });
 
 async function visit(t, host) {

@@ -152,6 +152,7 @@ impl Server {
             credentials,
             audit: Audit::start(&settings.audit.to, &metrics).expect("a place for the trail"),
             metrics: Arc::new(metrics),
+            console: settings.console,
             dev: false,
         });
         let (told, bound) = mpsc::channel();

@@ -50,6 +50,8 @@ fn routed() -> BTreeSet<Route> {
             routes.insert((method.to_uppercase(), path.to_owned()));
         }
     }
+    // A page for people, and no call of the API: it needs no credential, and a client has no use for it.
+    routes.retain(|(_, path)| !path.starts_with("/console"));
     routes
 }
 

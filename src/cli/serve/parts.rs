@@ -112,8 +112,9 @@ impl Parts {
 
     /// All of it, put together.
     pub fn service(self, sessions: Arc<Sessions>, custodian: Arc<dyn Custodian>) -> Service {
-        let Self { site, readiness, credentials, metrics, audit, dev, .. } = self;
-        Service { sessions, custodian, readiness, site, credentials, metrics, audit, dev }
+        let Self { settings, site, readiness, credentials, metrics, audit, dev, .. } = self;
+        let console = settings.console;
+        Service { sessions, custodian, readiness, site, credentials, metrics, audit, console, dev }
     }
 }
 

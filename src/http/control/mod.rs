@@ -22,7 +22,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::answer::{Problem, close_if_more_follows};
 use super::call::authenticate;
 use super::credentials::Grant;
-use super::{Service, keys, openapi, problems};
+use super::{Service, console, keys, openapi, problems};
 use crate::clock::Timestamp;
 use crate::config::RealmSite;
 use crate::sessions::Issued;
@@ -45,6 +45,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
         .route("/metrics", web::get().to(metrics))
         .route("/openapi.json", web::get().to(openapi::serve))
         .configure(keys::routes)
+        .configure(console::routes)
         .default_service(web::to(unknown));
 }
 

@@ -1,8 +1,9 @@
 // The real `sealpass`, started on loopback with a configuration of its own, and one way of asking it.
 
 import { spawn, execFile } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +26,50 @@ export async function serve(config) {
     const answer = await ask(started.control, path, { method: 'POST', headers, body: JSON.stringify(body) });
     return { ...answer, body: answer.body ? JSON.parse(answer.body) : null };
   };
-  return { ...started, call };
+  return { ...started, call, credential, run };
+}
+
+/** Starts three replicas that make up one core. `stop()` ends all of them; each has its own `stop()` as well. */
+export async function serveFleet() {
+  const dir = await mkdtemp(join(tmpdir(), 'sealpass-browser-'));
+  const names = ['a', 'b', 'c'];
+  const ports = await freePorts(names.length);
+  const [first] = names.map((name) => join(dir, name));
+  let credential = '';
+  const replicas = [];
+  const stop = async () => {
+    await Promise.all(replicas.map((replica) => replica.stop()));
+    await rm(dir, { recursive: true, force: true });
+  };
+  for (const [at, name] of names.entries()) {
+    const within = { cwd: join(dir, name), env: environment() };
+    const run = (...args) => promisify(execFile)(binary(), ['--config', 'sealpass.toml', ...args], within);
+    const peers = ports.filter((_, other) => other !== at).map((port) => `"127.0.0.1:${port}"`);
+    const cluster = `size = 3\nname = "${name}"\ncore = ["a", "b", "c"]\nlisten = "127.0.0.1:${ports[at]}"\npeers = [${peers}]`;
+    const listen = '[public]\nlisten = "127.0.0.1:0"\nworkers = 1\n[control]\nlisten = "127.0.0.1:0"\n';
+    await mkdir(join(dir, name, 'keys'), { recursive: true, mode: 0o700 });
+    await writeFile(join(dir, name, 'sealpass.toml'), `credentials = "credentials.toml"\ndrain = "0s"\n${listen}[cluster]\n${cluster}\n`);
+    if (name === 'a') {
+      await run('keys', 'init');
+      const made = await run('credential', 'new', '--name', 'ops', '--realm', '*', '--scope', 'app', '--scope', 'admin');
+      await writeFile(join(first, 'credentials.toml'), made.stdout, { mode: 0o600 });
+      credential = made.stderr.trim();
+    } else {
+      for (const file of ['credentials.toml', 'keys/cluster.secret']) await copyFile(join(first, file), join(dir, name, file));
+    }
+    const addresses = /public on (\S+), control on (\S+)\n/;
+    replicas.push({ name, ...(await start(['--config', 'sealpass.toml', 'serve'], within, addresses)) });
+  }
+  return { replicas, credential, stop };
+}
+
+/** UDP ports of the loopback that are free now. */
+async function freePorts(count) {
+  const sockets = Array.from({ length: count }, () => createSocket('udp4'));
+  await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.bind(0, '127.0.0.1', resolve))));
+  const ports = sockets.map((socket) => socket.address().port);
+  for (const socket of sockets) socket.close();
+  return ports;
 }
 
 /** Starts `sealpass serve --dev`. */
