@@ -12,6 +12,7 @@ mod latency;
 mod log;
 mod request;
 mod sessions;
+mod traces;
 
 pub use audit::{Audit, By, Event, Kind};
 pub use calls::CallMetrics;
@@ -22,6 +23,7 @@ pub use latency::Latency;
 pub use log::log;
 pub use request::RequestId;
 pub use sessions::SessionMetrics;
+pub use traces::{Noted, Step, Told, Trace, TraceMetrics, Traces, note, step};
 
 use std::time::Duration;
 
@@ -78,6 +80,8 @@ pub struct Metrics {
     pub calls: CallMetrics,
     /// Those of the key ring.
     pub ring: RingMetrics,
+    /// Those of spans.
+    pub traces: TraceMetrics,
     cluster: cluster::ClusterMetrics,
 }
 
@@ -110,6 +114,7 @@ impl Metrics {
             facts: FactMetrics::default(),
             calls: CallMetrics::default(),
             ring: RingMetrics::default(),
+            traces: TraceMetrics::registered(&mut registry),
             cluster: cluster::ClusterMetrics::default(),
             registry: Registry::default(),
         };

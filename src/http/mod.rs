@@ -31,6 +31,7 @@ mod readiness;
 mod running;
 mod sockets;
 mod tls;
+mod traced;
 mod trail;
 mod verify;
 mod visitor;
@@ -57,7 +58,7 @@ use crate::config::Site;
 use crate::custody::Custodian;
 use crate::replica::{ClusterReport, Why};
 use crate::sessions::Sessions;
-use crate::telemetry::{Audit, Metrics};
+use crate::telemetry::{Audit, Metrics, Traces};
 
 /// All that the listeners share.
 pub struct Service {
@@ -75,6 +76,8 @@ pub struct Service {
     pub metrics: Arc<Metrics>,
     /// Where it is written what happened to sessions.
     pub audit: Audit,
+    /// Who makes traces.
+    pub traces: Traces,
     /// Whether the page at `/` and its helpers are served.
     pub dev: bool,
 }

@@ -11,7 +11,8 @@ use tracing::{Instrument as _, Level};
 
 use super::Service;
 use super::forwarded::Forwarded;
-use crate::telemetry::RequestId;
+use super::traced;
+use crate::telemetry::{Noted, RequestId, note};
 
 /// Around every call of the control API: it has an id, in each line of the log and in the answer, and is counted.
 pub async fn call(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
@@ -19,7 +20,18 @@ pub async fn call(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servic
     let said = service.as_ref().and_then(|service| said(service, request.request()));
     let id = said.unwrap_or_else(RequestId::make);
     let span = tracing::error_span!("request", request_id = id.as_str());
-    let mut answer = id.clone().during(next.call(request)).instrument(span).await?;
+    let trace = service.as_ref().and_then(|service| traced::of_call(service, request.request()));
+    let answering = id.clone().during(next.call(request)).instrument(span);
+    let mut answer = match &trace {
+        None => answering.await?,
+        Some(trace) => {
+            let under = async {
+                note(&[Noted::Request(&id)]);
+                answering.await
+            };
+            trace.during(under).await?
+        }
+    };
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         answer.headers_mut().insert(X_REQUEST_ID.clone(), value);
     }
@@ -27,7 +39,11 @@ pub async fn call(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servic
         // The pattern and not the path: of those there are only so many.
         let path = answer.request().match_pattern();
         let path = path.as_deref().unwrap_or("other");
-        service.metrics.calls.answered(path, answer.status().as_u16(), begun.elapsed());
+        let status = answer.status().as_u16();
+        service.metrics.calls.answered(path, status, begun.elapsed());
+        if let Some(trace) = trace {
+            traced::end(trace, answer.request(), (path, path), status);
+        }
     }
     Ok(answer)
 }

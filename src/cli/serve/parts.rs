@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use sealpass::clock::{Clock, SteadyClock, SystemClock};
-use sealpass::config::{Membership, Settings, Site};
+use sealpass::config::{Membership, Settings, Site, host_name};
 use sealpass::custody::Custodian;
 use sealpass::entropy::{Entropy, SystemEntropy};
 use sealpass::http::{CredentialWatch, Readiness, Service};
@@ -12,7 +12,7 @@ use sealpass::keyring::Keys;
 use sealpass::revocation::FactStore;
 use sealpass::sessions::Sessions;
 use sealpass::store::{Begin, CachedFacts, RingDir, RingOffice};
-use sealpass::telemetry::{Audit, CredentialMetrics, Metrics};
+use sealpass::telemetry::{Audit, CredentialMetrics, Metrics, Traces};
 
 use super::super::{Failure, facts};
 use super::dev;
@@ -28,6 +28,7 @@ pub struct Parts {
     pub facts: Arc<CachedFacts>,
     pub readiness: Arc<Readiness>,
     audit: Audit,
+    traces: Traces,
     credentials: Arc<CredentialWatch>,
     /// For the audit trail, which knows pseudonyms only by them.
     known: Known,
@@ -64,6 +65,7 @@ impl Parts {
             settings,
             site,
             dir,
+            traces: Traces::start(metrics.traces.clone(), &called(membership)),
             metrics,
             audit,
             known,
@@ -112,9 +114,14 @@ impl Parts {
 
     /// All of it, put together.
     pub fn service(self, sessions: Arc<Sessions>, custodian: Arc<dyn Custodian>) -> Service {
-        let Self { site, readiness, credentials, metrics, audit, dev, .. } = self;
-        Service { sessions, custodian, readiness, site, credentials, metrics, audit, dev }
+        let Self { site, readiness, credentials, metrics, audit, traces, dev, .. } = self;
+        Service { sessions, custodian, readiness, site, credentials, metrics, audit, traces, dev }
     }
+}
+
+/// What this replica is called.
+fn called(membership: Option<&Membership>) -> String {
+    membership.map_or_else(host_name, |member| member.name.to_string())
 }
 
 /// Notes in the ring how long sessions live, and that it is served from now on. How a replica that is alone begins.
