@@ -25,7 +25,7 @@ use sealpass::http::{Inherited, Readiness, Service, Sockets, start};
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::sessions::{NewSession, Sessions};
 use sealpass::store::CachedFacts;
-use sealpass::telemetry::{Audit, Metrics, Traces};
+use sealpass::telemetry::{Audit, Metrics, Recent, Traces};
 use stats::{median, ratio};
 
 const REQUESTS: u32 = 20_000;
@@ -153,6 +153,7 @@ fn ours() {
         credentials: Arc::default(),
         metrics: Arc::new(Metrics::new()),
         audit: Audit::none(),
+        recent: Recent::new(SystemClock.now()),
         traces: Traces::none(),
         dev: false,
     };

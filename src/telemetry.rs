@@ -10,6 +10,7 @@ mod facts;
 mod keys;
 mod latency;
 mod log;
+mod recent;
 mod request;
 mod sessions;
 mod traces;
@@ -21,6 +22,7 @@ pub use facts::{FactMetrics, JournalMetrics};
 pub use keys::RingMetrics;
 pub use latency::Latency;
 pub use log::log;
+pub use recent::{Decided, Kept, Recent};
 pub use request::RequestId;
 pub use sessions::SessionMetrics;
 pub use traces::{Noted, Step, Told, Trace, TraceMetrics, Traces, note, step};
@@ -135,6 +137,7 @@ impl Metrics {
 
     /// Counts a decision of verify.
     pub fn decided(&self, decision: Decision) {
+        note(&[Noted::Decision(decision.code())]);
         let counter = match decision {
             Decision::Allowed => &self.decisions.others[0],
             Decision::Forbidden => &self.decisions.others[1],
@@ -192,17 +195,41 @@ impl Metrics {
     }
 }
 
+impl Decision {
+    /// A short, stable name.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Allowed => "ok",
+            Self::Forbidden => "forbidden",
+            Self::StepUp => "step_up",
+            Self::Anonymous => "anonymous",
+            Self::NotReady => "not_ready",
+            Self::Csrf => "csrf",
+            Self::Stale => "stale",
+            Self::Refused(refusal) => refusal.code(),
+        }
+    }
+}
+
 impl Decisions {
     fn new(registry: &mut Registry) -> Self {
         let decisions = Family::<Reason, Counter>::default();
         registry.register("verify_decisions", "Decisions of the verify endpoint by reason", decisions.clone());
         let counter = |reason| decisions.get_or_create(&Reason { reason }).clone();
-        Self {
-            others: ["ok", "forbidden", "step_up", "anonymous", "not_ready", "csrf", "stale"].map(counter),
-            refused: Refusal::CODES.map(counter),
-        }
+        Self { others: OTHERS.map(|decision| counter(decision.code())), refused: Refusal::CODES.map(counter) }
     }
 }
+
+/// What is no refusal, in the order in which it is counted.
+const OTHERS: [Decision; 7] = [
+    Decision::Allowed,
+    Decision::Forbidden,
+    Decision::StepUp,
+    Decision::Anonymous,
+    Decision::NotReady,
+    Decision::Csrf,
+    Decision::Stale,
+];
 
 impl Default for Metrics {
     fn default() -> Self {

@@ -43,7 +43,7 @@ pub use credentials::{
 };
 pub use demands::{Added as QueryDemands, NotUnderstood};
 pub use echo::echo;
-pub use explained::Explained;
+pub use explained::{Explained, ExplainedRequest};
 pub use identity::names as identity_headers;
 pub use readiness::Readiness;
 pub use running::{Running, start};
@@ -58,7 +58,7 @@ use crate::config::Site;
 use crate::custody::Custodian;
 use crate::replica::{ClusterReport, Why};
 use crate::sessions::Sessions;
-use crate::telemetry::{Audit, Metrics, Traces};
+use crate::telemetry::{Audit, Metrics, Recent, Traces};
 
 /// All that the listeners share.
 pub struct Service {
@@ -76,6 +76,8 @@ pub struct Service {
     pub metrics: Arc<Metrics>,
     /// Where it is written what happened to sessions.
     pub audit: Audit,
+    /// What was refused, ended and changed lately.
+    pub recent: Recent,
     /// Who makes traces.
     pub traces: Traces,
     /// Whether the page at `/` and its helpers are served.

@@ -35,7 +35,13 @@ async fn spanned(
     trace: Trace,
     told: (&'static str, &'static str),
 ) -> HttpResponse {
-    let answered = trace.during(noted(service, request.clone(), body)).await;
+    let named = async {
+        if let Some(id) = observed::said(&service, &request) {
+            note(&[Noted::Request(&id)]);
+        }
+        noted(service, request.clone(), body).await
+    };
+    let answered = trace.during(named).await;
     traced::end(trace, &request, told, answered.status().as_u16());
     answered
 }
@@ -45,7 +51,6 @@ async fn noted(service: web::Data<Service>, request: HttpRequest, body: web::Pay
     match observed::id(&service, &request) {
         None => answer(service, request, body).await,
         Some(id) => {
-            note(&[Noted::Request(&id)]);
             let span = tracing::error_span!("request", request_id = id.as_str());
             id.during(answer(service, request, body)).instrument(span).await
         }

@@ -12,7 +12,7 @@ use sealpass::keyring::Keys;
 use sealpass::revocation::FactStore;
 use sealpass::sessions::Sessions;
 use sealpass::store::{Begin, CachedFacts, RingDir, RingOffice};
-use sealpass::telemetry::{Audit, CredentialMetrics, Metrics, Traces};
+use sealpass::telemetry::{Audit, CredentialMetrics, Metrics, Recent, Traces};
 
 use super::super::{Failure, facts};
 use super::dev;
@@ -115,7 +115,8 @@ impl Parts {
     /// All of it, put together.
     pub fn service(self, sessions: Arc<Sessions>, custodian: Arc<dyn Custodian>) -> Service {
         let Self { site, readiness, credentials, metrics, audit, traces, dev, .. } = self;
-        Service { sessions, custodian, readiness, site, credentials, metrics, audit, traces, dev }
+        let recent = Recent::new(self.clock.now());
+        Service { sessions, custodian, readiness, site, credentials, metrics, audit, recent, traces, dev }
     }
 }
 
