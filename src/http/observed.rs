@@ -39,15 +39,16 @@ pub async fn call(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servic
     }
     if let Some(service) = service {
         // The pattern and not the path: of those there are only so many.
-        let path = answer.request().match_pattern();
-        let path = path.as_deref().unwrap_or("other");
+        let route = answer.request().match_pattern();
+        let path = route.as_deref().unwrap_or("other");
         let status = answer.status().as_u16();
         if status >= 400 {
             keep(&service, &id, path, &answer);
         }
         service.metrics.calls.answered(path, status, begun.elapsed());
         if let Some(trace) = trace {
-            traced::end(trace, answer.request(), (path, path), status);
+            let place = (route.as_deref(), route.as_deref().unwrap_or("/REDACTED"));
+            traced::end(trace, answer.request(), place, status);
         }
     }
     Ok(answer)

@@ -42,7 +42,7 @@ async fn spanned(
         noted(service, request.clone(), body).await
     };
     let answered = trace.during(named).await;
-    traced::end(trace, &request, told, answered.status().as_u16());
+    traced::end(trace, &request, (Some(told.0), told.1), answered.status().as_u16());
     answered
 }
 

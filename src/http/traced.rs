@@ -22,7 +22,7 @@ pub fn of_call(service: &Service, request: &HttpRequest) -> Option<Trace> {
 }
 
 /// Ends it. `path` stands for the request's: nothing else of it is told.
-pub fn end(trace: Trace, request: &HttpRequest, (route, path): (&str, &str), status: u16) {
+pub fn end(trace: Trace, request: &HttpRequest, (route, path): (Option<&str>, &str), status: u16) {
     let scheme = if request.app_config().secure() { "https" } else { "http" };
     trace.end(&Told { method: request.method().as_str(), route, path, scheme, status });
 }

@@ -34,8 +34,8 @@ use crate::claims::RealmName;
 pub struct Told<'a> {
     /// `http.request.method`
     pub method: &'a str,
-    /// `http.route`: a pattern, of which there are only so many.
-    pub route: &'a str,
+    /// `http.route`: a pattern, of which there are only so many; `None` where there is no such path.
+    pub route: Option<&'a str>,
     /// `url.path`: where it is not the route, without what the client made of it.
     pub path: &'a str,
     /// `url.scheme`

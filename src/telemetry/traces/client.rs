@@ -1,5 +1,6 @@
 //! How spans get to the collector: by the HTTP client that the commands use too, so that there is no second one, and no second TLS.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +11,27 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// Sends what the exporter has put together. It blocks, on the exporter's own thread.
 #[derive(Debug)]
-pub struct Client(Agent);
+pub struct Client {
+    agent: Agent,
+    why: Why,
+}
+
+/// Why nothing could be sent the last time: the exporter says no more than that.
+#[derive(Clone, Debug, Default)]
+pub struct Why(Arc<Mutex<String>>);
+
+impl Why {
+    /// In a line.
+    pub fn text(&self) -> String {
+        self.0.lock().map_or_else(|_| String::new(), |why| why.clone())
+    }
+
+    fn set(&self, why: String) {
+        if let Ok(mut last) = self.0.lock() {
+            *last = why;
+        }
+    }
+}
 
 /// A file with certificates that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +43,7 @@ pub struct WrongCertificate {
 
 impl Client {
     /// One that trusts the authorities of the web, or those of a file.
-    pub fn new(timeout: Duration, authorities: Option<&str>) -> Result<Self, WrongCertificate> {
+    pub fn new(timeout: Duration, authorities: Option<&str>, why: Why) -> Result<Self, WrongCertificate> {
         let mut tls = TlsConfig::builder();
         if let Some(path) = authorities {
             let wrong = |why: String| WrongCertificate { path: path.to_owned(), why };
@@ -43,7 +64,7 @@ impl Client {
             .max_redirects(0)
             .tls_config(tls.build())
             .build();
-        Ok(Self(agent.into()))
+        Ok(Self { agent: agent.into(), why })
     }
 }
 
@@ -51,7 +72,12 @@ impl Client {
 impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (head, body) = request.into_parts();
-        let mut answer = self.0.run(UreqRequest::from_parts(head, &body[..]))?;
+        let answer = self.agent.run(UreqRequest::from_parts(head, &body[..]));
+        self.why.set(match &answer {
+            Ok(answer) => format!("it answers {}", answer.status()),
+            Err(error) => error.to_string(),
+        });
+        let mut answer = answer?;
         let body = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_vec()?;
         let (head, _) = answer.into_parts();
         Ok(Response::from_parts(head, body.into()))

@@ -8,7 +8,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as Exports};
 
-use super::client::{Client, WrongCertificate};
+use super::client::{Client, Why, WrongCertificate};
 use super::{TraceMetrics, variable};
 
 /// The library's exporter, watched.
@@ -17,6 +17,7 @@ pub struct Watched {
     exporter: SpanExporter,
     metrics: TraceMetrics,
     losing: AtomicBool,
+    why: Why,
 }
 
 /// What the environment says can't be done.
@@ -50,9 +51,10 @@ impl Watched {
         let timeout = of(TIMEOUT).and_then(|(_, millis)| millis.parse().ok());
         let timeout = timeout.map_or(USUAL_TIMEOUT, Duration::from_millis);
         let authorities = of(CERTIFICATE).map(|(_, path)| path);
-        let client = Client::new(timeout, authorities.as_deref())?;
+        let why = Why::default();
+        let client = Client::new(timeout, authorities.as_deref(), why.clone())?;
         let exporter = SpanExporter::builder().with_http().with_http_client(client).build()?;
-        Ok(Self { exporter, metrics, losing: AtomicBool::new(false) })
+        Ok(Self { exporter, metrics, losing: AtomicBool::new(false), why })
     }
 
     fn note(&self, count: usize, done: &OTelSdkResult) {
@@ -68,8 +70,9 @@ impl Watched {
                 self.metrics.lost.inc_by(count);
                 if !self.losing.swap(true, Ordering::Relaxed) {
                     tracing::error!(
-                        "spans are lost, and nothing else: {error}; look at OTEL_EXPORTER_OTLP_ENDPOINT, at the collector, and at \
-                         sealpass_trace_spans_total"
+                        "spans are lost, and nothing else: {error} ({}); look at OTEL_EXPORTER_OTLP_ENDPOINT, at the collector, and at \
+                         sealpass_trace_spans_total",
+                        self.why.text()
                     );
                 }
             }

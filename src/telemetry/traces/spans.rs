@@ -110,10 +110,14 @@ impl Trace {
         let (span, status) = (self.0.span(), i64::from(told.status));
         let method = known_method(told.method);
         let named = if method == OTHER_METHOD { "HTTP" } else { method };
-        span.update_name(format!("{named} {}", told.route));
+        if let Some(route) = told.route {
+            span.update_name(format!("{named} {route}"));
+            span.set_attribute(KeyValue::new("http.route", route.to_owned()));
+        } else {
+            span.update_name(named);
+        }
         span.set_attributes([
             KeyValue::new("http.request.method", method),
-            KeyValue::new("http.route", told.route.to_owned()),
             KeyValue::new("url.path", told.path.to_owned()),
             KeyValue::new("url.scheme", told.scheme),
             KeyValue::new("http.response.status_code", status),
