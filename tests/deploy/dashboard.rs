@@ -9,16 +9,15 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use sealpass::entropy::SystemEntropy;
 use sealpass::http::NewCredential;
 use serde_json::{Value, json};
 
-use crate::common::{Place, Running, ask, call, wait_for};
+use crate::common::{LIMIT, Place, Running, ask, call, wait_for};
 
 const DASHBOARD: &str = include_str!("grafana/sealpass.json");
 const RULES: &str = include_str!("prometheus/sealpass.rules.yml");
@@ -191,6 +190,15 @@ fn lacks(answer: Option<Vec<Value>>, legend: &BTreeSet<String>) -> Option<String
     }
 }
 
+/// Which question is not answered, and why.
+fn unanswered(prometheus: &Prometheus, asked: &str, legend: &BTreeSet<String>) -> Option<String> {
+    let why = lacks(prometheus.ask(asked), legend)?;
+    // What shows trouble alone shows nothing where there is none; what it looks at is there.
+    let quiet = asked.strip_suffix(" > 0").filter(|_| why == "nothing");
+    let why = quiet.map_or(Some(why), |all| lacks(prometheus.ask(all), legend));
+    why.map(|why| format!("{why}: {asked}"))
+}
+
 #[test]
 fn every_question_of_the_dashboard_has_an_answer() {
     let fleet = Fleet::start();
@@ -200,35 +208,18 @@ fn every_question_of_the_dashboard_has_an_answer() {
     let scraped = |expression: &str| prometheus.ask(expression).is_some_and(|series| series.len() == 2);
     wait_for("both are scraped", || scraped("up == 1"));
     fleet.happen();
-    let (questions, done) = (questions(), AtomicBool::new(false));
+    let (questions, begun) = (questions(), Instant::now());
     assert!(questions.len() > 45, "{}", questions.len());
-    thread::scope(|scope| {
-        let _ = scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                fleet.go_on();
-                thread::sleep(Duration::from_millis(50)); // a few a second are enough
-            }
-        });
-        let end = std::time::Instant::now() + crate::common::LIMIT;
-        let unanswered = loop {
-            let unanswered: Vec<_> = questions
-                .iter()
-                .filter_map(|(expression, legend)| {
-                    let why = lacks(prometheus.ask(expression), legend)?;
-                    // What shows trouble alone shows nothing where there is none; what it looks at is there.
-                    let quiet = expression.strip_suffix(" > 0").filter(|_| why == "nothing");
-                    let why = quiet.map_or(Some(why), |all| lacks(prometheus.ask(all), legend));
-                    why.map(|why| format!("{why}: {expression}"))
-                })
-                .collect();
-            if unanswered.is_empty() || std::time::Instant::now() > end {
-                break unanswered;
-            }
-            thread::sleep(Duration::from_millis(500)); // as long as it is between two scrapes
-        };
-        done.store(true, Ordering::Relaxed);
-        assert!(unanswered.is_empty(), "\n{}", unanswered.join("\n"));
-    });
+    loop {
+        fleet.go_on();
+        let unanswered: Vec<_> =
+            questions.iter().filter_map(|(asked, legend)| unanswered(&prometheus, asked, legend)).collect();
+        if unanswered.is_empty() {
+            break;
+        }
+        assert!(begun.elapsed() < LIMIT, "\n{}", unanswered.join("\n"));
+        thread::sleep(Duration::from_millis(300)); // less than between two scrapes
+    }
     every_rule_is_evaluated(&prometheus);
 }
 
