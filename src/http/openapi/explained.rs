@@ -109,12 +109,13 @@ pub struct InForce {
 
 #[cfg(test)]
 mod tests {
-    use super::super::told::tests::same_fields;
     use super::*;
     use crate::clock::Timestamp;
     use crate::http::explained::{Explained as Answer, ExplainedRequest as OfRequest};
     use crate::sessions::{Explanation, InForce as Fact};
     use crate::telemetry::{Decided as Entry, Kept as Bounds};
+    use serde::Serialize;
+    use serde_json::{Value, json};
 
     const AT: Timestamp = Timestamp::MAX;
 
@@ -127,6 +128,13 @@ mod tests {
         same_fields::<ExplainedRequest>(&request);
         same_fields::<Decided>(&request.decided[0]);
         same_fields::<Kept>(&request.kept);
+    }
+
+    /// `full` has something in each of its fields.
+    fn same_fields<T: ToSchema>(full: &impl Serialize) {
+        let names = |value: &Value| value.as_object().expect("fields").keys().cloned().collect::<Vec<_>>();
+        let described = json!(T::schema());
+        assert_eq!(names(&described["properties"]), names(&json!(full)), "{}", T::name());
     }
 
     fn explained() -> Answer {

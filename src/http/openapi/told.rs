@@ -267,7 +267,7 @@ pub struct Counters {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use serde::Serialize;
     use serde::de::DeserializeOwned;
     use serde_json::{Value, json};
@@ -312,7 +312,7 @@ pub(super) mod tests {
     }
 
     /// `full` has something in each of its fields.
-    pub fn same_fields<T: ToSchema>(full: &impl Serialize) {
+    fn same_fields<T: ToSchema>(full: &impl Serialize) {
         let names = |value: &Value| value.as_object().expect("fields").keys().cloned().collect::<Vec<_>>();
         let described = json!(T::schema());
         assert_eq!(names(&described["properties"]), names(&json!(full)), "{}", T::name());
