@@ -69,14 +69,18 @@ fn shown(explained: &Explained) -> String {
     lines.push(String::new());
     let subject = of.subject.iter().map(|name| ("subject", name));
     let steps = of.sessions.iter().enumerate();
-    let sessions = steps.map(|(at, name)| (if at == 0 { "session" } else { "rotated to" }, name));
+    let follows = |at: usize| at > 0 && explained.request.is_none();
+    let sessions = steps.map(|(at, name)| (if follows(at) { "rotated to" } else { "session" }, name));
     let names: Vec<_> = subject.chain(sessions).collect();
     lines.extend(names.iter().map(|(what, name)| format!("{what:<10}  {name}")));
     if !names.is_empty() {
         lines.push(String::new());
     }
     if of.facts.is_empty() {
-        lines.push("Nothing is in force that ends or outdates it.".to_owned());
+        lines.push(match &explained.request {
+            None => "Nothing is in force that ends or outdates it.".to_owned(),
+            Some(_) => "Nothing is in force about all sessions of the subject or of the realm.".to_owned(),
+        });
     } else {
         let head = ["what", "of", "since", "kept until", "meaning"].map(str::to_owned);
         lines.push(table(&[head].into_iter().chain(of.facts.iter().map(row)).collect::<Vec<_>>()));
