@@ -237,6 +237,12 @@ fn explain_says_of_a_request_why_it_was_refused_and_by_which_replica() {
     for secret in ["alice", &token[8..28], issued["session_id"].as_str().expect("an id"), "page"] {
         assert!(!shown.contains(secret), "{shown}");
     }
+    // A logout through the proxy, which a log at `info` says nothing of.
+    let issued = call(service.control, &shop, "/v1/sessions", LOGIN).json();
+    let cookie = format!("__Host-sealpass={}", issued["token"].as_str().expect("a token"));
+    let headers = [("Cookie", &*cookie), ("X-Request-Id", "out"), ("Sec-Fetch-Site", "same-origin")];
+    assert_eq!(ask(service.public, "POST", "/logout", &headers, b"").status, 204);
+    assert!(explain("out", &[]).contains("ended: by logout, realm default"));
     // Of one that was let through, or that another replica answered.
     let nothing = explain("another", &[]);
     assert!(nothing.contains(&format!("{name} remembers nothing of the request another.")), "{nothing}");
