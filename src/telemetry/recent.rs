@@ -5,6 +5,7 @@
 //! stand there as pseudonyms, and the subject's tag beside them. Requests that were let through leave nothing here and cost
 //! nothing.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,9 +36,9 @@ pub struct Decided {
     /// In which request.
     pub request_id: String,
     /// `refused`, or what the audit trail calls it: `ended`, `ended_together`, `rotated`, `resealed`, `outdated`, `explained`.
-    pub event: String,
+    pub event: Word,
     /// Who was asked, or who did it: `verify`, `renew`, `logout`, `control`.
-    pub by: String,
+    pub by: Word,
     /// The name of the credential, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
@@ -55,7 +56,7 @@ pub struct Decided {
     pub status: Option<u16>,
     /// Why: as verify counts it, or the name of the problem.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: Option<Word>,
     /// What the audit trail calls the session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<Pseudonym>,
@@ -69,6 +70,9 @@ pub struct Decided {
     #[serde(skip)]
     pub tag: Option<Tag>,
 }
+
+/// A word of ours, which needs no room of its own here; what reads an answer makes it one.
+type Word = Cow<'static, str>;
 
 /// How much is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,31 +149,30 @@ impl Recent {
 
 impl Decided {
     /// A refusal.
-    pub fn refused(at: Timestamp, request: &RequestId, by: &str, reason: impl Into<String>) -> Self {
-        let (request_id, event, by) = (request.as_str().to_owned(), REFUSED.to_owned(), by.to_owned());
-        Self { reason: Some(reason.into()), ..Self::blank(at, request_id, event, by) }
+    pub fn refused(at: Timestamp, request: &RequestId, by: &'static str, reason: &'static str) -> Self {
+        Self { reason: Some(reason.into()), ..Self::blank(at, request, REFUSED, by) }
     }
 
     /// What the audit trail has, if it is known in which request it was.
     pub fn of(at: Timestamp, event: &Event<'_>) -> Option<Self> {
-        let request = event.request_id.as_ref()?.as_str().to_owned();
+        let request = event.request_id.as_ref()?;
         Some(Self {
             credential: event.credential.map(str::to_owned),
             realm: Some(event.realm.to_owned()),
-            reason: event.reason.map(str::to_owned),
+            reason: event.reason.map(Word::from),
             session: event.session,
             next: event.next,
             subject: event.subject,
-            ..Self::blank(at, request, event.event.name().to_owned(), event.by.to_owned())
+            ..Self::blank(at, request, event.event.name(), event.by)
         })
     }
 
-    fn blank(at: Timestamp, request_id: String, event: String, by: String) -> Self {
+    fn blank(at: Timestamp, request: &RequestId, event: &'static str, by: &'static str) -> Self {
         Self {
             at,
-            request_id,
-            event,
-            by,
+            request_id: request.as_str().to_owned(),
+            event: event.into(),
+            by: by.into(),
             credential: None,
             realm: None,
             policy: None,
@@ -215,7 +218,7 @@ fn lock(lately: &Mutex<Lately>) -> MutexGuard<'_, Lately> {
 
 const REFUSED: &str = "refused";
 const EXPLAINED: &str = "explained";
-/// Of each of the two kinds: less than 2 MB of both.
+/// Of each of the two kinds: about 3 MB of both, since an entry has less than 400 bytes unless names are long.
 const MAX_ENTRIES: usize = 4_096;
 const MAX_AGE: Duration = Duration::from_secs(3_600);
 const MAX_RELATED: usize = 20;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
+use opentelemetry_proto::tonic::trace::v1::{Span, Status, span::SpanKind, status::StatusCode};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -95,7 +95,7 @@ fn a_request_of_a_sampled_trace_is_a_span_of_it_and_any_other_is_none() {
         assert!(
             span.end_time_unix_nano >= span.start_time_unix_nano && span.events.is_empty() && span.links.is_empty()
         );
-        assert_eq!(span.status.as_ref().map(|status| status.code()).unwrap_or_default(), StatusCode::Unset);
+        assert_eq!(span.status.as_ref().map(Status::code).unwrap_or_default(), StatusCode::Unset);
     }
     let good = named(&spans, "GET /verify/{rest}");
     assert_eq!(good.trace_state, "a=1,b=2");
