@@ -25,7 +25,7 @@ use sealpass::http::{Inherited, Readiness, Service, Sockets, start};
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::sessions::{NewSession, Sessions};
 use sealpass::store::CachedFacts;
-use sealpass::telemetry::{Audit, Metrics};
+use sealpass::telemetry::{Audit, Metrics, Recent, Traces};
 use stats::{median, ratio};
 
 const REQUESTS: u32 = 20_000;
@@ -154,6 +154,8 @@ fn ours() {
         metrics: Arc::new(Metrics::new()),
         audit: Audit::none(),
         console: false,
+        recent: Recent::new(SystemClock.now()),
+        traces: Traces::none(),
         dev: false,
     };
     System::new().block_on(async {

@@ -10,8 +10,10 @@ mod facts;
 mod keys;
 mod latency;
 mod log;
+mod recent;
 mod request;
 mod sessions;
+mod traces;
 
 pub use audit::{Audit, By, Event, Kind};
 pub use calls::CallMetrics;
@@ -20,8 +22,10 @@ pub use facts::{FactMetrics, JournalMetrics};
 pub use keys::RingMetrics;
 pub use latency::Latency;
 pub use log::log;
+pub use recent::{Decided, Kept, Recent};
 pub use request::RequestId;
 pub use sessions::SessionMetrics;
+pub use traces::{Noted, Step, Told, Trace, TraceMetrics, Traces, note, step};
 
 use std::time::Duration;
 
@@ -78,6 +82,8 @@ pub struct Metrics {
     pub calls: CallMetrics,
     /// Those of the key ring.
     pub ring: RingMetrics,
+    /// Those of spans.
+    pub traces: TraceMetrics,
     cluster: cluster::ClusterMetrics,
 }
 
@@ -110,6 +116,7 @@ impl Metrics {
             facts: FactMetrics::default(),
             calls: CallMetrics::default(),
             ring: RingMetrics::default(),
+            traces: TraceMetrics::registered(&mut registry),
             cluster: cluster::ClusterMetrics::default(),
             registry: Registry::default(),
         };
@@ -130,6 +137,7 @@ impl Metrics {
 
     /// Counts a decision of verify.
     pub fn decided(&self, decision: Decision) {
+        note(&[Noted::Decision(decision.code())]);
         let counter = match decision {
             Decision::Allowed => &self.decisions.others[0],
             Decision::Forbidden => &self.decisions.others[1],
@@ -187,17 +195,41 @@ impl Metrics {
     }
 }
 
+impl Decision {
+    /// A short, stable name.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Allowed => "ok",
+            Self::Forbidden => "forbidden",
+            Self::StepUp => "step_up",
+            Self::Anonymous => "anonymous",
+            Self::NotReady => "not_ready",
+            Self::Csrf => "csrf",
+            Self::Stale => "stale",
+            Self::Refused(refusal) => refusal.code(),
+        }
+    }
+}
+
 impl Decisions {
     fn new(registry: &mut Registry) -> Self {
         let decisions = Family::<Reason, Counter>::default();
         registry.register("verify_decisions", "Decisions of the verify endpoint by reason", decisions.clone());
         let counter = |reason| decisions.get_or_create(&Reason { reason }).clone();
-        Self {
-            others: ["ok", "forbidden", "step_up", "anonymous", "not_ready", "csrf", "stale"].map(counter),
-            refused: Refusal::CODES.map(counter),
-        }
+        Self { others: OTHERS.map(|decision| counter(decision.code())), refused: Refusal::CODES.map(counter) }
     }
 }
+
+/// What is no refusal, in the order in which it is counted.
+const OTHERS: [Decision; 7] = [
+    Decision::Allowed,
+    Decision::Forbidden,
+    Decision::StepUp,
+    Decision::Anonymous,
+    Decision::NotReady,
+    Decision::Csrf,
+    Decision::Stale,
+];
 
 impl Default for Metrics {
     fn default() -> Self {

@@ -703,3 +703,15 @@ fn proxy_config_names_several_replicas_for_nginx_alone() {
         assert!(refused(&run(other), 1).contains("several --sealpass are for nginx"), "{other}");
     }
 }
+
+#[cfg(not(feature = "otlp"))]
+#[test]
+fn a_program_without_traces_says_so_if_it_is_asked_for_some() {
+    let place = Place::new();
+    place.with_application();
+    for (set, told) in [("http://127.0.0.1:4318", true), ("", false)] {
+        let service = place.serve("credentials = \"credentials.toml\"", &[("OTEL_EXPORTER_OTLP_ENDPOINT", set)]);
+        let (status, _, logged) = service.signal(Signal::TERM);
+        assert_eq!((status, logged.contains("build it with the feature otlp")), (Some(0), told), "{logged}");
+    }
+}

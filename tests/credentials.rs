@@ -203,3 +203,52 @@ fn explain_gives_the_names_by_which_the_audit_trail_is_searched() {
     assert!(of("issued") && of("ended_together") && of("explained"), "{trail}");
     assert!(found.iter().any(|line| line.contains("\"credential\":\"ops\"")), "{trail}");
 }
+
+/// Somebody was thrown out, and their request has an id.
+#[test]
+fn explain_says_of_a_request_why_it_was_refused_and_by_which_replica() {
+    let place = place();
+    let shop = add(&place, &["--name", "shop"]);
+    add(&place, &["--name", "ops", "--scope", "admin", "--realm", "*", "--out", "ops.credential"]);
+    let config = "credentials = \"credentials.toml\"\ntrusted_proxies = [\"127.0.0.1\"]\n";
+    let service = place.serve(config, &[]);
+    let issued = call(service.control, &shop, "/v1/sessions", LOGIN).json();
+    let token = issued["token"].as_str().expect("a token");
+    let ended = call(service.control, &shop, "/v1/sessions/revoke", &format!("{{\"token\": \"{token}\"}}"));
+    let ended = ended.header("x-request-id").expect("each call has one").to_owned();
+    let cookie = format!("__Host-sealpass={token}");
+    let headers = [("Cookie", &*cookie), ("X-Request-Id", "5f2b0c51d8a94e07")];
+    assert_eq!(ask(service.public, "GET", "/verify/a/page", &headers, b"").status, 401);
+    let control = format!("http://{}", service.control);
+    let explain = |id: &str, rest: &[&str]| {
+        let args = ["explain", "--control", &control, "--credential", "ops.credential", "--request-id", id];
+        run(&place, &[&args[..], rest].concat())
+    };
+    let shown = explain("5f2b0c51d8a94e07", &[]);
+    let line = |mark: &str| shown.lines().find(|line| line.contains(mark)).unwrap_or_else(|| panic!("{mark}: {shown}"));
+    let refused = line("refused: ended (the session had been ended), by verify");
+    assert!(refused.contains("policy default, session "), "{shown}");
+    let session = refused.split("session ").last().and_then(|rest| rest.split(',').next()).expect("a pseudonym");
+    let related = line("ended: by control, credential shop");
+    assert!(related.contains(session) && related.contains(&format!("request {ended}")), "{shown}");
+    let name = sealpass::config::host_name();
+    assert!(line("In the request 5f2b0c51d8a94e07").contains(&format!("by {name}:")), "{shown}");
+    assert!(line("grep -E").contains(&format!("{session}|5f2b0c51d8a94e07'")), "{shown}");
+    for secret in ["alice", &token[8..28], issued["session_id"].as_str().expect("an id"), "page"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    // A logout through the proxy, which a log at `info` says nothing of.
+    let issued = call(service.control, &shop, "/v1/sessions", LOGIN).json();
+    let cookie = format!("__Host-sealpass={}", issued["token"].as_str().expect("a token"));
+    let headers = [("Cookie", &*cookie), ("X-Request-Id", "out"), ("Sec-Fetch-Site", "same-origin")];
+    assert_eq!(ask(service.public, "POST", "/logout", &headers, b"").status, 204);
+    assert!(explain("out", &[]).contains("ended: by logout, realm default"));
+    // Of one that was let through, or that another replica answered.
+    let nothing = explain("another", &[]);
+    assert!(nothing.contains(&format!("{name} remembers nothing of the request another.")), "{nothing}");
+    assert!(nothing.contains("ask the other replicas too"), "{nothing}");
+    let json: Value = serde_json::from_str(&explain("5f2b0c51d8a94e07", &["--json"])).expect("JSON");
+    assert_eq!((&json["replica"], &json["request"]["decided"][0]["reason"]), (&name.into(), &"ended".into()));
+    println!("{shown}\n{nothing}");
+    service.end();
+}

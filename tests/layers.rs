@@ -118,9 +118,20 @@ const RULES: &[Rule] = &[
     Rule { why: "the control API is described in http/", names: &["utoipa"], where_to: Only(&["http/"]) },
     Rule { why: "stores are in store/", names: &["moka", "redb"], where_to: Only(&["store/"]) },
     Rule {
-        why: "the service calls nobody; commands do",
+        why: "the service calls nobody but who takes its traces; commands do",
         names: &["ureq"],
-        where_to: Only(&["cli/remote.rs", "cli/remote/", "cli/demo_fleet/", "cli/doctor/wire.rs"]),
+        where_to: Only(&[
+            "cli/remote.rs",
+            "cli/remote/",
+            "cli/demo_fleet/",
+            "cli/doctor/wire.rs",
+            "telemetry/traces/client.rs",
+        ]),
+    },
+    Rule {
+        why: "what gets into a trace is in one place",
+        names: &["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "opentelemetry_http"],
+        where_to: Only(&["telemetry/traces/"]),
     },
     Rule {
         why: "templates are for configurations of proxies",
@@ -237,6 +248,9 @@ fn what_breaks_a_layer_is_found() {
         ("cluster/fleet.rs", "use zenoh::Session;", "knows the engine"),
         ("cluster/link/zenoh.rs", "use rcgen::KeyPair;", "in one file"),
         ("http/dev.rs", "use ureq::Agent;", "calls nobody"),
+        ("telemetry/log.rs", "use ureq::Agent;", "calls nobody"),
+        ("http/verify.rs", "use opentelemetry::KeyValue;", "in one place"),
+        ("telemetry/log.rs", "use opentelemetry_sdk::Resource;", "in one place"),
         ("http/running.rs", "use rustls::ServerConfig;", "TLS is in one file"),
         ("http/running.rs", "use listenfd::ListenFd;", "sockets come from one file"),
         ("cli/serve/life.rs", "use sd_notify::NotifyState;", "the service manager"),

@@ -51,7 +51,7 @@ fn every_requirement_has_its_row_and_every_test_that_a_row_names_is_there() {
 
 #[test]
 fn a_stranger_reads_and_types_for_five_minutes_to_a_guarded_page_and_ten_to_three_replicas() {
-    let (until_guarded, _) = README.split_once("\n## Try it\n").expect("the heading");
+    let (until_guarded, _) = README.split_once("\n## Behind your proxy\n").expect("the heading");
     let (_, of_three) = README.split_once("\n### Several replicas\n").expect("the heading");
     let (of_three, _) = of_three.split_once("\n### ").expect("another heading");
     let (one, three) = (seconds(until_guarded), seconds(until_guarded) + seconds(of_three));

@@ -79,7 +79,7 @@ enum Command {
     /// Look into a token
     #[command(subcommand)]
     Token(token::Token),
-    /// Say what is in force about a subject or a session: why somebody was refused
+    /// Say why somebody was refused: what is in force about a subject or a session, what was decided in a request
     Explain(explain::Explain),
     /// Make credentials for the control listener, look at them, take them back
     #[command(subcommand)]

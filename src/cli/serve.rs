@@ -185,6 +185,7 @@ async fn run(
     }
     let ended = life::serve(running, &serving, signals, &reload, settings.drain).await;
     audit.flush(LAST_EVENTS);
+    serving.traces.flush(LAST_SPANS);
     ended.map_err(stopped)
 }
 
@@ -194,3 +195,5 @@ fn stopped(error: std::io::Error) -> Failure {
 
 /// How long the last audit events may take.
 const LAST_EVENTS: Duration = Duration::from_secs(5);
+/// How long the last spans may take: less, since nobody is answerable for them.
+const LAST_SPANS: Duration = Duration::from_secs(2);

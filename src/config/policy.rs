@@ -81,6 +81,8 @@ impl Preset {
 /// What a route demands.
 #[derive(Clone, Debug)]
 pub struct Policy {
+    /// What it is called.
+    pub name: String,
     /// Which sessions.
     pub realm: Arc<RealmSite>,
     /// Everybody passes.
@@ -137,6 +139,7 @@ impl Policy {
         }
         let login = LoginPage::new(settings, &realm, proxied).map_err(wrong)?;
         Ok(Self {
+            name: name.to_owned(),
             realm,
             optional: settings.optional,
             anonymous: settings.anonymous,

@@ -68,7 +68,13 @@ pub struct Problem {
     request_id: Option<RequestId>,
     #[serde(skip)]
     retry_after: Option<u16>,
+    #[serde(skip)]
+    code: ProblemKind,
 }
+
+/// The name of the problem that an answer tells, for those who note answers.
+#[derive(Clone, Copy, Debug)]
+pub struct ProblemKind(pub &'static str);
 
 impl Problem {
     /// A problem of a `kind`, a stable name that programs can compare.
@@ -83,6 +89,7 @@ impl Problem {
             found: None,
             request_id: RequestId::current(),
             retry_after: None,
+            code: ProblemKind(kind),
         }
     }
 
@@ -140,6 +147,7 @@ impl Problem {
 impl From<Problem> for HttpResponse {
     fn from(problem: Problem) -> Self {
         let mut response = json(problem.status(), &problem);
+        response.extensions_mut().insert(problem.code);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = problem.retry_after {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());

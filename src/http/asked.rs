@@ -11,7 +11,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, de};
 use utoipa::ToSchema;
 
-use super::openapi::{Data, Id, ImportKey, Name, Named, Time, Wait};
+use super::openapi::{Data, Id, ImportKey, Name, Named, NamedRequest, Time, Wait};
 use crate::claims::RealmName;
 
 /// A login.
@@ -165,7 +165,8 @@ pub struct Floor {
     pub timeout_ms: Option<u64>,
 }
 
-/// A subject or a session, of which an operator wants to know what is in force.
+/// A subject or a session, of which an operator wants to know what is in force, or a request of which they want to know why it
+/// was refused.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Explain {
@@ -176,6 +177,8 @@ pub struct Explain {
     pub subject: Option<String>,
     #[schema(value_type = Option<Id>)]
     pub session_id: Option<String>,
+    #[schema(value_type = Option<NamedRequest>)]
+    pub request_id: Option<String>,
 }
 
 /// Sessions whose tokens are not at hand.

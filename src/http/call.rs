@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use serde::de::DeserializeOwned;
 
 use super::answer::{Problem, announces_over, close_if_more_follows};
@@ -95,6 +95,7 @@ pub fn authenticate(service: &Service, request: &HttpRequest) -> Result<Arc<Gran
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sealpass control\""));
         response
     })?;
+    request.extensions_mut().insert(Arc::clone(&grant)); // for those who note answers
     service.credentials.count_call(&grant).map_err(problems::over_limit)?;
     Ok(grant)
 }

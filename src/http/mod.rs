@@ -32,6 +32,7 @@ mod readiness;
 mod running;
 mod sockets;
 mod tls;
+mod traced;
 mod trail;
 mod verify;
 mod visitor;
@@ -43,7 +44,7 @@ pub use credentials::{
 };
 pub use demands::{Added as QueryDemands, NotUnderstood};
 pub use echo::echo;
-pub use explained::Explained;
+pub use explained::{Explained, ExplainedRequest};
 pub use identity::names as identity_headers;
 pub use readiness::Readiness;
 pub use running::{Running, start};
@@ -58,7 +59,7 @@ use crate::config::Site;
 use crate::custody::Custodian;
 use crate::replica::{ClusterReport, Why};
 use crate::sessions::Sessions;
-use crate::telemetry::{Audit, Metrics};
+use crate::telemetry::{Audit, Metrics, Recent, Traces};
 
 /// All that the listeners share.
 pub struct Service {
@@ -78,6 +79,10 @@ pub struct Service {
     pub audit: Audit,
     /// Whether the page for operators is served at `/console` of the control listener.
     pub console: bool,
+    /// What was refused, ended and changed lately.
+    pub recent: Recent,
+    /// Who makes traces.
+    pub traces: Traces,
     /// Whether the page at `/` and its helpers are served.
     pub dev: bool,
 }

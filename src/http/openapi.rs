@@ -1,16 +1,18 @@
 //! The description of the control API (OpenAPI 3.1), made from the types that its calls take and answer with.
 //!
-//! Here: what all of it shares, and where it is served. The calls are in [`calls`], in [`told`] the words of the core,
+//! Here: what all of it shares, and where it is served. The calls are in [`calls`], in [`told`] and [`explained`] the words of the core,
 //! which knows nothing of this.
 
 mod call;
 mod calls;
 #[expect(dead_code, reason = "its types are described, never made")]
+mod explained;
+#[expect(dead_code, reason = "its types are described, never made")]
 mod told;
 mod words;
 
 pub use told::Wait;
-pub use words::{Data, Id, ImportKey, Name, Named, No, Time, Yes};
+pub use words::{Data, Id, ImportKey, Name, Named, NamedRequest, No, Time, Yes};
 
 use std::sync::LazyLock;
 

@@ -14,6 +14,7 @@ use super::answered::Acknowledged;
 use super::{Service, problems};
 use crate::revocation::{Learned, Spread, Wait};
 use crate::sessions::{Pending, Unsettled};
+use crate::telemetry::{Step, step};
 
 /// What a call waits for, and until when.
 #[derive(Clone, Copy)]
@@ -50,6 +51,7 @@ impl Patience {
         if asked.is_now() {
             return Ok(());
         }
+        let _step = step("sealpass.cluster.ask");
         timeout(self.left(), asked).await.ok().and_then(Result::ok).ok_or_else(problems::no_majority)
     }
 
@@ -66,7 +68,9 @@ impl Patience {
         if service.sessions.fleet().is_none() {
             return pending.settled().await.map_err(of_unsettled);
         }
+        let step = step("sealpass.cluster.push");
         let settled = timeout(self.left(), pending.settled_by(Wait::Majority)).await;
+        tell(step, pending.spread());
         service.metrics.calls.waited(self.begun.elapsed());
         if let Ok(settled) = settled {
             return settled.map(|()| pending.into_outcome()).map_err(of_unsettled);
@@ -81,10 +85,12 @@ impl Patience {
         let Some(core) = service.sessions.fleet() else {
             return pending.settled().await.map(|()| None).map_err(of_unsettled);
         };
+        let step = step("sealpass.cluster.push");
         let in_time = match timeout(self.left(), pending.settled_by(self.wait)).await {
             Ok(settled) => settled.map(|()| true),
             Err(_) => pending.settled_by(Wait::Local).await.map(|()| false),
         };
+        tell(step, pending.spread());
         service.metrics.calls.waited(self.begun.elapsed());
         let in_time = in_time.map_err(of_unsettled)?;
         // What ended nothing is no less known to others than here.
@@ -135,6 +141,13 @@ impl Reached {
     pub fn and(self, other: Self) -> Self {
         let spread = if other.spread.applied < self.spread.applied { other.spread } else { self.spread };
         Self { in_time: self.in_time && other.in_time, spread }
+    }
+}
+
+/// Ends a step, with how far it has come.
+fn tell(step: Option<Step>, spread: Option<Spread>) {
+    if let (Some(step), Some(Spread { applied, core })) = (step, spread) {
+        step.spread(applied, core);
     }
 }
 

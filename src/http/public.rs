@@ -14,10 +14,40 @@ use super::answer::{MAX_BODY, announces_over, close_if_more_follows, close_if_st
 use super::readiness::in_public;
 use super::verify::{resolve, verify};
 use super::visitor::{log_out, renew};
-use super::{Service, dev, observed};
+use super::{Service, dev, observed, traced};
+use crate::telemetry::{Noted, Trace, note};
 
 /// Every request of the public listener, whatever its method.
 pub async fn dispatch(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+    let told = if service.traces.is_on() { route(request.path()).told() } else { None };
+    match told.and_then(|told| Some((told, traced::of_public(&service, &request)?))) {
+        None => noted(service, request, body).await,
+        // In a box: the future of every other request would have room for it too.
+        Some((told, trace)) => Box::pin(spanned(service, request, body, trace, told)).await,
+    }
+}
+
+/// As one span of a trace.
+async fn spanned(
+    service: web::Data<Service>,
+    request: HttpRequest,
+    body: web::Payload,
+    trace: Trace,
+    told: (&'static str, &'static str),
+) -> HttpResponse {
+    let named = async {
+        if let Some(id) = observed::said(&service, &request) {
+            note(&[Noted::Request(&id)]);
+        }
+        noted(service, request.clone(), body).await
+    };
+    let answered = trace.during(named).await;
+    traced::end(trace, &request, (Some(told.0), told.1), answered.status().as_u16());
+    answered
+}
+
+/// Under the request's id.
+async fn noted(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     match observed::id(&service, &request) {
         None => answer(service, request, body).await,
         Some(id) => {
@@ -77,6 +107,21 @@ enum Route<'p> {
     Healthz,
     Readyz,
     Other,
+}
+
+impl Route<'_> {
+    /// Its pattern, and what stands for the path, in traces; `None` if it is not traced.
+    fn told(&self) -> Option<(&'static str, &'static str)> {
+        Some(match self {
+            // What is behind it is the path that the client asked its proxy for.
+            Self::Verify(_, true) => ("/verify", "/verify"),
+            Self::Verify(..) => ("/verify/{rest}", "/verify/REDACTED"),
+            Self::Resolve => ("/resolve", "/resolve"),
+            Self::Renew => ("/renew", "/renew"),
+            Self::Logout => ("/logout", "/logout"),
+            Self::Healthz | Self::Readyz | Self::Other => return None,
+        })
+    }
 }
 
 fn route(path: &str) -> Route<'_> {

@@ -14,10 +14,11 @@ use super::identity::{self, Freshness, Identity, Known};
 use super::login::redirect;
 use super::preflight::is_preflight;
 use super::presented::{Presented, with_scratch};
-use super::{Service, cookie, trail};
+use super::trail::{self, Whose};
+use super::{Service, cookie};
 use crate::config::{Csrf, Policy, Preset, RealmSite};
 use crate::sessions::{Refusal, Session};
-use crate::telemetry::{By, Decision, Kind};
+use crate::telemetry::{By, Decision, Kind, Noted, note};
 
 /// The answer to a reverse proxy that asks with a policy. `exact`: the query is the proxy's own, and adds demands.
 pub fn verify(service: &Service, request: &HttpRequest, policy: &str, exact: bool) -> HttpResponse {
@@ -25,7 +26,7 @@ pub fn verify(service: &Service, request: &HttpRequest, policy: &str, exact: boo
     let policy = service.site.policy(asked);
     let presets = policy.map_or(Preset::ALL, |policy| &policy.headers);
     if !service.may_verify() {
-        service.metrics.decided(Decision::NotReady);
+        refused(service, request, policy, Decision::NotReady, None);
         return denied(StatusCode::SERVICE_UNAVAILABLE, presets);
     }
     let Some(policy) = policy else {
@@ -37,18 +38,19 @@ pub fn verify(service: &Service, request: &HttpRequest, policy: &str, exact: boo
                 "a proxy asks for a policy whose name has {length} bytes, which is not configured; it is answered 403"
             ),
         }
-        return forbidden(service, presets);
+        return forbidden(service, request, None, None);
     };
+    note(&[Noted::Policy(&policy.name), Noted::Realm(policy.realm.realm.name())]);
     let added = match request.uri().query() {
         Some(query) if exact => match Added::parse(query) {
             Ok(added) if added.is_empty() || !policy.optional => added,
             Ok(_) => {
                 tracing::warn!("a proxy adds a demand to an optional policy; it is answered 403");
-                return forbidden(service, &policy.headers);
+                return forbidden(service, request, Some(policy), None);
             }
             Err(error) => {
                 tracing::warn!("{error}; it is answered 403");
-                return forbidden(service, &policy.headers);
+                return forbidden(service, request, Some(policy), None);
             }
         },
         _ => Added::default(),
@@ -81,10 +83,10 @@ pub fn decide(
             recognised(service, request, policy, lack, &session)
         }
         Err(refusal) => {
-            trail::refused(service, By::Verify, &policy.realm, presented.values(), refusal, scratch);
-            service.metrics.decided(Decision::Refused(refusal));
+            let values = presented.values();
+            let whose = trail::refused(service, request, By::Verify, &policy.realm, values, refusal, scratch);
             tracing::debug!(reason = refusal.code(), "refused");
-            nobody(service, request, policy, refusal != Refusal::Missing)
+            nobody(service, request, policy, Decision::Refused(refusal), whose)
         }
     });
     if policy.pass_cookies && response.status() == StatusCode::OK {
@@ -113,6 +115,8 @@ fn recognised(
     session: &Session<'_>,
 ) -> HttpResponse {
     let freshness = Freshness::of(session, policy.stale_roles);
+    let whose = || Some(Whose { session: session.claims.sid, subject: session.claims.subject_tag() });
+    let refuse = |decision| refused(service, request, Some(policy), decision, whose());
     let mut response = match lack {
         None => {
             service.metrics.decided(Decision::Allowed);
@@ -125,22 +129,22 @@ fn recognised(
             response
         }
         Some(Lack::Subject) => {
-            service.metrics.decided(Decision::Anonymous);
-            return nobody(service, request, policy, true);
+            return nobody(service, request, policy, Decision::Anonymous, whose());
         }
-        Some(Lack::Role) => forbidden(service, &policy.headers),
+        Some(Lack::Role) => forbidden(service, request, Some(policy), whose()),
         Some(Lack::Fresh) => {
-            service.metrics.decided(Decision::Stale);
+            refuse(Decision::Stale);
             let mut response = unauthorized(policy);
             identity::put_reason(response.headers_mut(), "reseal");
             response
         }
         Some(Lack::Csrf(lack)) => {
-            csrf_refused(service, lack);
+            refuse(Decision::Csrf);
+            tell(lack);
             denied(StatusCode::FORBIDDEN, &policy.headers)
         }
         Some(Lack::Authentication(challenge)) => {
-            service.metrics.decided(Decision::StepUp);
+            refuse(Decision::StepUp);
             let mut response = denied(StatusCode::UNAUTHORIZED, &policy.headers);
             let challenge = HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("Bearer"));
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
@@ -170,10 +174,18 @@ fn relay_renewal(service: &Service, site: &RealmSite, session: &Session<'_>, res
 }
 
 /// The answer to everybody without a session that counts, whatever the reason: mostly 401.
-fn nobody(service: &Service, request: &HttpRequest, policy: &Policy, presented: bool) -> HttpResponse {
+fn nobody(
+    service: &Service,
+    request: &HttpRequest,
+    policy: &Policy,
+    decision: Decision,
+    whose: Option<Whose>,
+) -> HttpResponse {
     if policy.optional || (policy.preflight && is_preflight(service, request)) {
-        return passed(policy, presented);
+        service.metrics.decided(decision);
+        return passed(policy, decision != Decision::Refused(Refusal::Missing));
     }
+    refused(service, request, Some(policy), decision, whose);
     match redirect(service, request, policy) {
         None => unauthorized(policy),
         Some((status, location)) => {
@@ -202,14 +214,25 @@ fn unauthorized(policy: &Policy) -> HttpResponse {
     response
 }
 
-fn csrf_refused(service: &Service, lack: CsrfLack) {
-    service.metrics.decided(Decision::Csrf);
+fn tell(lack: CsrfLack) {
     tracing::debug!("403 for want of a CSRF token: {lack}");
 }
 
-fn forbidden(service: &Service, presets: &[Preset]) -> HttpResponse {
-    service.metrics.decided(Decision::Forbidden);
-    denied(StatusCode::FORBIDDEN, presets)
+fn forbidden(service: &Service, request: &HttpRequest, policy: Option<&Policy>, whose: Option<Whose>) -> HttpResponse {
+    refused(service, request, policy, Decision::Forbidden, whose);
+    denied(StatusCode::FORBIDDEN, policy.map_or(Preset::ALL, |policy| &policy.headers))
+}
+
+/// Counts a decision that was no yes, and keeps it for whoever asks why.
+fn refused(
+    service: &Service,
+    request: &HttpRequest,
+    policy: Option<&Policy>,
+    decision: Decision,
+    whose: Option<Whose>,
+) {
+    service.metrics.decided(decision);
+    trail::kept(service, request, By::Verify, policy, decision, whose);
 }
 
 /// An answer about nobody. The headers are there all the same, so that a client's own do not take their place.
@@ -222,7 +245,7 @@ fn denied(status: StatusCode, presets: &[Preset]) -> HttpResponse {
 /// As Authgear's resolver: always 200, and the headers tell; 503 when it can't tell.
 pub fn resolve(service: &Service, request: &HttpRequest) -> HttpResponse {
     let Some(policy) = service.site.policy("default").filter(|_| service.may_verify()) else {
-        service.metrics.decided(Decision::NotReady);
+        refused(service, request, None, Decision::NotReady, None);
         return empty(StatusCode::SERVICE_UNAVAILABLE);
     };
     let site = &policy.realm;
@@ -240,7 +263,9 @@ pub fn resolve(service: &Service, request: &HttpRequest) -> HttpResponse {
                         Identity::Known(Known::new(&session.claims, policy, Freshness::of(&session, false)))
                     }
                     Err(lack) => {
-                        csrf_refused(service, lack);
+                        let whose = Whose { session: session.claims.sid, subject: session.claims.subject_tag() };
+                        refused(service, request, Some(policy), Decision::Csrf, Some(whose));
+                        tell(lack);
                         Identity::Nobody { presented: true }
                     }
                 };
@@ -250,8 +275,9 @@ pub fn resolve(service: &Service, request: &HttpRequest) -> HttpResponse {
                 }
             }
             Err(refusal) => {
-                service.metrics.decided(Decision::Refused(refusal));
-                trail::refused(service, By::Verify, site, presented.values(), refusal, scratch);
+                let values = presented.values();
+                let whose = trail::refused(service, request, By::Verify, site, values, refusal, scratch);
+                refused(service, request, Some(policy), Decision::Refused(refusal), whose);
                 let presented = refusal != Refusal::Missing;
                 identity::write_resolved(response.headers_mut(), Identity::Nobody { presented });
             }

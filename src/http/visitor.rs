@@ -12,7 +12,7 @@ use super::presented::{Presented, bearer, cookies, every_cookie, with_scratch};
 use super::{Service, csrf, trail};
 use crate::config::RealmSite;
 use crate::sessions::{ChangeError, Pending};
-use crate::telemetry::{By, Kind};
+use crate::telemetry::{By, Decision, Kind};
 
 /// A new token for whoever asks, due or not.
 pub fn renew(service: &Service, request: &HttpRequest) -> HttpResponse {
@@ -31,7 +31,8 @@ pub fn renew(service: &Service, request: &HttpRequest) -> HttpResponse {
             Ok(session) => session,
             Err(refusal) => {
                 tracing::debug!(reason = refusal.code(), "not renewed");
-                trail::refused(service, By::Renew, site, presented.values(), refusal, scratch);
+                let whose = trail::refused(service, request, By::Renew, site, presented.values(), refusal, scratch);
+                trail::kept(service, request, By::Renew, None, Decision::Refused(refusal), whose);
                 return empty(StatusCode::UNAUTHORIZED);
             }
         };

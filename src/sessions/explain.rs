@@ -89,6 +89,16 @@ impl Sessions {
         explained
     }
 
+    /// What is in force about a subject that is known by its tag, beside the names of sessions.
+    pub fn explain_named(&self, realm: &Realm, sessions: Vec<Pseudonym>, subject: Option<Tag>) -> Explanation {
+        let mut explained = Explanation { sessions, ..self.explanation(realm) };
+        if let Some(tag) = subject {
+            self.add_subject(&mut explained, realm, tag);
+        }
+        self.add_floor(&mut explained, realm);
+        explained
+    }
+
     fn explanation(&self, realm: &Realm) -> Explanation {
         let realm = realm.name().as_str().to_owned();
         Explanation { realm, now: self.now(), subject: None, sessions: Vec::new(), facts: Vec::new() }

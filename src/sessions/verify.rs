@@ -82,6 +82,11 @@ impl Refusal {
         matches!(self, Self::Ended(Ending::Denied | Ending::CutOff | Ending::Floored))
     }
 
+    /// Whether a session was presented that can be named, though it does not count.
+    pub fn knows_session(self) -> bool {
+        matches!(self, Self::ExpiredIdle | Self::ExpiredAbsolute | Self::SealedAhead | Self::Ended(_))
+    }
+
     /// Every code there is, so that metrics can begin at zero.
     pub const CODES: [&'static str; 15] = [
         "missing",

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::audit_file::Sink;
 use super::{Metrics, RequestId};
@@ -24,8 +24,7 @@ use crate::sessions::Pseudonym;
 pub struct Audit(Option<Trail>);
 
 /// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
     /// A session began.
@@ -70,11 +69,11 @@ pub enum By<'a> {
 /// One event. Only what applies is written.
 #[derive(Clone, Debug, Serialize)]
 pub struct Event<'a> {
-    event: Kind,
-    realm: &'a str,
-    by: &'static str,
+    pub(super) event: Kind,
+    pub(super) realm: &'a str,
+    pub(super) by: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    credential: Option<&'a str>,
+    pub(super) credential: Option<&'a str>,
     /// Which session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<Pseudonym>,
@@ -89,7 +88,7 @@ pub struct Event<'a> {
     pub reason: Option<&'static str>,
     /// In which request, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<RequestId>,
+    pub(super) request_id: Option<RequestId>,
     /// How many endings were folded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
@@ -112,10 +111,42 @@ impl<'a> Event<'a> {
             count: None,
         }
     }
+
+    /// Whether it is kept for whoever asks by the id of the request: what ended or changed a session, and who asked. What
+    /// begins one or goes on with one refuses nobody, and is too much.
+    pub fn is_kept(&self) -> bool {
+        let tells = !matches!(self.event, Kind::Issued | Kind::Renewed | Kind::Refused | Kind::Folded);
+        tells && self.request_id.is_some()
+    }
+}
+
+impl Kind {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Issued => "issued",
+            Self::Renewed => "renewed",
+            Self::Resealed => "resealed",
+            Self::Rotated => "rotated",
+            Self::Ended => "ended",
+            Self::EndedTogether => "ended_together",
+            Self::Outdated => "outdated",
+            Self::Refused => "refused",
+            Self::Folded => "folded",
+            Self::Explained => "explained",
+        }
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 impl By<'_> {
-    fn name(self) -> &'static str {
+    /// What the trail calls it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Credential(_) => "control",
             Self::Logout => "logout",

@@ -15,7 +15,7 @@ use sealpass::keyring::{KeyRing, Keys, Order, Timing};
 use sealpass::revocation::FactStore;
 use sealpass::sessions::Sessions;
 use sealpass::store::{CachedFacts, RingDir, RingOffice, RingWatch, create_private};
-use sealpass::telemetry::{Audit, Metrics};
+use sealpass::telemetry::{Audit, Metrics, Recent, Traces};
 use serde_json::{Value, json};
 
 use super::client::{Connection, Response, head, with_lines};
@@ -151,6 +151,8 @@ impl Server {
             site,
             credentials,
             audit: Audit::start(&settings.audit.to, &metrics).expect("a place for the trail"),
+            recent: Recent::new(start_of_time()),
+            traces: Traces::none(),
             metrics: Arc::new(metrics),
             console: settings.console,
             dev: false,

@@ -178,7 +178,8 @@ fn promtool(dir: &Path, args: &[&str], input: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn passed_over(why: &str) {
-    assert!(std::env::var_os("SEALPASS_REQUIRE_PROMTOOL").is_none(), "{why}; apt-get install prometheus");
-    eprintln!("passed over: {why}; apt-get install prometheus");
+pub fn passed_over(why: &str) {
+    let get = "apt-get install prometheus, pip install -r tests/deploy/requirements.txt";
+    assert!(std::env::var_os("SEALPASS_REQUIRE_PROMTOOL").is_none(), "{why}; {get}");
+    eprintln!("passed over: {why}; {get}");
 }

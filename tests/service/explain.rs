@@ -151,3 +151,163 @@ fn it_takes_the_scope_admin_and_the_realm() {
         ["default", "other"].map(|realm| explain(&server, &json!({"realm": realm, "subject": "a"}))["subject"].clone());
     assert_ne!(names[0], names[1], "names of two realms can't be joined");
 }
+
+const PROXIED: &str = "trusted_proxies = [\"127.0.0.1\"]\n[realm.default]\nidle = \"30m\"\n[realm.other.cookie]\nname = \"__Host-other\"\n\
+                       [policy.default]\n[policy.admin]\nrole = [\"admin\"]\n[policy.recent]\nmax_age = \"1m\"\n[policy.open]\noptional = true\n\
+                       [policy.theirs]\nrealm = \"other\"\n";
+
+/// What was decided in a request: event, reason and policy or path of each.
+fn decided(answer: &Value) -> Vec<[String; 3]> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let list = answer["request"]["decided"].as_array().expect("a list").iter();
+    list.map(|one| {
+        let place = if one["policy"].is_null() { &one["path"] } else { &one["policy"] };
+        [text(&one["event"]), text(&one["reason"]), text(place)]
+    })
+    .collect()
+}
+
+fn refused(reason: &str, policy: &str) -> [String; 3] {
+    ["refused", reason, policy].map(str::to_owned)
+}
+
+fn by_id(server: &Server, id: &str) -> Value {
+    explain(server, &json!({"request_id": id}))
+}
+
+#[test]
+fn of_a_request_it_tells_why_it_was_refused_and_who_ended_the_session() {
+    let server = Server::with(PROXIED);
+    let (alice, bob) = (server.login("alice"), server.login("bob"));
+    let ask = |target: &str, cookie: &str, id: &str| {
+        server.ask("GET", target, &[("Cookie", cookie), ("X-Request-Id", id)]).status
+    };
+    assert_eq!(ask("/verify/page", "a=b", "r-none"), 401);
+    assert_eq!(ask("/verify/page", "__Host-sealpass=junk", "r-junk"), 401);
+    assert_eq!(ask("/policy/admin/", &alice.cookie(), "r-role"), 403);
+    assert_eq!(ask("/policy/nowhere/", &alice.cookie(), "r-nowhere"), 403);
+    assert_eq!(ask("/policy/open/", "", "r-open"), 200);
+    assert_eq!(ask("/verify/", &alice.cookie(), "r-good"), 200);
+    let ending = server.call("/v1/sessions/revoke", &json!({"token": alice.token}));
+    assert_eq!(ending.status, 204);
+    let ending = ending.header("x-request-id").expect("each call has one").to_owned();
+    server.advance(Duration::from_secs(120));
+    assert_eq!(ask("/verify/", &alice.cookie(), "r-ended"), 401);
+    assert_eq!(ask("/policy/recent/", &bob.cookie(), "r-late"), 401);
+    server.call("/v1/subjects/revoke", &json!({"subject": "bob"}));
+    server.advance(Duration::from_secs(10));
+    assert_eq!(ask("/verify/", &bob.cookie(), "r-cut"), 401);
+    for (id, reason, policy) in [
+        ("r-none", "missing", "default"),
+        ("r-junk", "malformed", "default"),
+        ("r-role", "forbidden", "admin"),
+        ("r-nowhere", "forbidden", ""),
+        ("r-ended", "ended", "default"),
+        ("r-late", "step_up", "recent"),
+        ("r-cut", "cut_off", "default"),
+    ] {
+        assert_eq!(decided(&by_id(&server, id)), [refused(reason, policy)], "{id}");
+    }
+    let answer = by_id(&server, "r-ended");
+    let (one, related) = (&answer["request"]["decided"][0], &answer["request"]["related"]);
+    assert_eq!(one["session"], pseudonym(&server, &alice.id));
+    assert_eq!(
+        (&one["at"], &one["by"], &one["realm"]),
+        (&json!("2026-01-01T00:02:00Z"), &json!("verify"), &json!("default"))
+    );
+    assert_eq!(related.as_array().expect("a list").len(), 1);
+    assert_eq!((&related[0]["event"], &related[0]["credential"]), (&json!("ended"), &json!("test")));
+    assert_eq!((&related[0]["request_id"], &related[0]["session"]), (&json!(ending), &one["session"]));
+    // Of all sessions of a subject: what is in force, and who did it.
+    let answer = by_id(&server, "r-cut");
+    assert_eq!(facts(&answer), [fact("cut_off", "subject", Some("2026-01-01T00:02:02Z"))]);
+    assert_eq!(answer["request"]["related"][0]["event"], "ended_together");
+    // What was let through, and what nobody trusted gave a name, is not there.
+    for id in ["r-good", "r-open", "r-unheard-of"] {
+        assert_eq!(by_id(&server, id)["request"]["decided"], json!([]), "{id}");
+    }
+    assert_eq!(
+        by_id(&server, "r-good")["request"]["kept"],
+        json!({"entries": 4096, "seconds": 3600, "since": "2026-01-01T00:00:00Z"})
+    );
+}
+
+#[test]
+fn of_a_call_it_tells_with_what_problem_it_was_refused_and_of_a_logout_that_it_ended_something() {
+    let server = Server::with(PROXIED);
+    let session = server.login("alice");
+    let id = |response: &Response| response.header("x-request-id").expect("each call has one").to_owned();
+    let wrong = server.call("/v1/sessions", &json!({"subjet": "alice"}));
+    assert_eq!(decided(&by_id(&server, &id(&wrong))), [refused("field", "/v1/sessions")]);
+    assert_eq!(by_id(&server, &id(&wrong))["request"]["decided"][0]["credential"], "test");
+    let nobody = server.call_as("nobody", "/v1/sessions", &json!({"subject": "alice"}));
+    assert_eq!(decided(&by_id(&server, &id(&nobody))), [refused("credential", "/v1/sessions")]);
+    let changed = server.call("/v1/sessions/reseal", &json!({"token": session.token, "roles": ["a"]}));
+    let answer = by_id(&server, &id(&changed));
+    assert_eq!(
+        (decided(&answer)[0][0].as_str(), &answer["sessions"]),
+        ("resealed", &json!([pseudonym(&server, &session.id)]))
+    );
+    let issued = server.call("/v1/sessions", &json!({"subject": "bob"}));
+    assert_eq!(by_id(&server, &id(&issued))["request"]["decided"], json!([]), "a login refuses nobody");
+    let headers = [("Cookie", &*session.cookie()), ("X-Request-Id", "out"), ("Sec-Fetch-Site", "same-origin")];
+    assert_eq!(server.ask("POST", "/logout", &headers).status, 204);
+    let answer = by_id(&server, "out");
+    assert_eq!(
+        (&answer["request"]["decided"][0]["event"], &answer["request"]["decided"][0]["by"]),
+        (&json!("ended"), &json!("logout"))
+    );
+    let late = [("Cookie", &*session.cookie()), ("X-Request-Id", "late"), ("Sec-Fetch-Site", "same-origin")];
+    assert_eq!(server.ask("POST", "/renew", &late).status, 401);
+    let answer = by_id(&server, "late");
+    assert_eq!(
+        (decided(&answer), &answer["request"]["decided"][0]["by"]),
+        (vec![refused("ended", "")], &json!("renew"))
+    );
+    for wrong in [json!({"request_id": "a b"}), json!({"request_id": "a", "subject": "b"}), json!({"request_id": ""})] {
+        assert_eq!(server.call("/v1/explain", &wrong).status, 422, "{wrong}");
+    }
+}
+
+#[test]
+fn a_request_of_another_realm_is_told_to_its_own_operators_alone() {
+    let credential = NewCredential::generate(&SystemEntropy::new()).expect("random bytes");
+    let line = format!(
+        "[[credential]]\nname = \"theirs\"\nsha256 = \"{}\"\nscopes = [\"admin\"]\nrealms = [\"other\"]\n",
+        credential.sha256()
+    );
+    let server = Server::with_credentials(PROXIED, &line);
+    for (target, id) in [("/verify/", "ours"), ("/policy/theirs/", "theirs"), ("/policy/nowhere/", "nobodys")] {
+        server.ask("GET", target, &[("X-Request-Id", id)]);
+    }
+    let told = |id: &str| {
+        let asked = json!({"realm": "other", "request_id": id});
+        let answer = server.call_as(credential.expose(), "/v1/explain", &asked).json();
+        answer["request"]["decided"].as_array().expect("a list").len()
+    };
+    assert_eq!((told("ours"), told("theirs"), told("nobodys")), (0, 1, 0));
+    assert_eq!(by_id(&server, "theirs")["realm"], "other", "it is the request's");
+}
+
+#[test]
+fn s47_what_is_kept_of_requests_names_nobody_and_an_id_that_nobody_trusted_gave_keeps_nothing() {
+    let server = Server::with(PROXIED);
+    let session = server.login("planted-subject");
+    server.revoke(&json!({"token": session.token}));
+    let (cookie, target) = (session.cookie(), format!("/verify/{}?token={}", session.id, session.token));
+    for target in [&*target, "/policy/planted-policy/"] {
+        server.ask("GET", target, &[("Cookie", &cookie), ("X-Request-Id", "r")]);
+    }
+    let wrong = json!({"subject": "planted-subject", "roles": ["planted\n"], "token": session.token});
+    let wrong = server.call("/v1/sessions", &wrong).header("x-request-id").expect("one").to_owned();
+    for id in ["r", &wrong] {
+        let answer = by_id(&server, id).to_string();
+        assert!(answer.contains("refused"), "{answer}");
+        for secret in ["planted", &session.id, &session.token[8..28]] {
+            assert!(!answer.contains(secret), "{secret}: {answer}");
+        }
+    }
+    let untrusting = Server::plain();
+    untrusting.ask("GET", "/verify/", &[("X-Request-Id", "r")]);
+    assert_eq!(by_id(&untrusting, "r")["request"]["decided"], json!([]));
+}

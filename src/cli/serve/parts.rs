@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use sealpass::clock::{Clock, SteadyClock, SystemClock};
-use sealpass::config::{Membership, Settings, Site};
+use sealpass::config::{Membership, Settings, Site, host_name};
 use sealpass::custody::Custodian;
 use sealpass::entropy::{Entropy, SystemEntropy};
 use sealpass::http::{CredentialWatch, Readiness, Service};
@@ -12,7 +12,7 @@ use sealpass::keyring::Keys;
 use sealpass::revocation::FactStore;
 use sealpass::sessions::Sessions;
 use sealpass::store::{Begin, CachedFacts, RingDir, RingOffice};
-use sealpass::telemetry::{Audit, CredentialMetrics, Metrics};
+use sealpass::telemetry::{Audit, CredentialMetrics, Metrics, Recent, Traces};
 
 use super::super::{Failure, facts};
 use super::dev;
@@ -28,6 +28,7 @@ pub struct Parts {
     pub facts: Arc<CachedFacts>,
     pub readiness: Arc<Readiness>,
     audit: Audit,
+    traces: Traces,
     credentials: Arc<CredentialWatch>,
     /// For the audit trail, which knows pseudonyms only by them.
     known: Known,
@@ -64,6 +65,7 @@ impl Parts {
             settings,
             site,
             dir,
+            traces: Traces::start(metrics.traces.clone(), &called(membership)),
             metrics,
             audit,
             known,
@@ -112,10 +114,15 @@ impl Parts {
 
     /// All of it, put together.
     pub fn service(self, sessions: Arc<Sessions>, custodian: Arc<dyn Custodian>) -> Service {
-        let Self { settings, site, readiness, credentials, metrics, audit, dev, .. } = self;
-        let console = settings.console;
-        Service { sessions, custodian, readiness, site, credentials, metrics, audit, console, dev }
+        let Self { settings, site, readiness, credentials, metrics, audit, traces, dev, .. } = self;
+        let (recent, console) = (Recent::new(self.clock.now()), settings.console);
+        Service { sessions, custodian, readiness, site, credentials, metrics, audit, recent, traces, console, dev }
     }
+}
+
+/// What this replica is called.
+fn called(membership: Option<&Membership>) -> String {
+    membership.map_or_else(host_name, |member| member.name.to_string())
 }
 
 /// Notes in the ring how long sessions live, and that it is served from now on. How a replica that is alone begins.

@@ -26,6 +26,7 @@ use super::{Service, console, keys, openapi, problems};
 use crate::clock::Timestamp;
 use crate::config::RealmSite;
 use crate::sessions::Issued;
+use crate::telemetry::{Noted, note as note_in_trace};
 
 /// The paths of the control listener.
 pub fn routes(app: &mut web::ServiceConfig) {
@@ -86,7 +87,9 @@ fn realm<'s>(service: &'s Service, grant: &Grant, name: &str) -> Result<&'s Real
     if !grant.covers(name) {
         return Err(problems::realm_not_covered());
     }
-    service.site.realm(name).map(|site| &**site).ok_or_else(|| problems::unusable("realm", "is not configured"))
+    let site = service.site.realm(name).ok_or_else(|| problems::unusable("realm", "is not configured"))?;
+    note_in_trace(&[Noted::Realm(site.realm.name())]);
+    Ok(site)
 }
 
 fn ready(service: &Service) -> Result<(), Problem> {

@@ -6,6 +6,7 @@ use utoipa::openapi::path::{HttpMethod, PathsBuilder};
 use utoipa::openapi::schema::{ComponentsBuilder, Type};
 
 use super::call::Call;
+use super::explained::Explained;
 use super::told;
 use crate::http::answered::{Acknowledged, AllBecame, AllChecked, Introspected, Sealed};
 use crate::http::asked::{Check, Explain, Floor, Handles, Issue, Revoke, Subjects, Update, Which};
@@ -70,8 +71,13 @@ fn groups() -> [Call; 4] {
 
 fn operators() -> [Call; 4] {
     [
-        post::<Explain>("/v1/explain", "explain", "Says what is in force about a subject or a session.", ADMIN)
-            .json::<told::Explained>(200, "As it is, under the names of the audit trail."),
+        post::<Explain>(
+            "/v1/explain",
+            "explain",
+            "Says what is in force about a subject or a session, or what was decided in a request.",
+            ADMIN,
+        )
+        .json::<Explained>(200, "As it is, under the names of the audit trail."),
         get("/v1/cluster", "cluster", "Shows every replica as this one sees it.", ADMIN)
             .json::<told::Cluster>(200, "As it is.")
             .or(403, FORBIDDEN),

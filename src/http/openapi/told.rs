@@ -266,48 +266,6 @@ pub struct Counters {
     rounds: u64,
 }
 
-/// What a replica knows of a subject or a session.
-#[derive(ToSchema)]
-pub struct Explained {
-    /// Which replica says so.
-    replica: String,
-    /// Whether it is ready. One that is not may lack what others know.
-    ready: bool,
-    /// Who did it, and whether that is known.
-    who: String,
-    realm: String,
-    now: Time,
-    /// What the audit trail calls the subject, where it is known.
-    #[schema(nullable = false)]
-    subject: Option<String>,
-    /// What it calls the session, and what rotation made of it.
-    #[schema(nullable = false)]
-    sessions: Option<Vec<String>>,
-    /// What is in force.
-    facts: Vec<InForce>,
-}
-
-/// One thing that is in force.
-#[derive(ToSchema)]
-pub struct InForce {
-    /// In one word, as refusals have it.
-    kind: String,
-    /// `session`, `subject` or `realm`.
-    of: String,
-    #[schema(nullable = false)]
-    pseudonym: Option<String>,
-    /// The time that tokens are compared with.
-    #[schema(nullable = false)]
-    since: Option<Time>,
-    /// Until when it is kept.
-    #[schema(nullable = false)]
-    until: Option<Time>,
-    /// For people.
-    meaning: String,
-    /// The audit events by which it may have come about.
-    events: Vec<String>,
-}
-
 #[cfg(test)]
 mod tests {
     use serde::Serialize;
@@ -319,9 +277,7 @@ mod tests {
     use crate::custody::{
         self, Among, AskedOfKey, AskedPostpone, AskedReplace, AskedRotate, KeyReport, LimitReport, Receipt as Order,
     };
-    use crate::http::Explained as Answer;
     use crate::replica;
-    use crate::sessions::{Explanation, InForce as Fact};
 
     const AT: Timestamp = Timestamp::MAX;
 
@@ -353,9 +309,6 @@ mod tests {
         same_fields::<Why>(&cluster.why[0]);
         same_fields::<Member>(&cluster.members[0]);
         same_fields::<Counters>(&cluster.counters);
-        let explained = explained();
-        same_fields::<Explained>(&explained);
-        same_fields::<InForce>(&explained.explanation.facts[0]);
     }
 
     /// `full` has something in each of its fields.
@@ -409,21 +362,5 @@ mod tests {
         let own = &mut cluster.members[0];
         (own.heard_ms_ago, own.view_age_ms, own.clock_offset_ms) = (Some(0), Some(0), Some(0));
         cluster
-    }
-
-    fn explained() -> Answer {
-        let pseudonym = serde_json::from_str("\"0123456789abcdef\"").expect("a pseudonym");
-        let fact = Fact {
-            kind: String::new(),
-            of: String::new(),
-            pseudonym: Some(pseudonym),
-            since: Some(AT),
-            until: Some(AT),
-            meaning: String::new(),
-            events: Vec::new(),
-        };
-        let (subject, sessions) = (Some(pseudonym), vec![pseudonym]);
-        let explanation = Explanation { realm: String::new(), now: AT, subject, sessions, facts: vec![fact] };
-        Answer::new(explanation, String::new(), true)
     }
 }

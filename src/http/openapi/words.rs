@@ -20,6 +20,8 @@ pub enum Data {}
 pub enum Named {}
 /// The id of a session.
 pub enum Id {}
+/// The id of a request.
+pub enum NamedRequest {}
 /// An instant.
 pub enum Time {}
 /// The word `true`.
@@ -62,6 +64,7 @@ word!(Data, "Data", {
 });
 word!(Named, "RealmName", { string("The name of a realm that is configured").pattern(Some("^[a-z0-9_-]{1,64}$")) });
 word!(Id, "SessionId", { string("16 bytes as base64url").pattern(Some("^[A-Za-z0-9_-]{21}[AQgw]$")) });
+word!(NamedRequest, "RequestId", { string("As X-Request-Id has it").pattern(Some("^[A-Za-z0-9._-]{1,64}$")) });
 word!(Time, "Time", { string("RFC 3339").format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))) });
 
 word!(Yes, "Yes", ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true])));
