@@ -1,7 +1,7 @@
 //! A collector: a small HTTP server on loopback that keeps what it is sent, and the spans in it.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -10,6 +10,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::common::{LIMIT, wait_for};
 
@@ -33,15 +36,42 @@ impl Collector {
     }
 
     pub fn on(listener: TcpListener) -> Self {
+        Self::with(listener, Some)
+    }
+
+    fn with<S: Read + Write>(
+        listener: TcpListener,
+        under: impl Fn(TcpStream) -> Option<S> + Clone + Send + 'static,
+    ) -> Self {
         let (at, received) = (listener.local_addr().expect("bound"), Arc::<Mutex<Vec<_>>>::default());
         let keep = Arc::clone(&received);
         thread::spawn(move || {
             for connection in listener.incoming() {
-                let keep = Arc::clone(&keep);
-                thread::spawn(move || serve(connection.ok()?, &keep));
+                let (keep, under) = (Arc::clone(&keep), under.clone());
+                thread::spawn(move || {
+                    let connection = connection.ok()?;
+                    connection.set_read_timeout(Some(LIMIT)).ok()?;
+                    serve(under(connection)?, &keep)
+                });
             }
         });
         Self { at, received }
+    }
+
+    /// One that speaks TLS, under a certificate of its own; that, in PEM.
+    pub fn over_tls() -> (Self, String) {
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).expect("a key");
+        let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key.into())
+            .expect("a right certificate");
+        let config = Arc::new(config);
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let under = move |stream| Some(StreamOwned::new(ServerConnection::new(Arc::clone(&config)).ok()?, stream));
+        (Self::with(listener, under), cert.pem())
     }
 
     /// What a service is told so that it sends here all that it is told to trace, and nothing else.
@@ -88,8 +118,7 @@ fn text(value: Option<&AnyValue>) -> String {
     }
 }
 
-fn serve(connection: TcpStream, keep: &Mutex<Vec<Received>>) -> Option<()> {
-    connection.set_read_timeout(Some(LIMIT)).ok()?;
+fn serve(connection: impl Read + Write, keep: &Mutex<Vec<Received>>) -> Option<()> {
     let mut reader = BufReader::new(connection);
     loop {
         let (mut line, mut headers) = (String::new(), BTreeMap::new());

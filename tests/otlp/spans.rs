@@ -75,7 +75,8 @@ fn a_request_of_a_sampled_trace_is_a_span_of_it_and_any_other_is_none() {
     let of_trace = [("traceparent", &*sampled), ("tracestate", "a=1,b=2"), ("X-Request-Id", "r-1")];
     assert_eq!(rig.ask("GET", "/verify/their/path?and=query", &[&of_trace[..], &[("Cookie", &cookie)]].concat()), 200);
     assert_eq!(rig.ask("BREW", "/policy/admin/x", &[("traceparent", &sampled), ("Cookie", &cookie)]), 403);
-    assert_eq!(rig.ask("GET", "/verify", &[("traceparent", &sampled)]), 401);
+    let endless = format!("a={}", "1".repeat(600));
+    assert_eq!(rig.ask("GET", "/verify", &[("traceparent", &sampled), ("tracestate", &endless)]), 401);
     for none in [&*not, "00-zz", "", &sampled[..54]] {
         assert_eq!(rig.ask("GET", "/verify/", &[("traceparent", none)]), 401);
     }
@@ -115,6 +116,7 @@ fn a_request_of_a_sampled_trace_is_a_span_of_it_and_any_other_is_none() {
     let forbidden = attributes(&named(&spans, "HTTP /verify/{rest}").attributes);
     assert_eq!((&*forbidden["http.request.method"], &*forbidden["sealpass.policy"]), ("_OTHER", "admin"));
     assert_eq!((&*forbidden["sealpass.decision"], &*forbidden["http.response.status_code"]), ("forbidden", "403"));
+    assert_eq!(named(&spans, "GET /verify").trace_state, "", "it is too long");
     let nobody = attributes(&named(&spans, "GET /verify").attributes);
     assert_eq!((&*nobody["sealpass.decision"], &*nobody["url.path"]), ("missing", "/verify"));
 }
@@ -178,4 +180,30 @@ fn what_nobody_decided_about_is_sampled_by_its_share() {
     // Far beyond ten standard deviations.
     assert!((100..300).contains(&spans.len()), "{}", spans.len());
     assert!(spans.iter().all(|span| span.parent_span_id.is_empty() && span.trace_id.iter().any(|byte| *byte != 0)));
+}
+
+#[test]
+fn a_collector_under_tls_is_trusted_by_the_certificate_that_is_named_and_by_no_other() {
+    let (collector, pem) = Collector::over_tls();
+    let place = Place::new();
+    place.with_application();
+    std::fs::write(place.path("ca.pem"), pem).expect("writable");
+    let ca = place.path("ca.pem").display().to_string();
+    let endpoint = format!("https://localhost:{}", collector.at.port());
+    for (authorities, sent) in [("", 0), (&*ca, 1)] {
+        let env = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", authorities),
+            ("OTEL_TRACES_SAMPLER", "always_on"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "1000"),
+        ];
+        let service = place.serve(CONFIG, &env);
+        assert_eq!(ask(service.public, "GET", "/verify", &[], b"").status, 401);
+        let (code, _, logged) = service.signal(Signal::TERM);
+        assert_eq!(
+            (code, collector.spans().len(), logged.contains("spans are lost")),
+            (Some(0), sent, sent == 0),
+            "{logged}"
+        );
+    }
 }

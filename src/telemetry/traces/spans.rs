@@ -183,7 +183,9 @@ fn end(context: &Context) {
 
 /// The caller's span, if the library can read what it said.
 fn continued(parent: &[u8], state: impl FnOnce() -> String) -> Option<Context> {
-    let said = Said { parent: std::str::from_utf8(parent).ok()?, state: state() };
+    // What is longer may be dropped as a whole (W3C Trace Context, section 3.3.1.5): spans wait in memory.
+    let state = Some(state()).filter(|state| state.len() <= MAX_STATE).unwrap_or_default();
+    let said = Said { parent: std::str::from_utf8(parent).ok()?, state };
     let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &said);
     context.has_active_span().then_some(context)
 }
@@ -257,6 +259,8 @@ impl fmt::Debug for Tracing {
 }
 
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+/// As much of a `tracestate` has to be passed on.
+const MAX_STATE: usize = 512;
 const OTHER_METHOD: &str = "_OTHER";
 /// The release of OpenTelemetry's semantic conventions that the names of attributes are from.
 const SCHEMA: &str = "https://opentelemetry.io/schemas/1.37.0";
