@@ -1,4 +1,4 @@
-//! Facts: statements that end or date a session. Facts only grow, so their order never matters.
+//! Facts: statements that end, date or bind a session. Facts only grow, so their order never matters.
 //!
 //! `fact` has the kinds of facts, how two of one kind merge and how claims are judged by them; [`encoding`] how they
 //! look in bytes; [`digest`] how replicas find out whether they know the same ones; `order` which times endings and new
@@ -14,7 +14,7 @@ mod passed;
 mod retention;
 mod spread;
 
-pub use fact::{AT_ONCE, Denial, Ending, Fact, SessionFacts, SessionKey, TagFacts, TagKey};
+pub use fact::{AT_ONCE, Denial, Ending, Fact, Registration, SessionFacts, SessionKey, TagFacts, TagKey};
 pub use memory::MemoryFacts;
 pub use order::{cutoff_at, next, reaches, stale_at, start_after};
 pub use passed::Passed;

@@ -11,6 +11,7 @@ use std::path::Path;
 const CORE: &[&str] = &[
     "lib.rs",
     "claims.rs",
+    "claims/",
     "clock.rs",
     "custody.rs",
     "custody/",

@@ -28,6 +28,7 @@ enum Encoded {
     Cutoff { tag: Tagged, at: u64, until: u64 },
     Stale { tag: Tagged, at: u64, until: u64 },
     Floor { realm: Option<[u8; 8]>, at: u64, until: u64 },
+    Bound { session: Session, at: u64, of: ([u8; 8], u64), until: u64 },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -58,6 +59,9 @@ impl Encoded {
             Fact::Superseded { session: key, at, until } => {
                 Self::Superseded { session: session(key), at: millis(at), until: millis(until) }
             }
+            Fact::Bound { session: key, at, of: (tag, started), until } => {
+                Self::Bound { session: session(key), at: millis(at), of: (tag, millis(started)), until: millis(until) }
+            }
             Fact::Cutoff { tag, at, until } => Self::Cutoff { tag: tagged(tag), at: millis(at), until: millis(until) },
             Fact::Stale { tag, at, until } => Self::Stale { tag: tagged(tag), at: millis(at), until: millis(until) },
             Fact::Floor { realm, at, until } => {
@@ -79,6 +83,9 @@ impl Encoded {
             }
             Self::Superseded { session, at: since, until } => {
                 Fact::Superseded { session: session.key(), at: at(since)?, until: at(until)? }
+            }
+            Self::Bound { session, at: from, of: (tag, started), until } => {
+                Fact::Bound { session: session.key(), at: at(from)?, of: (tag, at(started)?), until: at(until)? }
             }
             Self::Cutoff { tag, at: upto, until } => Fact::Cutoff { tag: tag.key(), at: at(upto)?, until: at(until)? },
             Self::Stale { tag, at: since, until } => Fact::Stale { tag: tag.key(), at: at(since)?, until: at(until)? },
@@ -135,6 +142,10 @@ mod tests {
             (Fact::Stale { tag, at: at(3), until }, "03010203040506070821222324252627280380d8c1a28c34"),
             (Fact::Floor { realm: Some(realm), at: at(4), until }, "040101020304050607080480d8c1a28c34"),
             (Fact::Floor { realm: None, at: at(5), until: Timestamp::MAX }, "040005ffb7ff90fdce39"),
+            (
+                Fact::Bound { session, at: at(6), of: (tag.tag, at(1_789_999_000_000)), until },
+                "050102030405060708101112131415161718191a1b1c1d1e1f062122232425262728c0d384a28c3480d8c1a28c34",
+            ),
         ]
     }
 
@@ -183,7 +194,7 @@ mod tests {
         assert!(decode(&floor(&[1])).is_some());
         assert_eq!(decode(&floor(&[0x81, 0])), None, "a longer spelling of 1");
         assert_eq!(decode(&[4, 2, 1, 5]), None, "an option that is neither there nor absent");
-        assert_eq!(decode(&[5, 0, 1, 5]), None, "a kind of a later release");
+        assert_eq!(decode(&[6, 0, 1, 5]), None, "a kind of a later release");
         let mut late = Vec::new();
         late = postcard::to_extend(&(Timestamp::MAX.as_millis() + 1), late).expect("it grows");
         assert_eq!(decode(&floor(&late)), None, "a time that no calendar has");

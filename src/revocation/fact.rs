@@ -31,6 +31,18 @@ pub enum Fact {
         /// How long the fact has to be kept.
         until: Timestamp,
     },
+    /// The session is bound to a device: from `at` on only tokens that say so count, and none that does not is renewed any more.
+    /// Which device, its tokens say.
+    Bound {
+        /// Which session.
+        session: SessionKey,
+        /// From when on; it names the registration as well.
+        at: Timestamp,
+        /// As of a denial.
+        of: (Tag, Timestamp),
+        /// How long the fact has to be kept.
+        until: Timestamp,
+    },
     /// Sessions that bear the tag and started at or before `at` are over.
     Cutoff {
         /// Which sessions: a subject's, a handle's.
@@ -66,6 +78,7 @@ impl Fact {
         match *self {
             Self::Deny { until, .. }
             | Self::Superseded { until, .. }
+            | Self::Bound { until, .. }
             | Self::Cutoff { until, .. }
             | Self::Stale { until, .. }
             | Self::Floor { until, .. } => until,
@@ -116,6 +129,16 @@ pub struct Denial {
     pub of: Option<(Tag, Timestamp)>,
 }
 
+/// That a session is bound to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// From when on tokens that do not say so are refused. It names the registration too: a device that registered at the same
+    /// moment, and whose time is a later one, is not the one that holds.
+    pub at: Timestamp,
+    /// The tag of the subject and the start of the session.
+    pub of: (Tag, Timestamp),
+}
+
 /// All that is known about one session id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SessionFacts {
@@ -123,6 +146,8 @@ pub struct SessionFacts {
     pub deny: Option<Denial>,
     /// Older claims than these are out of date.
     pub superseded: Option<Timestamp>,
+    /// That it is bound to a device.
+    pub bound: Option<Registration>,
     /// How long this has to be kept.
     pub until: Timestamp,
 }
@@ -149,11 +174,13 @@ pub enum Ending {
     Superseded,
     /// All sessions of the realm, or of all realms, were ended.
     Floored,
+    /// The session lives, bound to a device, and the token does not say so, or is another device's.
+    Unbound,
 }
 
 impl SessionFacts {
     /// Merges `fact` if it is about a session. The earlier ending wins, rotation only if both say so, the newer claims,
-    /// the longer time to keep.
+    /// the earlier registration, the longer time to keep.
     #[must_use]
     pub fn with(mut self, fact: &Fact) -> Self {
         match *fact {
@@ -166,6 +193,11 @@ impl SessionFacts {
                 self.superseded = self.superseded.max(Some(at));
                 self.until = self.until.max(until);
             }
+            Fact::Bound { at, of, until, .. } => {
+                let new = Registration { at, of };
+                self.bound = Some(self.bound.map_or(new, |known| known.joined(new)));
+                self.until = self.until.max(until);
+            }
             Fact::Cutoff { .. } | Fact::Stale { .. } | Fact::Floor { .. } => {}
         }
         self
@@ -174,14 +206,16 @@ impl SessionFacts {
     /// The facts about the session of `key` that merge into these: always the same ones, in the same order. Of a
     /// session that went on under another id and is over, there are two endings.
     pub fn facts(&self, session: SessionKey) -> impl Iterator<Item = Fact> + use<> {
-        let Self { deny, superseded, until } = *self;
+        let Self { deny, superseded, bound, until } = *self;
         let ending = move |rotated| {
             deny.map(|Denial { from, of, .. }| Fact::Deny { session, from, rotated, of, until }).into_iter()
         };
         let over = deny.is_some_and(|deny| !deny.rotated);
         let succeeded = deny.is_some_and(|deny| deny.succeeded);
         let superseded = superseded.map(|at| Fact::Superseded { session, at, until });
-        ending(false).filter(move |_| over).chain(ending(true).filter(move |_| succeeded)).chain(superseded)
+        let bound = bound.map(|Registration { at, of }| Fact::Bound { session, at, of, until });
+        let endings = ending(false).filter(move |_| over).chain(ending(true).filter(move |_| succeeded));
+        endings.chain(superseded).chain(bound)
     }
 
     /// What these facts say of `claims` at `now`.
@@ -189,7 +223,29 @@ impl SessionFacts {
         if self.ended(now) {
             return Some(Ending::Denied);
         }
-        self.superseded.is_some_and(|at| claims.claims_at < at).then_some(Ending::Superseded)
+        if self.superseded.is_some_and(|at| claims.claims_at < at) {
+            return Some(Ending::Superseded);
+        }
+        self.unbinds(claims, now).then_some(Ending::Unbound)
+    }
+
+    /// Whether a token with these claims does not count any more since the session is bound to a device. While it is being bound,
+    /// requests are on their way with what the browser had before. A token of another registration has no such time.
+    fn unbinds(&self, claims: &Claims<'_>, now: Timestamp) -> bool {
+        self.bound.is_some_and(|bound| claims.mark().map_or(bound.at <= now, |mark| mark.at != bound.at))
+    }
+
+    /// Whether a token with these claims is the last of its kind: it may count for a while yet, and is neither renewed
+    /// nor changed. That is so of one that was rotated with some grace, and of one that says nothing of the device that the
+    /// session is bound to.
+    pub fn ends(&self, claims: &Claims<'_>) -> bool {
+        self.deny.is_some() || self.bound.is_some_and(|bound| claims.mark().is_none_or(|mark| mark.at != bound.at))
+    }
+
+    /// The tag of its subject and its start, where known.
+    pub fn of(&self) -> Option<(Tag, Timestamp)> {
+        // Of one subject both are, and the later start is behind the ending of its other sessions.
+        self.deny.and_then(|deny| deny.of).max(self.bound.map(|bound| bound.of))
     }
 
     /// Whether it is over at `now`: denied, and any grace is past.
@@ -214,7 +270,10 @@ impl SessionFacts {
 
     /// Whether these say more of sessions than `before`; a longer time to keep alone does not.
     pub fn raised_over(&self, before: &Self) -> bool {
-        let said = |facts: &Self| (facts.deny.map(|deny| (deny.from, deny.rotated, deny.succeeded)), facts.superseded);
+        let said = |facts: &Self| {
+            let deny = facts.deny.map(|deny| (deny.from, deny.rotated, deny.succeeded));
+            (deny, facts.superseded, facts.bound.map(|bound| bound.at))
+        };
         said(self) != said(before)
     }
 }
@@ -231,6 +290,13 @@ impl Denial {
     }
 }
 
+impl Registration {
+    /// The earlier one: what was acknowledged is never displaced by what comes behind it.
+    fn joined(self, other: Self) -> Self {
+        Self { at: self.at.min(other.at), of: self.of.max(other.of) }
+    }
+}
+
 impl TagFacts {
     /// Merges `fact` if it is about a tag: the later times, the longer time to keep.
     #[must_use]
@@ -244,7 +310,7 @@ impl TagFacts {
                 self.stale = self.stale.max(Some(at));
                 self.until = self.until.max(until);
             }
-            Fact::Deny { .. } | Fact::Superseded { .. } | Fact::Floor { .. } => {}
+            Fact::Deny { .. } | Fact::Superseded { .. } | Fact::Bound { .. } | Fact::Floor { .. } => {}
         }
         self
     }

@@ -71,9 +71,23 @@ pub struct Issued {
     pub idle_expires: Timestamp,
     /// Whether the cookie outlives the browser.
     pub persistent: bool,
+    /// The other token of a session that is bound to a device; then this one lives for a short time, whether or not the browser
+    /// goes on. `None` for all others.
+    pub anchor: Option<IssuedAnchor>,
     /// What the clock showed by which all of this was dated. Where a majority was asked before, the clock may have
     /// stepped meanwhile: whether the replica may answer has to be judged again, by this.
     pub dated_by: Timestamp,
+}
+
+/// A sealed anchor on its way to the browser.
+#[derive(Debug)]
+pub struct IssuedAnchor {
+    /// The cookie's value.
+    pub token: Token,
+    /// When it dies unless the device refreshes the session.
+    pub idle_expires: Timestamp,
+    /// Whether the cookie outlives the browser.
+    pub persistent: bool,
 }
 
 /// A session can't be issued or changed as asked.
@@ -200,7 +214,9 @@ impl Sessions {
         if import.started > now.plus(SEALED_AHEAD) {
             return Err(IssueError::Future("import.started_at"));
         }
-        let denied = self.facts.session(realm.key(sid)).is_some_and(|facts| facts.deny.is_some());
+        // One that is bound to a device here is not to be had without it.
+        let known = self.facts.session(realm.key(sid));
+        let denied = known.is_some_and(|facts| facts.deny.is_some() || facts.bound.is_some());
         let ended = ended.is_some_and(|at| reaches(at, import.started));
         if denied || ended || now >= import.started.plus(absolute) {
             return Err(IssueError::ImportOver);
@@ -234,6 +250,7 @@ impl Sessions {
             claims_at: claims.claims_at,
             idle_expires: claims.dies(),
             persistent: claims.persistent,
+            anchor: None,
             dated_by: now,
         })
     }

@@ -109,7 +109,8 @@ fn places(about: &About) -> Vec<Vec<u8>> {
     let deny = |session, rotated| Fact::Deny { session, from: at, rotated, of: None, until };
     let facts = match *about {
         About::Session(key) => {
-            vec![deny(key, false), deny(key, true), Fact::Superseded { session: key, at, until }]
+            let bound = Fact::Bound { session: key, at, of: Default::default(), until };
+            vec![deny(key, false), deny(key, true), Fact::Superseded { session: key, at, until }, bound]
         }
         About::Tag(tag) => vec![Fact::Cutoff { tag, at, until }, Fact::Stale { tag, at, until }],
         About::Floor(realm) => vec![Fact::Floor { realm, at, until }],
