@@ -5,8 +5,9 @@
 
 mod bound;
 
+pub(crate) use bound::MARK_LEN;
 pub(crate) use bound::are_readable;
-pub use bound::{MARK, Mark, PUBLIC_KEY, PublicKey};
+pub use bound::{MARK, Mark, PUBLIC_KEY, PublicKey, Registration};
 
 use std::fmt;
 use std::time::Duration;

@@ -14,7 +14,7 @@ mod passed;
 mod retention;
 mod spread;
 
-pub use fact::{AT_ONCE, Denial, Ending, Fact, Registration, SessionFacts, SessionKey, TagFacts, TagKey};
+pub use fact::{AT_ONCE, Bound, Denial, Ending, Fact, SessionFacts, SessionKey, TagFacts, TagKey};
 pub use memory::MemoryFacts;
 pub use order::{cutoff_at, next, reaches, stale_at, start_after};
 pub use passed::Passed;

@@ -7,37 +7,53 @@ use std::time::Duration;
 
 use super::{Claims, Extension};
 use crate::clock::Timestamp;
+use crate::secret::sha256;
 
 /// The tag of the extension that has the [`Mark`].
 pub const MARK: u16 = 1;
 /// The tag of the extension that has the [`PublicKey`]: in anchors alone.
 pub const PUBLIC_KEY: u16 = 2;
 
+/// What names a registration of a device. Of several of one session, at one moment on several replicas, the least one
+/// holds: tokens of another are refused by whoever knows that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Registration {
+    /// From when on tokens of before it are refused.
+    pub at: Timestamp,
+    /// The device's key, as [`PublicKey::fingerprint`] tells it from others.
+    pub key: [u8; 8],
+}
+
 /// Says in a token that its session is bound to a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// By which registration: the time that stands in its fact. Of two at one moment only one holds, and tokens of the other are
-    /// refused by it.
-    pub at: Timestamp,
+    /// By which registration.
+    pub by: Registration,
     /// The idle limit of the session, which is that of its anchor. The token at hand may have a shorter one, and an
     /// ending has to outlast both.
     pub idle: Duration,
 }
 
 impl Mark {
-    /// Idle limit in seconds (4 bytes), time in milliseconds (8), both big-endian.
-    pub fn to_bytes(self) -> [u8; 12] {
+    /// Idle limit in seconds (4 bytes), time in milliseconds (8), both big-endian, and the key's fingerprint (8).
+    pub fn to_bytes(self) -> [u8; MARK_LEN] {
         let idle = u32::try_from(self.idle.as_secs()).unwrap_or(u32::MAX).to_be_bytes();
-        let at = self.at.as_millis().to_be_bytes();
-        std::array::from_fn(|i| if i < 4 { idle[i] } else { at[i - 4] })
+        let at = self.by.at.as_millis().to_be_bytes();
+        std::array::from_fn(|i| match i {
+            0..4 => idle[i],
+            4..12 => at[i - 4],
+            _ => self.by.key[i - 12],
+        })
     }
 
     /// What [`Mark::to_bytes`] made; `None` for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (idle, at) = bytes.split_first_chunk()?;
+        let (idle, rest) = bytes.split_first_chunk()?;
+        let (at, key) = rest.split_first_chunk()?;
         let idle = Duration::from_secs(u32::from_be_bytes(*idle).into());
-        let at = Timestamp::from_millis(u64::from_be_bytes(at.try_into().ok()?))?;
-        (!idle.is_zero()).then_some(Self { at, idle })
+        let at = Timestamp::from_millis(u64::from_be_bytes(*at))?;
+        let by = Registration { at, key: key.try_into().ok()? };
+        (!idle.is_zero()).then_some(Self { by, idle })
     }
 }
 
@@ -60,6 +76,12 @@ impl PublicKey {
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let bytes: [u8; 65] = bytes.try_into().ok()?;
         (bytes[0] == UNCOMPRESSED).then_some(Self(bytes))
+    }
+
+    /// Tells it from other keys: the first bytes of its SHA-256.
+    pub fn fingerprint(&self) -> [u8; 8] {
+        let hash = sha256(&self.0);
+        std::array::from_fn(|i| hash[i])
     }
 
     /// The point.
@@ -110,6 +132,8 @@ pub(crate) fn are_readable(ext: &[Extension<'_>], anchor: bool) -> bool {
     count(MARK) <= 1 && count(PUBLIC_KEY) == keys && ext.iter().all(well_formed)
 }
 
+/// How many bytes a mark has.
+pub(crate) const MARK_LEN: usize = 20;
 /// What an uncompressed point begins with.
 const UNCOMPRESSED: u8 = 4;
 
@@ -119,15 +143,15 @@ mod tests {
 
     fn mark() -> Mark {
         let at = Timestamp::from_millis(1_790_000_300_123).expect("in range");
-        Mark { at, idle: Duration::from_secs(1_800) }
+        Mark { by: Registration { at, key: *b"a device" }, idle: Duration::from_secs(1_800) }
     }
 
     #[test]
     fn a_mark_has_one_spelling() {
         let bytes = mark().to_bytes();
-        assert_eq!(bytes, [0, 0, 7, 8, 0, 0, 1, 0xa0, 0xc4, 0x8e, 0x7f, 0x3b][..]);
+        assert_eq!(bytes, [&[0, 0, 7, 8, 0, 0, 1, 0xa0, 0xc4, 0x8e, 0x7f, 0x3b][..], b"a device"].concat()[..]);
         assert_eq!(Mark::from_bytes(&bytes), Some(mark()));
-        for wrong in [&bytes[..11], &[&bytes[..], &[0]].concat(), &[0; 12], &[0xff; 12], &[]] {
+        for wrong in [&bytes[..19], &[&bytes[..], &[0]].concat(), &[0; 20], &[0xff; 20], &[]] {
             assert_eq!(Mark::from_bytes(wrong), None, "{wrong:?}");
         }
     }

@@ -44,8 +44,8 @@ fn says(known: &Fact, fact: &Fact) -> bool {
         (Fact::Superseded { session: about, at: known, .. }, Fact::Superseded { session, at, .. }) => {
             about == session && known >= at
         }
-        (Fact::Bound { session: about, at: known, .. }, Fact::Bound { session, at, .. }) => {
-            about == session && known <= at
+        (Fact::Bound { session: about, by: known, .. }, Fact::Bound { session, by, .. }) => {
+            about == session && known <= by
         }
         (Fact::Cutoff { tag: about, at: known, .. }, Fact::Cutoff { tag, at, .. })
         | (Fact::Stale { tag: about, at: known, .. }, Fact::Stale { tag, at, .. }) => about == tag && known >= at,

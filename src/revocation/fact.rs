@@ -1,7 +1,7 @@
 //! The kinds of facts, how two of one kind merge, and how claims are judged by them.
 
 use super::reaches;
-use crate::claims::{Claims, RealmId, SessionId, Tag};
+use crate::claims::{Claims, RealmId, Registration, SessionId, Tag};
 use crate::clock::Timestamp;
 
 /// A statement that ends or dates sessions.
@@ -36,8 +36,8 @@ pub enum Fact {
     Bound {
         /// Which session.
         session: SessionKey,
-        /// From when on; it names the registration as well.
-        at: Timestamp,
+        /// By which registration, and from when on.
+        by: Registration,
         /// As of a denial.
         of: (Tag, Timestamp),
         /// How long the fact has to be kept.
@@ -131,10 +131,9 @@ pub struct Denial {
 
 /// That a session is bound to a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Registration {
-    /// From when on tokens that do not say so are refused. It names the registration too: a device that registered at the same
-    /// moment, and whose time is a later one, is not the one that holds.
-    pub at: Timestamp,
+pub struct Bound {
+    /// By which registration.
+    pub by: Registration,
     /// The tag of the subject and the start of the session.
     pub of: (Tag, Timestamp),
 }
@@ -147,7 +146,7 @@ pub struct SessionFacts {
     /// Older claims than these are out of date.
     pub superseded: Option<Timestamp>,
     /// That it is bound to a device.
-    pub bound: Option<Registration>,
+    pub bound: Option<Bound>,
     /// How long this has to be kept.
     pub until: Timestamp,
 }
@@ -193,8 +192,8 @@ impl SessionFacts {
                 self.superseded = self.superseded.max(Some(at));
                 self.until = self.until.max(until);
             }
-            Fact::Bound { at, of, until, .. } => {
-                let new = Registration { at, of };
+            Fact::Bound { by, of, until, .. } => {
+                let new = Bound { by, of };
                 self.bound = Some(self.bound.map_or(new, |known| known.joined(new)));
                 self.until = self.until.max(until);
             }
@@ -213,7 +212,7 @@ impl SessionFacts {
         let over = deny.is_some_and(|deny| !deny.rotated);
         let succeeded = deny.is_some_and(|deny| deny.succeeded);
         let superseded = superseded.map(|at| Fact::Superseded { session, at, until });
-        let bound = bound.map(|Registration { at, of }| Fact::Bound { session, at, of, until });
+        let bound = bound.map(|Bound { by, of }| Fact::Bound { session, by, of, until });
         let endings = ending(false).filter(move |_| over).chain(ending(true).filter(move |_| succeeded));
         endings.chain(superseded).chain(bound)
     }
@@ -232,14 +231,14 @@ impl SessionFacts {
     /// Whether a token with these claims does not count any more since the session is bound to a device. While it is being bound,
     /// requests are on their way with what the browser had before. A token of another registration has no such time.
     fn unbinds(&self, claims: &Claims<'_>, now: Timestamp) -> bool {
-        self.bound.is_some_and(|bound| claims.mark().map_or(bound.at <= now, |mark| mark.at != bound.at))
+        self.bound.is_some_and(|bound| claims.mark().map_or(bound.by.at <= now, |mark| mark.by != bound.by))
     }
 
     /// Whether a token with these claims is the last of its kind: it may count for a while yet, and is neither renewed
     /// nor changed. That is so of one that was rotated with some grace, and of one that says nothing of the device that the
     /// session is bound to.
     pub fn ends(&self, claims: &Claims<'_>) -> bool {
-        self.deny.is_some() || self.bound.is_some_and(|bound| claims.mark().is_none_or(|mark| mark.at != bound.at))
+        self.deny.is_some() || self.bound.is_some_and(|bound| claims.mark().is_none_or(|mark| mark.by != bound.by))
     }
 
     /// The tag of its subject and its start, where known.
@@ -272,7 +271,7 @@ impl SessionFacts {
     pub fn raised_over(&self, before: &Self) -> bool {
         let said = |facts: &Self| {
             let deny = facts.deny.map(|deny| (deny.from, deny.rotated, deny.succeeded));
-            (deny, facts.superseded, facts.bound.map(|bound| bound.at))
+            (deny, facts.superseded, facts.bound.map(|bound| bound.by))
         };
         said(self) != said(before)
     }
@@ -290,10 +289,10 @@ impl Denial {
     }
 }
 
-impl Registration {
+impl Bound {
     /// The earlier one: what was acknowledged is never displaced by what comes behind it.
     fn joined(self, other: Self) -> Self {
-        Self { at: self.at.min(other.at), of: self.of.max(other.of) }
+        Self { by: self.by.min(other.by), of: self.of.max(other.of) }
     }
 }
 

@@ -25,9 +25,8 @@ use std::time::Duration;
 
 use super::change::{Step, Still};
 use super::{Issued, IssuedAnchor, Pending, Realm, Refusal, Session, Sessions, retention};
-use crate::claims::{Claims, Extension, MARK, Mark, PUBLIC_KEY, PublicKey, SessionId};
+use crate::claims::{Claims, Extension, MARK, MARK_LEN, Mark, PUBLIC_KEY, PublicKey, Registration, SessionId};
 use crate::clock::Timestamp;
-use crate::entropy::random;
 use crate::keyring::Keys;
 use crate::revocation::Fact;
 use crate::token::{Challenge, Scratch, SealError, Token, Unopenable, open, open_challenge, seal, seal_challenge};
@@ -109,7 +108,7 @@ impl Session<'_> {
     /// registered, changes nothing.
     #[must_use]
     pub fn with_anchor(mut self, anchor: &Anchor<'_>) -> Self {
-        let same = |of: &Claims<'_>| (of.sid, of.mark().map(|mark| mark.at));
+        let same = |of: &Claims<'_>| (of.sid, of.mark().map(|mark| mark.by));
         if same(&self.claims) == same(anchor.claims()) {
             self.key = anchor.key();
         }
@@ -131,7 +130,7 @@ impl Sessions {
         let claims = claims.map_err(|_| SealError::NoActiveKey)?;
         // As it will be once a device is registered: that must not fail for want of room then.
         let key = PublicKey::from_coordinates(&[0; 32], &[0; 32]);
-        let mark = Mark { at: claims.sealed, idle: claims.idle };
+        let mark = Mark { by: Registration::default(), idle: claims.idle };
         self.seal_bound(&keys, realm, &claims, (mark, key, claims.idle), now)?;
         self.seal_anchor(&keys, realm, &claims)
     }
@@ -197,14 +196,15 @@ impl Sessions {
         self.may_register(realm, anchor, now)?;
         let mut claims = anchor.claims().clone();
         claims.sealed = now.max(claims.sealed);
-        let mark = Mark { at: self.registration_at(now, terms.tolerance)?, idle: claims.idle };
+        let by = Registration { at: now.plus(terms.tolerance), key: key.fingerprint() };
+        let mark = Mark { by, idle: claims.idle };
         // Sealed before the fact is written, and handed out behind it.
         let issued = self.seal_bound(&keys, realm, &claims, (mark, key, terms.life), now)?;
         let Some((tag, _)) = claims.folds_by() else { return Err(BindError::Anonymous) };
         let rule = retention(&keys, realm);
         let until = rule.bound(claims.sealed, claims.started, claims.expires, claims.idle, terms.tolerance);
         let of = (tag, self.latest_start(realm, &claims, now));
-        let recorded = self.facts.record(Fact::Bound { session: realm.key(claims.sid), at: mark.at, of, until }, now);
+        let recorded = self.facts.record(Fact::Bound { session: realm.key(claims.sid), by, of, until }, now);
         let bytes = mark.to_bytes();
         claims.ext = with_mark(&claims, &bytes);
         let still = Still::new(self, realm, &claims, vec![Step::of(realm, &claims, false)]);
@@ -245,12 +245,6 @@ impl Sessions {
         if known.judge(claims, now).is_some() || known.ends(claims) { Err(BindError::Conflict) } else { Ok(()) }
     }
 
-    /// From when on unbound tokens are refused: a time that no other registration at the same moment has, since it names this one.
-    fn registration_at(&self, now: Timestamp, tolerance: Duration) -> Result<Timestamp, SealError> {
-        let millis = u64::from(u16::from_be_bytes(random(&*self.entropy)?)) % REGISTRATIONS_APART;
-        Ok(now.plus(tolerance).plus(Duration::from_millis(millis)))
-    }
-
     /// Both tokens of a session that is bound to a device: its own, which lives for `life`, and the anchor.
     pub(super) fn seal_bound(
         &self,
@@ -280,12 +274,10 @@ impl Sessions {
 }
 
 /// The extensions of `claims`, with this mark in place of all that is said of a device.
-fn with_mark<'c>(claims: &Claims<'c>, mark: &'c [u8; 12]) -> Vec<Extension<'c>> {
+fn with_mark<'c>(claims: &Claims<'c>, mark: &'c [u8; MARK_LEN]) -> Vec<Extension<'c>> {
     let others = claims.ext.iter().copied().filter(|ext| ext.tag != MARK && ext.tag != PUBLIC_KEY);
     others.chain([Extension { tag: MARK, critical: true, data: mark }]).collect()
 }
 
 /// A token that lives for less is none.
 const SECOND: Duration = Duration::from_secs(1);
-/// Of how many milliseconds one is chosen.
-const REGISTRATIONS_APART: u64 = 1_024;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::issue::{check_level, check_list};
 use super::{IssueError, Issued, Pending, Realm, Session, Sessions, Unsettled, check_data, retention};
-use crate::claims::{Claims, MAX_ENTRIES, RealmId, SessionId};
+use crate::claims::{Claims, MAX_ENTRIES, RealmId, Registration, SessionId};
 use crate::clock::Timestamp;
 use crate::entropy::random;
 use crate::keyring::Keys;
@@ -227,21 +227,21 @@ pub(super) struct Step {
     key: SessionKey,
     claims_at: Timestamp,
     /// By which registration it is bound to a device.
-    registered: Option<Timestamp>,
+    registered: Option<Registration>,
     /// Whether it is the one that went on under another id.
     rotated: bool,
 }
 
 impl Step {
     pub(super) fn of(realm: &Realm, claims: &Claims<'_>, rotated: bool) -> Self {
-        let registered = claims.mark().map(|mark| mark.at);
+        let registered = claims.mark().map(|mark| mark.by);
         Self { key: realm.key(claims.sid), claims_at: claims.claims_at, registered, rotated }
     }
 
     fn holds(&self, facts: &dyn FactStore) -> bool {
         let Some(known) = facts.session(self.key) else { return true };
         let ended = if self.rotated { known.over() } else { known.deny.is_some() };
-        let registered = known.bound.is_none_or(|bound| self.registered == Some(bound.at));
+        let registered = known.bound.is_none_or(|bound| self.registered == Some(bound.by));
         !ended && registered && known.superseded <= Some(self.claims_at)
     }
 }

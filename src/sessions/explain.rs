@@ -77,7 +77,7 @@ impl Sessions {
                 explained.facts.push(about(if deny.rotated { Kind::Rotated } else { Kind::Ended }).since(since));
             }
             explained.facts.extend(facts.superseded.map(|from| about(Kind::Superseded).since(Some(from))));
-            explained.facts.extend(facts.bound.map(|bound| about(Kind::Unbound).since(Some(bound.at))));
+            explained.facts.extend(facts.bound.map(|bound| about(Kind::Unbound).since(Some(bound.by.at))));
             if !facts.succeeded() || explained.sessions.len() == MAX_STEPS {
                 break;
             }

@@ -15,7 +15,7 @@ use moka::ops::compute::{CompResult, Op};
 
 use super::CachedFacts;
 use super::index::Counts;
-use crate::claims::{RealmId, RealmName, Tag};
+use crate::claims::{RealmId, RealmName, Registration, Tag};
 use crate::clock::Timestamp;
 use crate::revocation::{
     CLOCK_ERROR, Fact, FactStore as _, Kept, SEALED_AHEAD, STALENESS, SessionKey, TagKey, cutoff_at, next,
@@ -182,7 +182,12 @@ impl CachedFacts {
                     until: *until,
                 }));
                 gone.push(Fact::Superseded { session: key, at: fold.at, until: *until });
-                gone.push(Fact::Bound { session: key, at: fold.at, of: Default::default(), until: *until });
+                gone.push(Fact::Bound {
+                    session: key,
+                    by: Registration::default(),
+                    of: Default::default(),
+                    until: *until,
+                });
                 fold.facts += 1;
             }
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use moka::ops::compute::{CompResult, Op};
 
 use super::CachedFacts;
-use crate::claims::{RealmId, Tag};
+use crate::claims::{RealmId, Registration, Tag};
 use crate::clock::Timestamp;
 use crate::revocation::{Fact, FactStore as _, SessionFacts, SessionKey, TagFacts, TagKey};
 
@@ -97,7 +97,7 @@ impl CachedFacts {
             let (at, until) = (Timestamp::EPOCH, Timestamp::EPOCH);
             let deny = |session, rotated| Fact::Deny { session, from: at, rotated, of: None, until };
             let sessions = gone.into_iter().flat_map(|session| {
-                let bound = Fact::Bound { session, at, of: Default::default(), until };
+                let bound = Fact::Bound { session, by: Registration::default(), of: Default::default(), until };
                 [deny(session, false), deny(session, true), Fact::Superseded { session, at, until }, bound]
             });
             let tags =

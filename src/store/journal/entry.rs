@@ -82,7 +82,7 @@ pub fn joined(known: Option<Fact>, new: &Fact) -> Fact {
             match (deny, superseded, bound) {
                 (Some(deny), ..) => Fact::Deny { session, from: deny.from, rotated: deny.rotated, of: deny.of, until },
                 (_, Some(at), _) => Fact::Superseded { session, at, until },
-                (.., Some(bound)) => Fact::Bound { session, at: bound.at, of: bound.of, until },
+                (.., Some(bound)) => Fact::Bound { session, by: bound.by, of: bound.of, until },
                 (None, None, None) => *new,
             }
         }
