@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_mark_has_one_spelling() {
         let bytes = mark().to_bytes();
-        assert_eq!(bytes, [&[0, 0, 7, 8, 0, 0, 1, 0xa0, 0xc4, 0x8e, 0x7f, 0x3b][..], b"a device"].concat()[..]);
+        assert_eq!(bytes, [&[0, 0, 7, 8, 0, 0, 1, 0xa0, 0xc4, 0x55, 0, 0x5b][..], b"a device"].concat()[..]);
         assert_eq!(Mark::from_bytes(&bytes), Some(mark()));
         for wrong in [&bytes[..19], &[&bytes[..], &[0]].concat(), &[0; 20], &[0xff; 20], &[]] {
             assert_eq!(Mark::from_bytes(wrong), None, "{wrong:?}");
