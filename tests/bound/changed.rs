@@ -35,7 +35,7 @@ fn new_claims_are_sealed_into_both_tokens_and_refuse_both_of_before() {
     assert!(one.known(&bound).until > one.clock.now().plus(IDLE));
     one.clock.advance(TERMS.life);
     let next = one.refresh(&next).expect("its device asks");
-    assert_eq!(one.anchored(&next, |anchor| anchor.key()), Ok(Some(device(1))));
+    assert_eq!(one.device_of(&next), Ok((Some(device(1)), false)));
     one.with_session(&next, |session| assert_eq!(session.claims.roles, ["editor"])).expect("it is good");
 }
 
@@ -56,7 +56,7 @@ fn rotation_takes_the_device_along() {
     assert!(one.sessions.went_on(&one.realm, old.sid) && one.key(&next) != old);
     // In its grace it is good, and gives nothing new.
     one.with_session(&bound, |session| assert!(session.ending)).expect("within its grace");
-    assert_eq!(one.anchored(&bound, |anchor| anchor.is_ending()), Ok(true));
+    assert_eq!(one.device_of(&bound), Ok((Some(device(1)), true)));
     assert_eq!(one.refresh(&bound), Err(BindError::Conflict));
     one.clock.advance(5 * SECOND);
     for jar in [&login, &bound] {
@@ -64,7 +64,7 @@ fn rotation_takes_the_device_along() {
     }
     one.clock.advance(TERMS.life);
     let next = one.refresh(&next).expect("its device asks");
-    assert_eq!(one.anchored(&next, |anchor| anchor.key()), Ok(Some(device(1))));
+    assert_eq!(one.device_of(&next), Ok((Some(device(1)), false)));
     // Whoever ends it by its old id finds the new one.
     one.end(&bound);
     assert_eq!((one.verdict(&next), one.verdict_on_anchor(&next)), (DENIED, DENIED));

@@ -81,6 +81,11 @@ impl Replica {
         self.sessions.judge_anchor(&self.realm, &[jar.anchor.as_bytes()], &mut scratch).map(|anchor| look(&anchor))
     }
 
+    /// The device's key in the anchor, and whether that gives nothing new any more.
+    pub fn device_of(&self, jar: &Jar) -> Result<(Option<PublicKey>, bool), Refusal> {
+        self.anchored(jar, |anchor| (anchor.key(), anchor.is_ending()))
+    }
+
     /// Looks at the session.
     pub fn with_session<T>(&self, jar: &Jar, look: impl FnOnce(Session<'_>) -> T) -> Result<T, Refusal> {
         let mut scratch = Scratch::default();
