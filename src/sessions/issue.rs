@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Pending, Realm, Sessions};
+use super::{Issued, Pending, Realm, Sessions};
 use crate::claims::{
     Claims, InvalidText, MAX_ENTRIES, MAX_HANDLES, MAX_TEXT, MAX_VALUE, SessionId, Tag, Tags, check_name, check_text,
 };
@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::entropy::random;
 use crate::keyring::Keys;
 use crate::revocation::{SEALED_AHEAD, reaches, start_after};
-use crate::token::{SealError, Token, seal};
+use crate::token::{SealError, seal};
 
 /// What the application says about a session at login.
 #[derive(Clone, Debug, Default)]
@@ -50,44 +50,6 @@ impl std::fmt::Debug for Import<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Import(started {:?}, key redacted)", self.started)
     }
-}
-
-/// A sealed session on its way to the browser.
-#[derive(Debug)]
-pub struct Issued {
-    /// Its id.
-    pub sid: SessionId,
-    /// The tag of its subject; `None` if it is anonymous.
-    pub subject: Option<Tag>,
-    /// The cookie's value.
-    pub token: Token,
-    /// Logical start.
-    pub started: Timestamp,
-    /// Absolute expiry.
-    pub expires: Timestamp,
-    /// When the application last gave claims.
-    pub claims_at: Timestamp,
-    /// When this token dies unless renewed.
-    pub idle_expires: Timestamp,
-    /// Whether the cookie outlives the browser.
-    pub persistent: bool,
-    /// The other token of a session that is bound to a device; then this one lives for a short time, whether or not the browser
-    /// goes on. `None` for all others.
-    pub anchor: Option<IssuedAnchor>,
-    /// What the clock showed by which all of this was dated. Where a majority was asked before, the clock may have
-    /// stepped meanwhile: whether the replica may answer has to be judged again, by this.
-    pub dated_by: Timestamp,
-}
-
-/// A sealed anchor on its way to the browser.
-#[derive(Debug)]
-pub struct IssuedAnchor {
-    /// The cookie's value.
-    pub token: Token,
-    /// When it dies unless the device refreshes the session.
-    pub idle_expires: Timestamp,
-    /// Whether the cookie outlives the browser.
-    pub persistent: bool,
 }
 
 /// A session can't be issued or changed as asked.
