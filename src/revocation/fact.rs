@@ -1,7 +1,6 @@
 //! The kinds of facts, how two of one kind merge, and how claims are judged by them.
 
-use super::reaches;
-use crate::claims::{Claims, RealmId, Registration, SessionId, Tag};
+use crate::claims::{RealmId, Registration, SessionId, Tag};
 use crate::clock::Timestamp;
 
 /// A statement that ends or dates sessions.

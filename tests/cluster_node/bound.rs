@@ -1,6 +1,8 @@
 //! That a session is bound to a device: it reaches every replica, and of two registrations at one moment all know the
 //! same one, whoever was told of it first.
 
+use std::time::Duration;
+
 use sealpass::claims::Registration;
 use sealpass::clock::Timestamp;
 use sealpass::revocation::{Fact, Question};
@@ -34,7 +36,7 @@ fn a_registration_reaches_all_and_is_held_by_a_majority() {
 fn of_two_registrations_at_one_moment_all_know_the_earlier_and_so_does_whoever_made_the_other() {
     for (first, second) in [(0, 1), (1, 0)] {
         let mut net = settled(3);
-        let facts = [1, 2].map(|key| bound(&net, 1, hour(&net).plus(std::time::Duration::from_millis(key)), key as u8));
+        let facts = [1, 2].map(|key: u8| bound(&net, 1, hour(&net).plus(Duration::from_millis(key.into())), key));
         let pushes = [net.push(0, &[facts[first]]), net.push(1, &[facts[second]])];
         net.run(20);
         assert_eq!(devices(&net, 1), [Some(1); 3]);

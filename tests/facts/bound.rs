@@ -7,6 +7,7 @@ use sealpass::clock::{Clock, ManualClock};
 use sealpass::cluster::ports::Facts as _;
 use sealpass::revocation::{Fact, FactStore, TagKey};
 use sealpass::store::CachedFacts;
+use sealpass::telemetry::FactMetrics;
 
 use super::rig::{Place, REALM, Session, budget, in_memory, now, realm, record, session, settle, subject};
 
@@ -60,7 +61,7 @@ fn what_was_folded_is_gone_from_the_journal_and_stays_refused() {
 #[test]
 fn what_a_floor_covers_is_done_away_with_among_replicas() {
     let clock = Arc::new(ManualClock::at(now()));
-    let facts = CachedFacts::in_fleet(Arc::clone(&clock) as Arc<dyn Clock>, None, [], Default::default());
+    let facts = CachedFacts::in_fleet(Arc::clone(&clock) as Arc<dyn Clock>, None, [], FactMetrics::default());
     facts.agreed(Some(now()));
     let (covered, later) =
         (session(realm(REALM), subject(1), now()), session(realm(REALM), subject(2), now().plus(HOUR)));
