@@ -216,9 +216,8 @@ impl Told {
                 let late = wall(now) > by.at.plus(2 * CLOCK_ERROR);
                 token.sids.contains(&sid) && token.bound.map_or(late, |other| other > by)
             }
-            Of::Unbound(_, None) => false,
             Of::Key(key, _) => token.key == key,
-            Of::Nothing => false,
+            Of::Unbound(_, None) | Of::Nothing => false,
         }
     }
 }
