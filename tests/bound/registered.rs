@@ -90,6 +90,7 @@ fn the_next_tokens_are_sealed_under_the_newest_key() {
     let (mut keys, entropy) = (ring(), SystemEntropy::new());
     let one = Replica::with(&keys);
     let (_, bound) = one.bound();
+    let old = keys.records()[0].kid();
     let ordered = keys.carry_out(Order::Rotate { after: None }, now(), Timing::DEFAULT, &entropy);
     assert!(ordered.is_ok());
     one.sessions.replace_keys(Keys::new(&keys, &entropy).expect("random bytes"));
@@ -103,7 +104,6 @@ fn the_next_tokens_are_sealed_under_the_newest_key() {
     assert_eq!(one.verdict_on_anchor(&bound), Err(Refusal::ExpiredIdle));
     assert_eq!(one.verdict_on_anchor(&renewed), Ok(()));
     // A key that leaked is revoked, and what it sealed is over at once.
-    let old = keys.records()[0].kid();
     let revoked = keys.carry_out(Order::Revoke { kid: old }, now(), Timing::DEFAULT, &entropy);
     assert!(revoked.is_ok());
     one.sessions.replace_keys(Keys::new(&keys, &entropy).expect("random bytes"));
