@@ -31,12 +31,19 @@ fn new_claims_are_sealed_into_both_tokens_and_refuse_both_of_before() {
         assert_eq!((session.claims.roles, session.claims.idle), (vec!["editor"], TERMS.life));
     })
     .expect("it is good");
-    // Kept for as long as the earlier anchor would live.
-    assert!(one.known(&bound).until > one.clock.now().plus(IDLE));
     one.clock.advance(TERMS.life);
     let next = one.refresh(&next).expect("its device asks");
     assert_eq!(one.device_of(&next), Ok((Some(device(1)), false)));
     one.with_session(&next, |session| assert_eq!(session.claims.roles, ["editor"])).expect("it is good");
+}
+
+#[test]
+fn what_new_claims_outdated_is_remembered_for_as_long_as_its_anchor_lives() {
+    let one = Replica::alone();
+    let bound = one.bound_for_long();
+    let next = one.with_both(&bound, |session| one.sessions.reseal(&one.realm, session, &Change::default()));
+    drop(settled(next.expect("both are at hand")));
+    assert!(one.known(&bound).until > one.clock.now().plus(IDLE));
 }
 
 #[test]

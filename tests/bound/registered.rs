@@ -31,7 +31,10 @@ fn a_registered_session_has_a_short_token_and_an_anchor_that_gives_the_next() {
     })
     .expect("it is good");
     let started = one.with_session(&login, |session| session.claims.started).expect("within the tolerance");
-    one.clock.advance(TERMS.life);
+    // A renewal of any other session would be due.
+    one.clock.advance(TERMS.life.mul_f64(0.9));
+    assert_eq!(one.with_session(&bound, |session| session.renewal_due), Ok(false));
+    one.clock.advance(TERMS.life.mul_f64(0.1));
     assert_eq!(one.verdict(&bound), Err(Refusal::ExpiredIdle));
     let next = one.refresh(&bound).expect("its device asks");
     one.with_session(&next, |session| {

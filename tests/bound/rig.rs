@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pollster::block_on;
 use sealpass::claims::{CookieName, PublicKey, RealmName};
-use sealpass::clock::{ManualClock, Timestamp};
+use sealpass::clock::{Clock as _, ManualClock, Timestamp};
 use sealpass::entropy::SystemEntropy;
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::revocation::{Fact, FactStore, MemoryFacts, SessionFacts, SessionKey};
@@ -64,6 +64,17 @@ impl Replica {
         let login = self.login();
         let bound = settled(self.register(&login, device(1)).expect("it is new"));
         (login, bound)
+    }
+
+    /// The same after an hour, in which nothing is left of when it was bound.
+    pub fn bound_for_long(&self) -> Jar {
+        let (_, mut jar) = self.bound();
+        for _ in 0..7 {
+            self.clock.advance(TERMS.life);
+            jar = self.refresh(&jar).expect("its device asks");
+        }
+        assert!(self.known(&jar).until < self.clock.now());
+        jar
     }
 
     pub fn register(&self, jar: &Jar, key: PublicKey) -> Result<Pending<Issued>, BindError> {

@@ -70,7 +70,7 @@ fn of_two_devices_at_one_moment_one_is_registered() {
 fn an_ending_outlasts_the_anchor_whichever_token_it_came_with() {
     for by_anchor in [false, true] {
         let one = Replica::alone();
-        let (_, bound) = one.bound();
+        let bound = one.bound_for_long();
         let dies = one.clock.now().plus(IDLE);
         if by_anchor {
             let mut scratch = sealpass::token::Scratch::default();
