@@ -48,6 +48,8 @@ pub enum Decision {
     StepUp,
     /// A valid session with claims that are out of date: 401 with the reason `reseal`.
     Stale,
+    /// A valid session that is bound to no device: 401 with the reason `bound`.
+    Unbound,
     /// A valid session, and no CSRF token of it: 403.
     Csrf,
     /// An anonymous session where a subject is demanded: as if there were no session.
@@ -83,7 +85,7 @@ pub struct Metrics {
 
 /// One counter for each reason, looked up beforehand: a request only adds one.
 struct Decisions {
-    others: [Counter; 7],
+    others: [Counter; 8],
     refused: [Counter; Refusal::CODES.len()],
 }
 
@@ -138,6 +140,7 @@ impl Metrics {
             Decision::NotReady => &self.decisions.others[4],
             Decision::Csrf => &self.decisions.others[5],
             Decision::Stale => &self.decisions.others[6],
+            Decision::Unbound => &self.decisions.others[7],
             Decision::Refused(refusal) => {
                 let at = Refusal::CODES.iter().position(|code| *code == refusal.code());
                 &self.decisions.refused[at.unwrap_or_default()]
@@ -193,7 +196,7 @@ impl Decisions {
         registry.register("verify_decisions", "Decisions of the verify endpoint by reason", decisions.clone());
         let counter = |reason| decisions.get_or_create(&Reason { reason }).clone();
         Self {
-            others: ["ok", "forbidden", "step_up", "anonymous", "not_ready", "csrf", "stale"].map(counter),
+            others: ["ok", "forbidden", "step_up", "anonymous", "not_ready", "csrf", "stale", "not_bound"].map(counter),
             refused: Refusal::CODES.map(counter),
         }
     }

@@ -212,3 +212,136 @@ pub const MAX_PROOF: usize = 2_048;
 
 /// How such a point begins.
 const UNCOMPRESSED: u8 = 4;
+
+#[cfg(test)]
+mod tests {
+    use ring::rand::SystemRandom;
+    use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    struct Device(EcdsaKeyPair);
+
+    impl Device {
+        fn new() -> Self {
+            let (kind, random) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
+            let pkcs8 = EcdsaKeyPair::generate_pkcs8(kind, &random).expect("random");
+            Self(EcdsaKeyPair::from_pkcs8(kind, pkcs8.as_ref(), &random).expect("just made"))
+        }
+
+        fn point(&self) -> PublicPoint {
+            self.0.public_key().as_ref().try_into().expect("uncompressed")
+        }
+
+        fn jwk(&self) -> Value {
+            let half = |at| URL_SAFE_NO_PAD.encode(&self.point()[at..at + 32]);
+            json!({"kty": "EC", "crv": "P-256", "x": half(1), "y": half(33)})
+        }
+
+        fn sign(&self, head: &str, payload: &str) -> String {
+            let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(head), URL_SAFE_NO_PAD.encode(payload));
+            let signature = self.0.sign(&SystemRandom::new(), signed.as_bytes()).expect("random");
+            format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+        }
+    }
+
+    const HEAD: &str = r#"{"alg":"ES256","typ":"dbsc+jwt"}"#;
+    const PAYLOAD: &str = r#"{"jti":"c"}"#;
+
+    #[test]
+    fn a_registration_brings_its_key_and_a_refresh_none() {
+        let device = Device::new();
+        let head = json!({"alg": "ES256", "jwk": device.jwk(), "typ": "dbsc+jwt", "more": 1}).to_string();
+        let jwt = device.sign(&head, r#"{"jti":"c","iat":1}"#);
+        let (proof, key) = Proof::of_registration(&jwt).expect("as a browser makes it");
+        assert_eq!((proof.untrusted_challenge(), key), ("c", device.point()));
+        assert!(proof.is_signed_by(&key) && !proof.is_signed_by(&Device::new().point()));
+        assert_eq!(Proof::of_refresh(&jwt).map(drop), Err(ProofError::OwnKey));
+
+        let jwt = device.sign(HEAD, PAYLOAD);
+        let proof = Proof::of_refresh(&jwt).expect("as a browser makes it");
+        assert!(proof.is_signed_by(&key) && !proof.is_signed_by(&Device::new().point()));
+        assert_eq!(Proof::of_registration(&jwt).map(drop), Err(ProofError::NoKey));
+        let (signed, _) = jwt.rsplit_once('.').expect("three parts");
+        let other = device.sign(HEAD, r#"{"jti":"d"}"#);
+        let moved = format!("{signed}.{}", other.rsplit_once('.').expect("three parts").1);
+        assert!(!Proof::of_refresh(&moved).expect("well-formed").is_signed_by(&key));
+    }
+
+    #[test]
+    fn headers_and_payloads_have_one_form() {
+        let device = Device::new();
+        let refused = |head: &str, payload: &str| Proof::of_refresh(&device.sign(head, payload)).map(drop).expect_err(head);
+        for (head, why) in [
+            (r#"{"alg":"none","typ":"dbsc+jwt"}"#, ProofError::Algorithm),
+            (r#"{"alg":"HS256","typ":"dbsc+jwt"}"#, ProofError::Algorithm),
+            (r#"{"alg":"es256","typ":"dbsc+jwt"}"#, ProofError::Algorithm),
+            (r#"{"alg":"ES256","typ":"JWT"}"#, ProofError::Type),
+            (r#"{"alg":"ES256","typ":"dbsc+jwt","crit":["exp"]}"#, ProofError::Critical),
+            (r#"{"alg":"ES256","typ":"dbsc+jwt","crit":null}"#, ProofError::Critical),
+            (r#"{"alg":"ES256","typ":"dbsc+jwt","jwk":null}"#, ProofError::NoJwt),
+            (r#"{"alg":"ES256","typ":"dbsc+jwt","jwk":["EC","P-256","",""]}"#, ProofError::NoJwt),
+            (r#"{"alg":"none","alg":"ES256","typ":"dbsc+jwt"}"#, ProofError::NoJwt),
+            (r#"{"alg":"ES256"}"#, ProofError::NoJwt),
+            (r#"{"typ":"dbsc+jwt"}"#, ProofError::NoJwt),
+            (r#"["ES256","dbsc+jwt"]"#, ProofError::NoJwt),
+            (r#"{"alg":"ES256","typ":"dbsc+jwt"} x"#, ProofError::NoJwt),
+            ("", ProofError::NoJwt),
+        ] {
+            assert_eq!(refused(head, PAYLOAD), why, "{head}");
+        }
+        for payload in ["", "{}", r#"["c"]"#, r#"{"jti":1}"#, r#"{"jti":null}"#, r#"{"jti":"c","jti":"d"}"#, "\"c\""] {
+            assert_eq!(refused(HEAD, payload), ProofError::NoJwt, "{payload}");
+        }
+    }
+
+    #[test]
+    fn a_jwk_is_a_public_key_on_p_256() {
+        let device = Device::new();
+        for (name, value) in [
+            ("kty", json!("RSA")),
+            ("crv", json!("P-384")),
+            ("x", json!("AAAA")),
+            ("y", json!("")),
+            ("y", json!(URL_SAFE_NO_PAD.encode([1; 33]))),
+            ("y", json!(format!("{}=", device.jwk()["y"].as_str().expect("text")))),
+            ("d", json!("AAAA")),
+            ("d", Value::Null),
+        ] {
+            let mut jwk = device.jwk();
+            jwk[name] = value;
+            let head = json!({"alg": "ES256", "typ": "dbsc+jwt", "jwk": jwk}).to_string();
+            let refused = Proof::of_registration(&device.sign(&head, PAYLOAD)).map(drop);
+            assert_eq!(refused, Err(ProofError::NoKey), "{head}");
+        }
+        // One that is no point of the curve fits no signature.
+        let mut jwk = device.jwk();
+        jwk["y"] = json!(URL_SAFE_NO_PAD.encode([1; 32]));
+        let head = json!({"alg": "ES256", "typ": "dbsc+jwt", "jwk": jwk}).to_string();
+        let jwt = device.sign(&head, PAYLOAD);
+        let (proof, key) = Proof::of_registration(&jwt).expect("well-formed");
+        assert!(!proof.is_signed_by(&key));
+    }
+
+    #[test]
+    fn other_spellings_and_sizes_are_refused() {
+        let jwt = Device::new().sign(HEAD, PAYLOAD);
+        let (signed, signature) = jwt.rsplit_once('.').expect("three parts");
+        let long = format!("{{\"jti\":\"{}\"}}", "c".repeat(MAX_PROOF));
+        for (text, why) in [
+            (String::new(), ProofError::NoJwt),
+            (signed.to_owned(), ProofError::NoJwt),
+            (format!("{signed}."), ProofError::Signature),
+            (format!("{signed}.{}", &signature[..84]), ProofError::Signature),
+            (format!("{signed}.{signature}AA"), ProofError::Signature),
+            (format!("{signed}.{signature}=="), ProofError::NoJwt),
+            (format!("{jwt}.{signature}"), ProofError::NoJwt),
+            (format!(".{jwt}"), ProofError::NoJwt),
+            (format!("{jwt} "), ProofError::NoJwt),
+            (Device::new().sign(HEAD, &long), ProofError::TooLong),
+        ] {
+            assert_eq!(Proof::of_refresh(&text).map(drop), Err(why), "{text}");
+        }
+    }
+}

@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_challenge_counts_once_for_as_long_as_it_lives() {
-        let (spent, begun) = (Spent::new(Duration::from_secs(120)), Timestamp::from_secs(1_000));
+        let (spent, begun) = (Spent::new(Duration::from_secs(120)), Timestamp::EPOCH.plus(Duration::from_secs(1_000)));
         let at = |secs| begun.plus(Duration::from_secs(secs));
         assert!(spent.spend("a", at(0)));
         for secs in [0, 1, 119, 120] {
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn what_it_remembers_is_bounded() {
-        let (spent, now) = (Spent::new(Duration::from_secs(120)), Timestamp::from_secs(1_000));
+        let (spent, now) = (Spent::new(Duration::from_secs(120)), Timestamp::EPOCH.plus(Duration::from_secs(1_000)));
         for at in 0..3 * MOST {
             assert!(spent.spend(&at.to_string(), now));
         }

@@ -72,7 +72,7 @@ pub fn decide(
             let demanded = policy.csrf == Csrf::Require || added.csrf();
             let lack = match lack {
                 // A new login would not help, so this comes before what it would mend.
-                None | Some(Lack::Authentication(_) | Lack::Fresh) if demanded => {
+                None | Some(Lack::Authentication(_) | Lack::Fresh | Lack::Bound) if demanded => {
                     let shown = csrf::check(service, request, &policy.realm, presented, session.claims.sid);
                     shown.err().map(Lack::Csrf).or(lack)
                 }
@@ -129,12 +129,8 @@ fn recognised(
             return nobody(service, request, policy, true);
         }
         Some(Lack::Role) => forbidden(service, &policy.headers),
-        Some(Lack::Fresh) => {
-            service.metrics.decided(Decision::Stale);
-            let mut response = unauthorized(policy);
-            identity::put_reason(response.headers_mut(), "reseal");
-            response
-        }
+        Some(Lack::Fresh) => for_reason(service, policy, Decision::Stale, "reseal"),
+        Some(Lack::Bound) => for_reason(service, policy, Decision::Unbound, "bound"),
         Some(Lack::Csrf(lack)) => {
             csrf_refused(service, lack);
             denied(StatusCode::FORBIDDEN, &policy.headers)
@@ -199,6 +195,14 @@ fn unauthorized(policy: &Policy) -> HttpResponse {
     }
     // `presented` would differ between no cookie and a bad one: here both look the same.
     identity::write(response.headers_mut(), &policy.headers, Identity::Nobody { presented: true });
+    response
+}
+
+/// A valid session that counts as none here, and what the client or a page is told to do about it.
+fn for_reason(service: &Service, policy: &Policy, decision: Decision, reason: &'static str) -> HttpResponse {
+    service.metrics.decided(decision);
+    let mut response = unauthorized(policy);
+    identity::put_reason(response.headers_mut(), reason);
     response
 }
 

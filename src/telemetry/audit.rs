@@ -36,6 +36,8 @@ pub enum Kind {
     Resealed,
     /// It goes on under another id, `next`.
     Rotated,
+    /// It is bound to a device from here on.
+    Bound,
     /// It is over.
     Ended,
     /// All sessions of a subject, a handle or a realm are over.
@@ -61,6 +63,8 @@ pub enum By<'a> {
     Renew,
     /// The same through a reverse proxy.
     Verify,
+    /// A browser that proves that it holds the key of its device.
+    Dbsc,
     /// Whoever clicked on the page of the dev mode.
     Dev,
     /// Nobody: the service itself.
@@ -121,6 +125,7 @@ impl By<'_> {
             Self::Logout => "logout",
             Self::Renew => "renew",
             Self::Verify => "verify",
+            Self::Dbsc => "dbsc",
             Self::Dev => "dev",
             Self::Service => "service",
         }
