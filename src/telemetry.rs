@@ -6,6 +6,8 @@ mod audit_file;
 mod calls;
 mod cluster;
 mod credentials;
+#[cfg(feature = "dbsc")]
+mod dbsc;
 mod facts;
 mod keys;
 mod latency;
@@ -16,6 +18,8 @@ mod sessions;
 pub use audit::{Audit, By, Event, Kind};
 pub use calls::CallMetrics;
 pub use credentials::CredentialMetrics;
+#[cfg(feature = "dbsc")]
+pub use dbsc::DbscMetrics;
 pub use facts::{FactMetrics, JournalMetrics};
 pub use keys::RingMetrics;
 pub use latency::Latency;
@@ -72,6 +76,9 @@ pub struct Metrics {
     pub credentials: CredentialMetrics,
     /// Those of sessions.
     pub sessions: SessionMetrics,
+    /// Those of sessions that are bound to a device.
+    #[cfg(feature = "dbsc")]
+    pub dbsc: DbscMetrics,
     /// How long verify took, from the request's head to the answer's.
     pub verify: Latency,
     /// Those of the fact store.
@@ -109,6 +116,8 @@ impl Metrics {
             audit_lost: Counter::default(),
             verify: Latency::of_verify(),
             sessions: SessionMetrics::default(),
+            #[cfg(feature = "dbsc")]
+            dbsc: DbscMetrics::default(),
             facts: FactMetrics::default(),
             calls: CallMetrics::default(),
             ring: RingMetrics::default(),
@@ -118,6 +127,8 @@ impl Metrics {
         let help = "How long verify took inside of the service";
         registry.register("verify_duration_seconds", help, metrics.verify.clone());
         metrics.sessions.register(&mut registry);
+        #[cfg(feature = "dbsc")]
+        metrics.dbsc.register(&mut registry);
         let help = "How far the wall clock was set back, and not yet made up";
         registry.register("clock_held_seconds", help, metrics.clock_held.clone());
         registry.register("ring_read_timestamp_seconds", "When the key ring was last read", metrics.ring_read.clone());

@@ -6,10 +6,10 @@ use sfv::{BareItem, Item, ItemSerializer, KeyRef, ListSerializer, Parser, String
 pub fn registration(path: &str, challenge: &str) -> Option<String> {
     let mut list = ListSerializer::new();
     let mut algorithms = list.inner_list();
-    algorithms.bare_item(TokenRef::from_str("ES256").ok()?);
+    let _ = algorithms.bare_item(TokenRef::from_str("ES256").ok()?);
     let parameters = algorithms.finish();
     let parameters = parameters.parameter(KeyRef::from_str("path").ok()?, StringRef::from_str(path).ok()?);
-    parameters.parameter(KeyRef::from_str("challenge").ok()?, StringRef::from_str(challenge).ok()?);
+    let _ = parameters.parameter(KeyRef::from_str("challenge").ok()?, StringRef::from_str(challenge).ok()?);
     list.finish()
 }
 

@@ -69,6 +69,15 @@ pub fn refused(
     }
 }
 
+/// Somebody has the anchor of a session that is bound to a device, and could not prove that he has the device.
+#[cfg(feature = "dbsc")]
+pub fn unproven(service: &Service, site: &RealmSite, sid: SessionId, subject: Option<Tag>, reason: &'static str) {
+    note(service, By::Dbsc, Kind::Refused, site, |event| {
+        of(service, event, sid, subject);
+        event.reason = Some(reason);
+    });
+}
+
 fn note<'e>(service: &Service, by: By<'e>, kind: Kind, site: &'e RealmSite, complete: impl FnOnce(&mut Event<'e>)) {
     service.audit.record(service.sessions.now(), || {
         let mut event = Event::new(kind, site.realm.name().as_str(), by);
