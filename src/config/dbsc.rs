@@ -33,9 +33,6 @@ pub struct Dbsc {
     pub tolerance: Duration,
     /// Hosts whose links make a browser refresh before it follows them.
     pub initiators: Vec<String>,
-    /// The attributes of the anchor's cookie. It has to come along when another site's link makes the browser refresh;
-    /// without a proof it does nothing.
-    pub anchor_attributes: &'static str,
 }
 
 impl Dbsc {
@@ -68,7 +65,7 @@ impl Dbsc {
             return Err("initiators are host names such as mail.example.com, or * for any");
         }
         let (lifetime, tolerance, initiators) = (*lifetime, *tolerance, initiators.clone());
-        Ok(Some(Self { lifetime, tolerance, initiators, anchor_attributes: ANCHOR }))
+        Ok(Some(Self { lifetime, tolerance, initiators }))
     }
 }
 
@@ -83,7 +80,6 @@ impl Default for DbscSettings {
     }
 }
 
-const ANCHOR: &str = "; Path=/; Secure; HttpOnly; SameSite=None";
 const LONGEST_TOLERANCE: Duration = Duration::from_secs(3_600);
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ pub fn judge(
     if too_old || claims.aal < aal || !methods.all(|method| claims.amr.contains(&method)) {
         return Err(Lack::Authentication(challenge(max_age.filter(|_| too_old), aal)));
     }
-    if (policy.bound || added.bound) && false {
+    if (policy.bound || added.bound) && !claims.is_bound() {
         return Err(Lack::Bound);
     }
     Ok(())

@@ -14,6 +14,8 @@ use super::answer::{MAX_BODY, announces_over, close_if_more_follows, close_if_st
 use super::readiness::in_public;
 use super::verify::{resolve, verify};
 use super::visitor::{log_out, renew};
+#[cfg(feature = "dbsc")]
+use super::dbsc;
 use super::{Service, dev, observed};
 
 /// Every request of the public listener, whatever its method.
@@ -45,6 +47,10 @@ async fn answer(service: web::Data<Service>, request: HttpRequest, body: web::Pa
         Route::Renew | Route::Logout if announces_over(&request, MAX_BODY) => empty(StatusCode::PAYLOAD_TOO_LARGE),
         Route::Renew => renew(&service, &request),
         Route::Logout => log_out(&service, &request).await,
+        #[cfg(feature = "dbsc")]
+        Route::Dbsc(..) if *request.method() != Method::POST => not_allowed("POST"),
+        #[cfg(feature = "dbsc")]
+        Route::Dbsc(realm, step) => dbsc::answer(&service, &request, realm, step).await,
         Route::Healthz => empty(StatusCode::OK),
         Route::Readyz => readyz(&service),
         Route::Other if service.dev => return dev::dispatch(&service, &request, body).await,
@@ -74,6 +80,9 @@ enum Route<'p> {
     Resolve,
     Renew,
     Logout,
+    /// A realm, and what a browser asks of it.
+    #[cfg(feature = "dbsc")]
+    Dbsc(&'p str, dbsc::Step),
     Healthz,
     Readyz,
     Other,
@@ -92,6 +101,10 @@ fn route(path: &str) -> Route<'_> {
     if let Some(rest) = by_name("/policy/") {
         let (name, _) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         return Route::Verify(name, name.len() == rest.len());
+    }
+    #[cfg(feature = "dbsc")]
+    if let Some((realm, step)) = path.strip_prefix("/dbsc/").and_then(dbsc::asked) {
+        return Route::Dbsc(realm, step);
     }
     match path {
         "/resolve" => Route::Resolve,

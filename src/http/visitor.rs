@@ -8,8 +8,9 @@ use serde_json::json;
 use super::answer::{self, empty, put_cookie};
 use super::cookie::{self, Values};
 use super::patience::Patience;
-use super::presented::{Presented, bearer, cookies, every_cookie, with_scratch};
+use super::presented::{Presented, anchors, bearer, cookies, every_anchor, every_cookie, with_scratch};
 use super::{Service, csrf, trail};
+use crate::claims::Claims;
 use crate::config::RealmSite;
 use crate::sessions::{ChangeError, Pending};
 use crate::telemetry::{By, Kind};
@@ -84,7 +85,14 @@ pub async fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
             ended = ended.and(end(service, By::Logout, site, value));
         }
         if let Presented::Cookie(_) = &presented {
+            // The cookie of a bound session may be gone for the moment, and its anchor is there.
+            for value in &every_anchor(request, site) {
+                ended = ended.and(end_by_anchor(service, By::Logout, site, value));
+            }
             put_cookie(&mut response, cookie::clear(site));
+            if site.dbsc.is_some() || !anchors(request, site).is_empty() {
+                put_cookie(&mut response, cookie::clear_anchor(site));
+            }
         }
         if let Ok(types) = HeaderValue::from_str(&site.clear_site_data)
             && !types.is_empty()
@@ -105,14 +113,21 @@ pub async fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
 
 /// Ends the session of one value, expired or not.
 pub fn end(service: &Service, by: By<'_>, site: &RealmSite, value: &[u8]) -> Pending<()> {
-    with_scratch(|scratch| match service.sessions.recognise(&site.realm, value, scratch) {
-        Some(claims) => service.sessions.end(&site.realm, &claims).map(|raised| {
-            service.metrics.sessions.ended(raised);
-            if raised {
-                trail::ended(service, by, site, claims.sid, claims.subject_tag());
-            }
-        }),
-        None => Pending::now(()),
+    with_scratch(|scratch| end_of(service, by, site, service.sessions.recognise(&site.realm, value, scratch)))
+}
+
+/// The same of the value of an anchor.
+pub fn end_by_anchor(service: &Service, by: By<'_>, site: &RealmSite, value: &[u8]) -> Pending<()> {
+    with_scratch(|scratch| end_of(service, by, site, service.sessions.recognise_anchor(&site.realm, value, scratch)))
+}
+
+fn end_of(service: &Service, by: By<'_>, site: &RealmSite, claims: Option<Claims<'_>>) -> Pending<()> {
+    let Some(claims) = claims else { return Pending::now(()) };
+    service.sessions.end(&site.realm, &claims).map(|raised| {
+        service.metrics.sessions.ended(raised);
+        if raised {
+            trail::ended(service, by, site, claims.sid, claims.subject_tag());
+        }
     })
 }
 
@@ -122,7 +137,10 @@ fn addressed<'s>(service: &'s Service, request: &HttpRequest) -> Vec<&'s RealmSi
     let bearer = request.headers().get_all(AUTHORIZATION).any(|line| bearer(line.as_bytes()).is_some());
     let sites = service.site.realms().map(|site| &**site);
     let mut sites: Vec<_> =
-        sites.filter(|site| (bearer && site.bearer) || !cookies(request, site).is_empty()).collect();
+        sites.filter(|site| {
+            (bearer && site.bearer) || !cookies(request, site).is_empty() || !anchors(request, site).is_empty()
+        })
+        .collect();
     if sites.iter().any(|site| is_own(service, request, site)) {
         sites.retain(|site| is_own(service, request, site));
     }
@@ -133,7 +151,11 @@ fn addressed<'s>(service: &'s Service, request: &HttpRequest) -> Vec<&'s RealmSi
 fn is_own(service: &Service, request: &HttpRequest, site: &RealmSite) -> bool {
     let own = |value: &[u8]| with_scratch(|scratch| service.sessions.recognise(&site.realm, value, scratch).is_some());
     let bearers = request.headers().get_all(AUTHORIZATION).filter(|_| site.bearer);
+    let anchor = |value: &&[u8]| {
+        with_scratch(|scratch| service.sessions.recognise_anchor(&site.realm, value, scratch).is_some())
+    };
     bearers.filter_map(|line| bearer(line.as_bytes())).chain(every_cookie(request, site)).any(own)
+        || every_anchor(request, site).iter().any(anchor)
 }
 
 static CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
