@@ -17,7 +17,7 @@ use super::presented::{Presented, with_scratch};
 use super::{Service, cookie, trail};
 use crate::claims::CookieName;
 use crate::config::{Csrf, Policy, Preset, RealmSite};
-use crate::sessions::{Realm, Refusal, Session};
+use crate::sessions::{Refusal, Session};
 use crate::telemetry::{By, Decision, Kind};
 
 /// The answer to a reverse proxy that asks with a policy. `exact`: the query is the proxy's own, and adds demands.
@@ -97,8 +97,8 @@ pub fn decide(
 /// Puts the cookies of the request into the answer, but for those of our realms. Without one that is left there is no such
 /// header, and the proxy takes out the client's: Traefik because the answer has none, Envoy because it is told to.
 fn pass_cookies(service: &Service, request: &HttpRequest, response: &mut HttpResponse) {
-    let names = |realm: &'_ Realm| [realm.cookie(), realm.anchor_cookie()].map(CookieName::as_str);
-    let ours: Vec<_> = service.site.realms().flat_map(|site| names(&site.realm)).collect();
+    let names = service.site.realms().flat_map(|site| [site.realm.cookie(), site.realm.anchor_cookie()]);
+    let ours: Vec<_> = names.map(CookieName::as_str).collect();
     let lines = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
     match cookie::of_others(lines, &ours).map(HeaderValue::try_from) {
         Some(Ok(line)) => response.headers_mut().insert(COOKIE, line),

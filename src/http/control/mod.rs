@@ -13,6 +13,7 @@ mod handed;
 mod sessions;
 
 pub(super) use groups::{Own, of_own_subject};
+#[cfg(feature = "dbsc")]
 pub(super) use handed::Offer;
 pub(super) use sessions::{How, change_in, issue_in, renew_in};
 

@@ -9,7 +9,7 @@ use super::bulk::{self, Names};
 use super::given::{Given, learn_of, with_session};
 use super::handed::{handed_out, sealed};
 use super::{instant, ready, realm, still_ready};
-use crate::claims::SessionId;
+use crate::claims::{Claims, SessionId};
 use crate::config::RealmSite;
 use crate::http::answer::{Problem, json as json_answer};
 use crate::http::answered::{Fate, Introspected};
@@ -20,7 +20,7 @@ use crate::http::patience::Patience;
 use crate::http::presented::with_scratch;
 use crate::http::visitor::{end, end_by_anchor};
 use crate::http::{Service, problems, trail};
-use crate::sessions::{Change, Import, Issued, NewSession, Pending, Session};
+use crate::sessions::{Change, Import, NewSession, Pending, Session};
 use crate::telemetry::{By, Kind};
 
 pub(super) async fn issue(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
@@ -69,8 +69,7 @@ pub(in crate::http) async fn issue_in(
     service.metrics.sessions.issued();
     trail::sealed(service, by, Kind::Issued, site, &issued);
     // The session that the visitor came with. What can't be read of it has no session to end.
-    let values = replaced.iter().flat_map(|given| given.values.iter().copied());
-    let begun = values.fold(begun, |begun, value| begun.and(end_but(service, by, site, value, issued.sid)));
+    let begun = replaced.iter().fold(begun, |begun, given| begun.and(end_but(service, by, site, given, issued.sid)));
     Ok(begun.map(|()| handed_out(service, site, &issued)))
 }
 
@@ -240,12 +239,15 @@ fn may_give(grant: &Grant, roles: &[String], aal: Option<u8>, dated: bool) -> Re
     }
 }
 
-/// Ends the session of a value, unless it is the new one itself: a session that is imported once more.
-fn end_but(service: &Service, by: By<'_>, site: &RealmSite, value: &[u8], new: SessionId) -> Pending<()> {
-    let same = with_scratch(|scratch| {
-        service.sessions.recognise(&site.realm, value, scratch).is_some_and(|claims| claims.sid == new)
-    });
-    if same { Pending::now(()) } else { end(service, by, site, value) }
+/// Ends what was handed over, unless it is the new session itself: one that is imported once more.
+fn end_but(service: &Service, by: By<'_>, site: &RealmSite, given: &Given<'_>, new: SessionId) -> Pending<()> {
+    let (sessions, realm) = (&service.sessions, &site.realm);
+    let is_new = |claims: Option<Claims<'_>>| claims.is_some_and(|claims| claims.sid == new);
+    let other = |value: &&&[u8]| with_scratch(|scratch| !is_new(sessions.recognise(realm, value, scratch)));
+    let others = |value: &&&[u8]| with_scratch(|scratch| !is_new(sessions.recognise_anchor(realm, value, scratch)));
+    let tokens = given.values.iter().filter(other).map(|value| end(service, by, site, value));
+    let anchors = given.anchors.iter().filter(others).map(|value| end_by_anchor(service, by, site, value));
+    tokens.chain(anchors).fold(Pending::now(()), Pending::and)
 }
 
 fn introspected<'a>(site: &'a RealmSite, session: &'a Session<'_>) -> Introspected<'a> {
