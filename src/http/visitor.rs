@@ -39,7 +39,8 @@ pub fn renew(service: &Service, request: &HttpRequest) -> HttpResponse {
         let issued = match service.sessions.renew(&site.realm, &session) {
             Ok(issued) => issued,
             // It was rotated a moment ago: the next cookie is on its way already, and must not be overwritten.
-            Err(ChangeError::Conflict) => return empty(StatusCode::CONFLICT),
+            // Or its device alone renews it.
+            Err(ChangeError::Conflict | ChangeError::Bound) => return empty(StatusCode::CONFLICT),
             Err(_) => return empty(StatusCode::SERVICE_UNAVAILABLE),
         };
         service.metrics.sessions.renewed();
