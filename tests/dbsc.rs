@@ -37,10 +37,7 @@ fn a_login_is_bound_to_the_device_and_only_that_keeps_it_up() {
     let told = answer.json();
     assert_eq!(told["refresh_url"], "/dbsc/default/refresh");
     let attributes = "Path=/; Secure; HttpOnly; SameSite=Lax";
-    assert_eq!(
-        told["credentials"],
-        json!([{"type": "cookie", "name": "__Host-sealpass", "attributes": attributes}])
-    );
+    assert_eq!(told["credentials"], json!([{"type": "cookie", "name": "__Host-sealpass", "attributes": attributes}]));
     let lines = answer.all("set-cookie");
     assert_eq!(lines.len(), 2);
     assert!(lines[0].ends_with(&format!("; Max-Age=600; {attributes}")), "{}", lines[0]);

@@ -41,13 +41,22 @@ struct Credential<'a> {
 impl<'a> Instructions<'a> {
     /// Of the session `id`, for requests of the origin that it was registered at. `initiators` are hosts whose pages may
     /// make the browser refresh before it follows their link here.
-    pub fn new(id: &'a str, refresh: &'a str, (cookie, attributes): (&'a str, &'a str), initiators: &'a [String]) -> Self {
+    pub fn new(
+        id: &'a str,
+        refresh: &'a str,
+        (cookie, attributes): (&'a str, &'a str),
+        initiators: &'a [String],
+    ) -> Self {
         let logout = Rule { r#type: "exclude", domain: "*", path: "/logout" };
         Self {
             session_identifier: id,
             refresh_url: refresh,
             scope: Scope { include_site: false, scope_specification: [logout] },
-            credentials: [Credential { r#type: "cookie", name: cookie, attributes: attributes.trim_start_matches("; ") }],
+            credentials: [Credential {
+                r#type: "cookie",
+                name: cookie,
+                attributes: attributes.trim_start_matches("; "),
+            }],
             allowed_refresh_initiators: initiators,
         }
     }

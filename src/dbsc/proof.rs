@@ -272,7 +272,8 @@ mod tests {
     #[test]
     fn headers_and_payloads_have_one_form() {
         let device = Device::new();
-        let refused = |head: &str, payload: &str| Proof::of_refresh(&device.sign(head, payload)).map(drop).expect_err(head);
+        let refused =
+            |head: &str, payload: &str| Proof::of_refresh(&device.sign(head, payload)).map(drop).expect_err(head);
         for (head, why) in [
             (r#"{"alg":"none","typ":"dbsc+jwt"}"#, ProofError::Algorithm),
             (r#"{"alg":"HS256","typ":"dbsc+jwt"}"#, ProofError::Algorithm),

@@ -151,7 +151,9 @@ impl Asked<'_> {
         let mut response = json(StatusCode::OK, &told);
         let now = self.service.sessions.now();
         let anchor = cookie::set_anchor_of(self.site, bound, now);
-        std::iter::once(cookie::set(self.site, bound, now)).chain(anchor).for_each(|line| put_cookie(&mut response, line));
+        std::iter::once(cookie::set(self.site, bound, now))
+            .chain(anchor)
+            .for_each(|line| put_cookie(&mut response, line));
         response
     }
 }

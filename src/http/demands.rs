@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn a_query_is_understood_whole() {
-        let added = Added::parse("role=a%2Cb&max_age=300&amr=otp&aal=2&fresh=true&bound=require&csrf=require").expect("all known");
+        let added = Added::parse("role=a%2Cb&max_age=300&amr=otp&aal=2&fresh=true&bound=require&csrf=require")
+            .expect("all known");
         assert_eq!(added.role.as_deref(), Some("a,b"));
         assert_eq!(added.max_age, Some(Duration::from_secs(300)));
         assert_eq!((added.amr.as_deref(), added.aal), (Some("otp"), Some(2)));

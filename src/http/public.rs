@@ -11,11 +11,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use tracing::Instrument as _;
 
 use super::answer::{MAX_BODY, announces_over, close_if_more_follows, close_if_stopping, empty, text};
+#[cfg(feature = "dbsc")]
+use super::dbsc;
 use super::readiness::in_public;
 use super::verify::{resolve, verify};
 use super::visitor::{log_out, renew};
-#[cfg(feature = "dbsc")]
-use super::dbsc;
 use super::{Service, dev, observed};
 
 /// Every request of the public listener, whatever its method.

@@ -137,8 +137,8 @@ fn end_of(service: &Service, by: By<'_>, site: &RealmSite, claims: Option<Claims
 fn addressed<'s>(service: &'s Service, request: &HttpRequest) -> Vec<&'s RealmSite> {
     let bearer = request.headers().get_all(AUTHORIZATION).any(|line| bearer(line.as_bytes()).is_some());
     let sites = service.site.realms().map(|site| &**site);
-    let mut sites: Vec<_> =
-        sites.filter(|site| {
+    let mut sites: Vec<_> = sites
+        .filter(|site| {
             (bearer && site.bearer) || !cookies(request, site).is_empty() || !anchors(request, site).is_empty()
         })
         .collect();

@@ -107,10 +107,12 @@ test('a jar that is copied is worthless when its short life is over', { skip }, 
   assert.equal((await thief(copied, short)).status, 200, 'for a moment it works, and that is said');
   await until('its life is over', async () => (await thief(copied, short)).status === 401);
   // The thief has the anchor too, and the browser's name for the session; not its key.
-  const id = short.seen.find(({ sent }) => sent['sec-secure-session-id'])?.sent['sec-secure-session-id'] ?? 'kUnknown';
+  const { body } = short.seen.find(({ url }) => url.endsWith('/registration'));
+  const id = JSON.parse(body).session_identifier;
   const headers = { cookie: copied, 'sec-fetch-site': 'same-origin', 'sec-secure-session-id': id };
   const { public: at } = short.replicas[0];
   const answer = await ask(at, '/dbsc/default/refresh', { method: 'POST', headers });
+  assert.equal(answer.status, 403, 'he is asked for a proof');
   assert.equal(answer.headers['set-cookie'], undefined);
   assert.equal(await who(page), 'alice', 'the browser itself goes on');
 });

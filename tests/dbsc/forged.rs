@@ -132,7 +132,11 @@ fn requests_that_no_browser_makes_are_refused() {
         ("with two proofs", &[SAME_ORIGIN, with, proof, proof, id], 400),
         // Where another site's page makes a browser ask, it may leave the cookies out: that must not end anything.
         ("without an anchor", &[SAME_ORIGIN, id, proof], 503),
-        ("with the session's token as anchor", &[SAME_ORIGIN, id, proof, ("Cookie", &format!("{ANCHOR}={}", jar.token))], 200),
+        (
+            "with the session's token as anchor",
+            &[SAME_ORIGIN, id, proof, ("Cookie", &format!("{ANCHOR}={}", jar.token))],
+            200,
+        ),
         ("with another id", &[SAME_ORIGIN, with, proof, ("Sec-Secure-Session-Id", "kOther")], 200),
     ] {
         let answer = ask(headers);

@@ -70,7 +70,7 @@ async function site(rig, request, response) {
   }
   if (url.startsWith('/dbsc/') || url === '/logout') {
     const answer = rig.down ? { status: rig.down, headers: {}, body: '' } : await ask(replica.public, url, { method, headers: of(headers) });
-    rig.seen.push({ url, status: answer.status, at: rig.at, sent: headers });
+    rig.seen.push({ url, status: answer.status, at: rig.at, sent: headers, body: answer.body });
     for (const name of PASSED) if (answer.headers[name]) response.setHeader(name, answer.headers[name]);
     return response.writeHead(answer.status).end(answer.body);
   }
