@@ -81,13 +81,13 @@ pub fn clear_anchor(site: &RealmSite) -> String {
 }
 
 fn line(name: &CookieName, token: &str, life: Option<Duration>, attributes: &str) -> String {
-    let mut line = String::with_capacity(512);
-    let _ = write!(line, "{}={token}", name.as_str());
+    let mut written = String::with_capacity(512);
+    let _ = write!(written, "{}={token}", name.as_str());
     if let Some(life) = life {
-        let _ = write!(line, "; Max-Age={}", life.as_secs());
+        let _ = write!(written, "; Max-Age={}", life.as_secs());
     }
-    line.push_str(attributes);
-    line
+    written.push_str(attributes);
+    written
 }
 
 /// What stands between the semicolons.
