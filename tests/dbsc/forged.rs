@@ -1,5 +1,8 @@
 //! Proofs that no device of the session made, requests that no browser makes, and what each is answered.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sealpass::dbsc::Proof;
 use sealpass::http::Readiness;
 use serde_json::{Value, json};
 
@@ -156,6 +159,32 @@ fn a_replica_that_can_not_tell_asks_for_patience() {
     let server = Server::when(ON, Readiness::among(false)); // one that never heard of the others
     for path in ["/dbsc/default/registration", "/dbsc/default/refresh"] {
         assert_eq!(server.ask("POST", path, &[SAME_ORIGIN]).status, 503, "{path}");
+    }
+}
+
+#[test]
+fn no_character_of_a_proof_can_be_another_one() {
+    let device = Device::new();
+    let jwt = device.registers("AZnA-_9");
+    let accepted = |text: &str| Proof::of_registration(text).is_ok_and(|(proof, key)| proof.is_signed_by(&key));
+    assert!(accepted(&jwt));
+    for at in 0..jwt.len() {
+        for other in ["A", "B", "_", ".", "=", "+", " ", "\0", ""] {
+            let changed = format!("{}{other}{}", &jwt[..at], &jwt[at + 1..]);
+            assert!(changed == jwt || !accepted(&changed), "{at}: {changed}");
+        }
+        assert!(!accepted(&jwt[..at]));
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_comes_as_a_proof_is_answered(text in "[ -~]{0,60}", head in ".{0,40}", payload in ".{0,40}") {
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        for text in [text, format!("{}.{}.{}", part(&head), part(&payload), "A".repeat(86))] {
+            proptest::prop_assert!(Proof::of_refresh(&text).is_err());
+            proptest::prop_assert!(Proof::of_registration(&text).is_err());
+        }
     }
 }
 
