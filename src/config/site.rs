@@ -188,6 +188,11 @@ impl RealmSite {
         })
     }
 
+    /// Where browsers bind its sessions to their device: the paths of registration and of refresh.
+    pub fn dbsc_paths(&self) -> [String; 2] {
+        ["registration", "refresh"].map(|step| format!("/dbsc/{}/{step}", self.realm.name().as_str()))
+    }
+
     /// Whether a browser on this origin may post to `/renew` and `/logout`.
     pub fn trusts_origin(&self, written: &str) -> bool {
         self.public_origin(written).is_some()

@@ -160,7 +160,11 @@ impl Asked<'_> {
 
 /// Where a browser asks for it.
 fn path(site: &RealmSite, step: Step) -> String {
-    format!("/dbsc/{}/{}", site.realm.name().as_str(), step.name())
+    let [registration, refresh] = site.dbsc_paths();
+    match step {
+        Step::Registration => registration,
+        Step::Refresh => refresh,
+    }
 }
 
 /// The challenges that were answered on this replica, of all realms.
