@@ -272,6 +272,18 @@ fn what_happens_is_counted_and_written_down_without_a_secret() {
     }
 }
 
+#[test]
+fn what_the_manual_prints_is_a_right_configuration() {
+    let page = include_str!("../src/manual/dbsc.md");
+    let blocks = page.split("\n```toml\n").skip(1).filter_map(|rest| rest.split("\n```").next());
+    let printed: Vec<_> = blocks.collect();
+    assert_eq!(printed.len(), 2);
+    let server = Server::with(&printed.join("\n").replace("\n# ", "\n"));
+    let terms = server.service.site.realm("default").and_then(|site| site.dbsc.clone()).expect("it is on");
+    assert_eq!((terms.lifetime, terms.tolerance, &*terms.initiators), (secs(600), secs(300), &["*".to_owned()][..]));
+    assert!(server.service.site.policy("transfer").expect("named").bound);
+}
+
 /// What a refresh is answered, which is no more than a browser of a session that is over is told.
 fn over(server: &Server, jar: &Jar) -> serde_json::Value {
     let answer = refresh(server, &jar.anchor_cookie(), &jar.id, None);

@@ -90,6 +90,7 @@ const PASSED = ['content-type', 'set-cookie', 'clear-site-data', 'secure-session
 
 const config = (life) => `
 credentials = "credentials.toml"
+drain = "0s"
 [public]
 listen = "127.0.0.1:0"
 workers = 1
