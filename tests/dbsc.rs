@@ -3,6 +3,8 @@
 
 #![cfg(feature = "dbsc")]
 
+#[path = "dbsc/among.rs"]
+mod among;
 #[expect(dead_code, unused_imports, reason = "each test crate uses its part")]
 mod common;
 #[path = "dbsc/device.rs"]
