@@ -3,6 +3,12 @@
 //! A [`RealmName`], a [`CookieName`] and [`Tags`] can't exist invalid; text from outside passes [`check_name`] or
 //! [`check_text`], which name the limit. How claims look in bytes is in [`crate::token`].
 
+mod bound;
+
+pub(crate) use bound::MARK_LEN;
+pub(crate) use bound::are_readable;
+pub use bound::{MARK, Mark, PUBLIC_KEY, PublicKey, Registration};
+
 use std::fmt;
 use std::time::Duration;
 
@@ -53,7 +59,8 @@ pub struct Claims<'a> {
     pub persistent: bool,
     /// Keyed tags by which endings find this session.
     pub tags: Tags<'a>,
-    /// Extensions that this version does not know and need not know.
+    /// Extensions: that the session is bound to a device (see [`Claims::mark`]), and what this version does not know and
+    /// need not know.
     pub ext: Vec<Extension<'a>>,
 }
 
@@ -83,7 +90,8 @@ impl fmt::Debug for Claims<'_> {
     }
 }
 
-/// A field of a later version, carried along unread. Its bytes are part of the token format.
+/// A field that not every token has. One of a later version is carried along unread. Its bytes are part of the token
+/// format.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extension<'a> {
     /// Which one.
@@ -241,6 +249,11 @@ impl CookieName {
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name of the cookie that has the anchors of sessions in this one. It may be longer than others.
+    pub(crate) fn of_anchor(&self) -> Self {
+        Self(format!("{}-anchor", self.0).into())
     }
 }
 

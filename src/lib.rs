@@ -24,6 +24,8 @@ pub mod token;
 pub mod cluster;
 #[cfg(feature = "server")]
 pub mod config;
+#[cfg(feature = "dbsc")]
+pub mod dbsc;
 #[cfg(feature = "server")]
 pub mod http;
 #[cfg(feature = "server")]

@@ -1,6 +1,6 @@
-//! Facts: statements that end or date a session. Facts only grow, so their order never matters.
+//! Facts: statements that end, date or bind a session. Facts only grow, so their order never matters.
 //!
-//! `fact` has the kinds of facts, how two of one kind merge and how claims are judged by them; [`encoding`] how they
+//! `fact` has the kinds of facts; `known` how two of one kind merge and how claims are judged by them; [`encoding`] how they
 //! look in bytes; [`digest`] how replicas find out whether they know the same ones; `order` which times endings and new
 //! sessions get; `retention` how long facts are kept; [`MemoryFacts`] keeps them in a plain map. [`FactStore`] is the
 //! port behind which they are stored.
@@ -8,13 +8,15 @@
 pub mod digest;
 pub mod encoding;
 mod fact;
+mod known;
 mod memory;
 mod order;
 mod passed;
 mod retention;
 mod spread;
 
-pub use fact::{AT_ONCE, Denial, Ending, Fact, SessionFacts, SessionKey, TagFacts, TagKey};
+pub use fact::{AT_ONCE, Fact, SessionKey, TagKey};
+pub use known::{Bound, Denial, Ending, SessionFacts, TagFacts};
 pub use memory::MemoryFacts;
 pub use order::{cutoff_at, next, reaches, stale_at, start_after};
 pub use passed::Passed;

@@ -110,17 +110,23 @@ pub enum Purpose {
     Session,
     /// The token that a form carries against cross-site requests.
     Csrf,
+    /// From what a device refreshes a session that is bound to it.
+    Anchor,
+    /// What a device signs, to show that it has the key.
+    Challenge,
 }
 
 impl Purpose {
-    /// All that are built. `anchor`, `challenge` and `handoff` are reserved names.
-    pub const ALL: [Self; 2] = [Self::Session, Self::Csrf];
+    /// All that are built. `handoff` is a reserved name.
+    pub const ALL: [Self; 4] = [Self::Session, Self::Csrf, Self::Anchor, Self::Challenge];
 
     /// The name, as the derivation and the additional data use it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Session => "session",
             Self::Csrf => "csrf",
+            Self::Anchor => "anchor",
+            Self::Challenge => "challenge",
         }
     }
 }
@@ -217,6 +223,9 @@ mod tests {
     fn purposes_have_keys_of_their_own() {
         let root = Secret::from_slice(&[1; 32]).expect("32 bytes");
         let seal = |purpose| PurposeKey::derive(&root, purpose).cipher.seal_in_place(&[0; 24], b"", &mut [0; 32]);
-        assert_ne!(seal(Purpose::Session), seal(Purpose::Csrf));
+        let sealed = Purpose::ALL.map(seal);
+        for (place, one) in sealed.iter().enumerate() {
+            assert_eq!(sealed.iter().position(|other| other == one), Some(place), "{:?}", Purpose::ALL[place]);
+        }
     }
 }

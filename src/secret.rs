@@ -1,4 +1,4 @@
-//! Secret bytes, and what is derived from them: HKDF, HMAC, digests.
+//! Secret bytes, and what is derived from them: HKDF, HMAC, digests. And the one signature that is checked.
 //!
 //! A [`Secret`] is wiped when dropped, is never cloned, printed or serialized, and gives its bytes only through
 //! [`Secret::expose`]. The key objects of `ring` (inside [`MacKey`]) hold copies that `ring` does not wipe; the threat
@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use ring::{digest, hkdf, hmac};
 use subtle::ConstantTimeEq;
 use zeroize::ZeroizeOnDrop;
@@ -185,6 +186,16 @@ pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
 
+/// Whether `signature` (`r ‖ s`, as JWS has it: RFC 7518, section 3.4) is one of ECDSA with P-256 and SHA-256 over
+/// `message` by the key `public`, an uncompressed point (SEC 1, section 2.3.3). A key that is no point of the curve has
+/// signed nothing.
+///
+/// Nothing here is secret, so that its time may tell what it is given.
+#[must_use]
+pub fn verify_es256(public: &[u8; 65], message: &[u8], signature: &[u8; 64]) -> bool {
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, public).verify(message, signature).is_ok()
+}
+
 fn truncate<const N: usize>(bytes: &[u8]) -> [u8; N] {
     std::array::from_fn(|i| bytes[i])
 }
@@ -199,6 +210,9 @@ impl hkdf::KeyType for OutputLen {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
 
     #[test]
@@ -222,6 +236,45 @@ mod tests {
         let key = MacKey::new(&Secret::from_slice(&[7; 32]).expect("32 bytes"));
         let (a, b): ([u8; 8], [u8; 8]) = (key.tag(&[b"ab", b"c"]), key.tag(&[b"a", b"bc"]));
         assert_ne!(a, b);
+    }
+
+    /// The key, input and signature of RFC 7515, appendix A.3.
+    fn jws_of_the_rfc() -> ([u8; 65], &'static [u8], [u8; 64]) {
+        let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).expect("base64url");
+        let x = decode("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU");
+        let y = decode("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0");
+        let signature = "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+        let message = b"eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9\
+            leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+        let public = [&[4][..], &x, &y].concat().try_into().expect("65 bytes");
+        (public, message, decode(signature).try_into().expect("64 bytes"))
+    }
+
+    #[test]
+    fn es256_as_rfc_7515_appendix_a3_and_nothing_near_it() {
+        let (public, message, signature) = jws_of_the_rfc();
+        assert!(verify_es256(&public, message, &signature));
+        assert!(!verify_es256(&public, &message[1..], &signature));
+        assert!(!verify_es256(&public, message, &[0; 64]), "r and s of zero fit every key where they are not refused");
+        for bit in 0..signature.len() * 8 {
+            let mut changed = signature;
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(!verify_es256(&public, message, &changed), "bit {bit} of the signature");
+        }
+        for bit in 0..public.len() * 8 {
+            let mut changed = public;
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(!verify_es256(&changed, message, &signature), "bit {bit} of the key");
+        }
+    }
+
+    #[test]
+    fn what_is_no_point_of_the_curve_has_signed_nothing() {
+        let (_, message, signature) = jws_of_the_rfc();
+        let mut infinity = [0; 65];
+        assert!(!verify_es256(&infinity, message, &signature));
+        infinity[0] = 4;
+        assert!(!verify_es256(&infinity, message, &signature));
     }
 
     #[test]

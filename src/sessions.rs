@@ -1,9 +1,11 @@
-//! The façade that adapters call: issue, import, verify, renew, reseal, rotate, check; end one session or many.
+//! The façade that adapters call: issue, import, verify, renew, reseal, rotate, check; bind a session to
+//! a device; end one session or many.
 //!
 //! [`Sessions`] holds the keys, the facts, a clock and a source of random bytes, and decides with them. It knows no
 //! HTTP, no file and no configuration format. Cookies come in as raw values, tokens go out as text.
 
 mod ask;
+mod bind;
 mod change;
 mod check;
 mod csrf;
@@ -11,17 +13,20 @@ mod end;
 mod explain;
 mod group;
 mod issue;
+mod issued;
 mod pending;
 mod pseudonym;
 mod realm;
 mod verify;
 
+pub use bind::{Anchor, BindError, CHALLENGE_LIFE, ChallengeError, REGISTERS_WITHIN, Terms};
 pub use change::{Change, ChangeError, MAX_GRACE};
 pub use check::{Checked, Standing};
 pub use csrf::CsrfError;
 pub use explain::{Explanation, InForce};
 pub use group::{Group, GroupError};
-pub use issue::{Import, IssueError, Issued, NewSession, check_data};
+pub use issue::{Import, IssueError, NewSession, check_data};
+pub use issued::{Issued, IssuedAnchor};
 pub use pending::{Pending, Unsettled};
 pub use pseudonym::Pseudonym;
 pub use realm::{Lifetimes, LifetimesError, MAX_COOKIE, Realm};

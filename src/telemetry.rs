@@ -6,6 +6,8 @@ mod audit_file;
 mod calls;
 mod cluster;
 mod credentials;
+#[cfg(feature = "dbsc")]
+mod dbsc;
 mod facts;
 mod keys;
 mod latency;
@@ -18,6 +20,8 @@ mod traces;
 pub use audit::{Audit, By, Event, Kind};
 pub use calls::CallMetrics;
 pub use credentials::CredentialMetrics;
+#[cfg(feature = "dbsc")]
+pub use dbsc::DbscMetrics;
 pub use facts::{FactMetrics, JournalMetrics};
 pub use keys::RingMetrics;
 pub use latency::Latency;
@@ -52,6 +56,8 @@ pub enum Decision {
     StepUp,
     /// A valid session with claims that are out of date: 401 with the reason `reseal`.
     Stale,
+    /// A valid session that is bound to no device: 401 with the reason `bound`.
+    Unbound,
     /// A valid session, and no CSRF token of it: 403.
     Csrf,
     /// An anonymous session where a subject is demanded: as if there were no session.
@@ -74,6 +80,9 @@ pub struct Metrics {
     pub credentials: CredentialMetrics,
     /// Those of sessions.
     pub sessions: SessionMetrics,
+    /// Those of sessions that are bound to a device.
+    #[cfg(feature = "dbsc")]
+    pub dbsc: DbscMetrics,
     /// How long verify took, from the request's head to the answer's.
     pub verify: Latency,
     /// Those of the fact store.
@@ -89,7 +98,7 @@ pub struct Metrics {
 
 /// One counter for each reason, looked up beforehand: a request only adds one.
 struct Decisions {
-    others: [Counter; 7],
+    others: [Counter; 8],
     refused: [Counter; Refusal::CODES.len()],
 }
 
@@ -113,6 +122,8 @@ impl Metrics {
             audit_lost: Counter::default(),
             verify: Latency::of_verify(),
             sessions: SessionMetrics::default(),
+            #[cfg(feature = "dbsc")]
+            dbsc: DbscMetrics::default(),
             facts: FactMetrics::default(),
             calls: CallMetrics::default(),
             ring: RingMetrics::default(),
@@ -123,6 +134,8 @@ impl Metrics {
         let help = "How long verify took inside of the service";
         registry.register("verify_duration_seconds", help, metrics.verify.clone());
         metrics.sessions.register(&mut registry);
+        #[cfg(feature = "dbsc")]
+        metrics.dbsc.register(&mut registry);
         let help = "How far the wall clock was set back, and not yet made up";
         registry.register("clock_held_seconds", help, metrics.clock_held.clone());
         registry.register("ring_read_timestamp_seconds", "When the key ring was last read", metrics.ring_read.clone());
@@ -146,6 +159,7 @@ impl Metrics {
             Decision::NotReady => &self.decisions.others[4],
             Decision::Csrf => &self.decisions.others[5],
             Decision::Stale => &self.decisions.others[6],
+            Decision::Unbound => &self.decisions.others[7],
             Decision::Refused(refusal) => {
                 let at = Refusal::CODES.iter().position(|code| *code == refusal.code());
                 &self.decisions.refused[at.unwrap_or_default()]
@@ -206,6 +220,7 @@ impl Decision {
             Self::NotReady => "not_ready",
             Self::Csrf => "csrf",
             Self::Stale => "stale",
+            Self::Unbound => "not_bound",
             Self::Refused(refusal) => refusal.code(),
         }
     }
@@ -221,7 +236,7 @@ impl Decisions {
 }
 
 /// What is no refusal, in the order in which it is counted.
-const OTHERS: [Decision; 7] = [
+const OTHERS: [Decision; 8] = [
     Decision::Allowed,
     Decision::Forbidden,
     Decision::StepUp,
@@ -229,6 +244,7 @@ const OTHERS: [Decision; 7] = [
     Decision::NotReady,
     Decision::Csrf,
     Decision::Stale,
+    Decision::Unbound,
 ];
 
 impl Default for Metrics {

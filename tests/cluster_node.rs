@@ -6,6 +6,8 @@ mod net;
 
 #[path = "cluster_node/asking.rs"]
 mod asking;
+#[path = "cluster_node/bound.rs"]
+mod bound;
 #[path = "cluster_node/joining.rs"]
 mod joining;
 #[path = "cluster_node/pushing.rs"]

@@ -1,6 +1,8 @@
 //! The fact store: nothing is forgotten before its time, whatever the number of facts, the clock, a restart or a fault of
 //! the journal's file does. In process, through the library's public API; `journal.rs` does the same to the real binary.
 
+#[path = "facts/bound.rs"]
+mod bound;
 #[path = "facts/budget.rs"]
 mod budget;
 #[path = "facts/file.rs"]

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use pollster::block_on;
-use sealpass::claims::{CookieName, RealmId, RealmName};
+use sealpass::claims::{CookieName, PublicKey, RealmId, RealmName, Registration};
 use sealpass::clock::{ManualClock, Timestamp};
 use sealpass::entropy::SystemEntropy;
 use sealpass::keyring::{KeyRing, Keys};
@@ -16,7 +16,7 @@ use sealpass::revocation::{
     TagFacts, TagKey, Uninformed, Wait,
 };
 use sealpass::sessions::{
-    Change, Group, Import, Issued, Lifetimes, NewSession, Pending, Realm, Session, Sessions, Unsettled,
+    Change, Group, Import, Issued, Lifetimes, NewSession, Pending, Realm, Session, Sessions, Terms, Unsettled,
 };
 use sealpass::token::Scratch;
 
@@ -60,7 +60,7 @@ fn a_session_that_is_over_already_is_followed_to_where_rotation_took_it() {
 fn a_rotation_or_reseal_that_something_overtook_is_not_handed_out() {
     let until = Timestamp::MAX;
     let later = now().plus(Duration::from_secs(60));
-    let overtaken: [(&str, Overtakes); 5] = [
+    let overtaken: [(&str, Overtakes); 6] = [
         ("ended", |_, session| Fact::Deny { session, from: AT_ONCE, rotated: false, of: None, until: Timestamp::MAX }),
         ("resealed", |_, session| Fact::Superseded {
             session,
@@ -70,6 +70,7 @@ fn a_rotation_or_reseal_that_something_overtook_is_not_handed_out() {
         ("cut off", |one, _| Fact::Cutoff { tag: one.subject(), at: now(), until: Timestamp::MAX }),
         ("its realm ended", |one, _| Fact::Floor { realm: Some(one.realm.id()), at: now(), until: Timestamp::MAX }),
         ("all ended", |_, _| Fact::Floor { realm: None, at: now(), until: Timestamp::MAX }),
+        ("bound to a device", |one, session| one.bound(session, later_at())),
     ];
     for rotates in [false, true] {
         for (what, fact) in overtaken {
@@ -91,6 +92,36 @@ fn a_rotation_or_reseal_that_something_overtook_is_not_handed_out() {
         one.others.hold(2);
         assert!(block_on(changed.settled()).is_ok(), "rotates: {rotates}");
     }
+}
+
+#[test]
+fn a_registration_that_something_overtook_is_not_handed_out() {
+    let earlier = now().plus(TERMS.tolerance).minus(Duration::from_millis(1));
+    let of = |one: &One| one.subject();
+    for (what, fact) in [
+        ("ended", Box::new(|_: &One, session| rotated(session)) as Box<dyn Fn(&One, SessionKey) -> Fact>),
+        ("cut off", Box::new(move |one, _| Fact::Cutoff { tag: of(one), at: now(), until: Timestamp::MAX })),
+        (
+            "its realm ended",
+            Box::new(|one, _| Fact::Floor { realm: Some(one.realm.id()), at: now(), until: Timestamp::MAX }),
+        ),
+        ("resealed", Box::new(|_, session| Fact::Superseded { session, at: later_at(), until: Timestamp::MAX })),
+        ("bound to another device", Box::new(move |one, session| one.bound(session, earlier))),
+    ] {
+        let one = One::new();
+        let (token, registered) = one.registers();
+        let mut registered = pin!(registered.settled());
+        assert!(look(registered.as_mut()).is_pending(), "no majority holds it");
+        one.hears(fact(&one, one.key(&token)));
+        one.others.hold(1);
+        let found = look(registered.as_mut());
+        assert!(matches!(found, Poll::Ready(Err(Unsettled::Conflict))), "{what}: {found:?}");
+    }
+    let one = One::new();
+    let (token, registered) = one.registers();
+    one.hears(one.bound(one.key(&token), later_at().plus(TERMS.tolerance)));
+    one.others.hold(1);
+    assert!(block_on(registered.settled()).is_ok(), "the later one is told by whoever made it");
 }
 
 #[test]
@@ -341,6 +372,24 @@ impl One {
         self.sessions.end(&self.realm, &claims)
     }
 
+    /// A login whose device registers.
+    fn registers(&self) -> (String, Pending<Issued>) {
+        let new = NewSession { subject: Some("alice"), ..NewSession::default() };
+        let issued = self.sessions.issue(&self.realm, &new).expect("it fits");
+        let anchor = self.sessions.anchor_for(&self.realm, &issued).expect("it fits");
+        let mut scratch = Scratch::default();
+        let anchor = self.sessions.judge_anchor(&self.realm, &[anchor.token.expose().as_bytes()], &mut scratch);
+        let key = PublicKey::from_coordinates(&[1; 32], &[1; 32]);
+        let registered = self.sessions.register(&self.realm, &anchor.expect("good"), key, TERMS).expect("it is new");
+        (issued.token.expose().to_owned(), registered)
+    }
+
+    /// That another replica has bound it.
+    fn bound(&self, session: SessionKey, at: Timestamp) -> Fact {
+        let by = Registration { at, key: [9; 8] };
+        Fact::Bound { session, by, of: (self.subject().tag, now()), until: Timestamp::MAX }
+    }
+
     fn change(&self, token: &str, rotates: bool) -> Pending<Issued> {
         let change = Change::default();
         self.with(token, |session| match rotates {
@@ -357,6 +406,12 @@ impl One {
 
 fn look<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+const TERMS: Terms = Terms { tolerance: Duration::from_secs(300), life: Duration::from_secs(600) };
+
+fn later_at() -> Timestamp {
+    now().plus(Duration::from_secs(60))
 }
 
 fn rotated(session: SessionKey) -> Fact {

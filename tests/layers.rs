@@ -11,6 +11,7 @@ use std::path::Path;
 const CORE: &[&str] = &[
     "lib.rs",
     "claims.rs",
+    "claims/",
     "clock.rs",
     "custody.rs",
     "custody/",
@@ -114,6 +115,11 @@ const RULES: &[Rule] = &[
         why: "HTTP is in http/",
         names: &["actix_web"],
         where_to: Only(&["http/", "cli/serve.rs", "cli/demo_fleet/"]),
+    },
+    Rule {
+        why: "structured fields are read and written in one file",
+        names: &["sfv"],
+        where_to: Only(&["dbsc/fields.rs"]),
     },
     Rule { why: "the control API is described in http/", names: &["utoipa"], where_to: Only(&["http/"]) },
     Rule { why: "stores are in store/", names: &["moka", "redb"], where_to: Only(&["store/"]) },
@@ -242,6 +248,7 @@ fn what_breaks_a_layer_is_found() {
         ("store/mod.rs", "use actix_web::web;", "in http/"),
         ("custody.rs", "use utoipa::ToSchema;", "described in http/"),
         ("cli/check.rs", "use actix_web::web;", "in http/"),
+        ("http/dbsc.rs", "use sfv::Item;", "in one file"),
         ("cli/check.rs", "use crate::keyring::KeyRing;", "public API"),
         ("http/mod.rs", "use moka::sync::Cache;", "in store/"),
         ("store/mod.rs", "use zenoh::Session;", "knows the engine"),

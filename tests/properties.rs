@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use sealpass::claims::{Claims, CookieName, RealmId, RealmName, SessionId, Tags};
+use sealpass::claims::{Claims, CookieName, RealmId, RealmName, Registration, SessionId, Tags};
 use sealpass::clock::{Clock, ManualClock, Timestamp};
 use sealpass::entropy::SystemEntropy;
 use sealpass::http::cookie_values;
@@ -206,12 +206,34 @@ proptest! {
             others.remove(left_out);
             let before = merge(&others);
             prop_assert!(expected.superseded >= before.superseded && expected.until >= before.until);
+            if let Some(known) = before.bound {
+                let still = expected.bound.expect("what is bound stays bound");
+                prop_assert!(still.by <= known.by && still.of >= known.of, "the earlier registration holds");
+            }
             if let Some(known) = before.deny {
                 let still = expected.deny.expect("an ending stays");
                 prop_assert!(still.from <= known.from && still.rotated <= known.rotated && still.of >= known.of);
                 prop_assert!(still.succeeded >= known.succeeded, "once known, it stays");
             }
         }
+    }
+
+    #[test]
+    fn merging_what_others_know_of_a_session_is_a_join(
+        first in prop::collection::vec(session_fact(), 0..5),
+        second in prop::collection::vec(session_fact(), 0..5),
+        third in prop::collection::vec(session_fact(), 0..5),
+    ) {
+        let of = |facts: &[Fact]| facts.iter().fold(SessionFacts::default(), SessionFacts::with);
+        let join = |a: SessionFacts, b: SessionFacts| b.facts(SESSION).fold(a, |known, fact| known.with(&fact));
+        let (a, b, c) = (of(&first), of(&second), of(&third));
+        prop_assert_eq!(join(a, b), join(b, a));
+        prop_assert_eq!(join(join(a, b), c), join(a, join(b, c)));
+        prop_assert_eq!(join(a, a), a);
+        prop_assert_eq!(join(join(a, b), b), join(a, b));
+        prop_assert!(!join(a, b).raised_over(&join(b, a)));
+        // Who is refused by either is refused by both, but for whom a later registration alone would let in.
+        prop_assert_eq!(join(a, b).bound.map(|bound| bound.by), a.bound.into_iter().chain(b.bound).map(|bound| bound.by).min());
     }
 
     #[test]
@@ -448,9 +470,13 @@ fn time() -> impl Strategy<Value = Timestamp> {
 }
 
 fn session_fact() -> impl Strategy<Value = Fact> {
-    (any::<bool>(), any::<bool>(), time(), time()).prop_map(|(deny, rotated, from, until)| match deny {
-        true => Fact::Deny { session: SESSION, from, rotated, of: rotated.then_some((TAG.tag, from)), until },
-        false => Fact::Superseded { session: SESSION, at: from, until },
+    (0..3_u8, any::<bool>(), time(), time()).prop_map(|(kind, flag, from, until)| match kind {
+        0 => Fact::Deny { session: SESSION, from, rotated: flag, of: flag.then_some((TAG.tag, from)), until },
+        1 => Fact::Superseded { session: SESSION, at: from, until },
+        _ => {
+            let by = Registration { at: from, key: [u8::from(flag); 8] };
+            Fact::Bound { session: SESSION, by, of: (TAG.tag, until), until }
+        }
     })
 }
 

@@ -3,6 +3,9 @@
 //!
 //! `SEALPASS_WRITE_VECTORS=1 cargo test --test vectors` writes them anew; `git diff` then shows what changed.
 
+#[path = "bound/vectors.rs"]
+mod devices;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
@@ -17,7 +20,7 @@ use sealpass::keyring::{KeyRing, Keys, Kid};
 use sealpass::revocation::MemoryFacts;
 use sealpass::seal::{Purpose, PurposeKey};
 use sealpass::secret::Secret;
-use sealpass::sessions::{Lifetimes, Realm, Refusal, Sessions};
+use sealpass::sessions::{ChallengeError, Lifetimes, Realm, Refusal, Sessions};
 use sealpass::token::{self, Binding, MAX_PAYLOAD, Scratch};
 
 #[test]
@@ -109,7 +112,8 @@ impl Case {
     fn render(&self) -> String {
         let mut out = String::new();
         let _ = writeln!(out, "comment: {}\nexpect: {}\npurpose: {}", self.why, self.expect, self.purpose.name());
-        let _ = writeln!(out, "cookie: {COOKIE}\nrealm: {REALM}\nnow: {}", self.now);
+        let cookie = if self.purpose == Purpose::Anchor { devices::ANCHOR_COOKIE } else { COOKIE };
+        let _ = writeln!(out, "cookie: {cookie}\nrealm: {REALM}\nnow: {}", self.now);
         let _ = writeln!(out, "key: {} {}", Kid::of(&root()), hex(root().expose()));
         match std::str::from_utf8(&self.token) {
             Ok(text) if !text.contains(char::is_control) => writeln!(out, "token: {text}"),
@@ -134,6 +138,9 @@ fn judge(purpose: Purpose, now: u64, token: &[u8]) -> Result<String, String> {
     let clock = Arc::new(ManualClock::at(at(now)));
     let sessions = Sessions::new(keys(), Arc::new(MemoryFacts::default()), clock, Arc::new(Counting::default()));
     let realm = Realm::new(realm(), cookie(COOKIE), Lifetimes::DEFAULT);
+    if matches!(purpose, Purpose::Anchor | Purpose::Challenge) {
+        return devices::judge_device(purpose, &sessions, &realm, token);
+    }
     let session = sessions.verify(&realm, &[token], &mut Scratch::default()).map(|session| json(&session.claims));
     session.map_err(class)
 }
@@ -167,6 +174,7 @@ fn cases() -> Vec<Case> {
     cases.extend(unreadable());
     cases.extend(untimely());
     cases.extend(of_csrf());
+    cases.extend(devices::of_devices());
     cases
 }
 
@@ -411,7 +419,7 @@ fn parts_wrong() -> Vec<Case> {
         bad("bad-payload-surrogate", "a surrogate, U+D800", "subject", some(b"\xed\xa0\x80"), some(b"\xed\x9f\xbf")),
         bad("bad-payload-overlong", "A in two bytes of UTF-8", "subject", some(b"\xc1\x81"), some(b"\xc3\x81")),
         bad("bad-payload-length", "text of 2^64 - 1 bytes", "subject", length, some(NAME)),
-        bad("bad-payload-critical", "a critical extension: this version knows none", "ext", critical, fine.clone()),
+        bad("bad-payload-critical", "a critical extension that no version knows", "ext", critical, fine.clone()),
         bad("bad-payload-critical-bool", "critical is neither 0 nor 1", "ext", neither, fine),
         bad("bad-payload-no-tags", "no tag", "tags", counted(&[]), counted(&[1; 8])),
         bad("bad-payload-odd-tags", "seven bytes of tags", "tags", counted(&[1; 7]), counted(&[1; 8])),

@@ -133,7 +133,10 @@ impl ProxyConfig {
                 "several --sealpass are for nginx; give this one an address or a Service that leads to all".to_owned(),
             ));
         }
-        let mut cookies: Vec<_> = site.realms().map(|site| site.realm.cookie().as_str().to_owned()).collect();
+        let binding = || site.realms().filter(|site| site.dbsc.is_some());
+        let anchors = binding().map(|site| site.realm.anchor_cookie());
+        let cookies = site.realms().map(|site| site.realm.cookie()).chain(anchors);
+        let mut cookies: Vec<_> = cookies.map(|cookie| cookie.as_str().to_owned()).collect();
         cookies.sort();
         cookies.dedup();
         let policies = self.policy.into_iter().map(Routed::guarded);
@@ -147,6 +150,7 @@ impl ProxyConfig {
             upstream: self.upstream,
             sealpass: (first, sealpass.collect()),
             cookies,
+            dbsc_paths: binding().flat_map(|site| site.dbsc_paths()).collect(),
             routes: routes.map_err(|error| Failure::Refused(error.to_string()))?,
             session_paths: self.session_path,
             login_url: self.login_url,

@@ -27,7 +27,7 @@ pub(super) fn latest<'a>(fact: &Fact, others: impl IntoIterator<Item = &'a Fact>
 pub(super) fn at(fact: &Fact) -> Option<crate::clock::Timestamp> {
     match *fact {
         Fact::Cutoff { at, .. } | Fact::Stale { at, .. } | Fact::Floor { at, .. } => Some(at),
-        Fact::Deny { .. } | Fact::Superseded { .. } => None,
+        Fact::Deny { .. } | Fact::Superseded { .. } | Fact::Bound { .. } => None,
     }
 }
 
@@ -43,6 +43,9 @@ fn says(known: &Fact, fact: &Fact) -> bool {
         }
         (Fact::Superseded { session: about, at: known, .. }, Fact::Superseded { session, at, .. }) => {
             about == session && known >= at
+        }
+        (Fact::Bound { session: about, by: known, .. }, Fact::Bound { session, by, .. }) => {
+            about == session && known <= by
         }
         (Fact::Cutoff { tag: about, at: known, .. }, Fact::Cutoff { tag, at, .. })
         | (Fact::Stale { tag: about, at: known, .. }, Fact::Stale { tag, at, .. }) => about == tag && known >= at,

@@ -36,6 +36,7 @@ pub(super) fn later(fact: &Fact, by: Duration) -> Fact {
     match &mut fact {
         Fact::Deny { until, .. }
         | Fact::Superseded { until, .. }
+        | Fact::Bound { until, .. }
         | Fact::Cutoff { until, .. }
         | Fact::Stale { until, .. }
         | Fact::Floor { until, .. } => *until = until.plus(by),

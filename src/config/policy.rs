@@ -39,6 +39,8 @@ pub struct PolicySettings {
     pub fresh: bool,
     /// Let roles count that are out of date.
     pub stale_roles: bool,
+    /// Whether sessions have to be bound to a device.
+    pub bound: Bound,
     /// What is done about cross-site request forgery.
     pub csrf: Csrf,
     /// Let a browser's CORS preflight pass as nobody.
@@ -57,6 +59,17 @@ pub struct PolicySettings {
     /// Which keys of the session's data are shown in them.
     #[serde(deserialize_with = "optional_list")]
     pub expose: Option<Vec<String>>,
+}
+
+/// Whether sessions have to be bound to a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bound {
+    /// They may be.
+    #[default]
+    None,
+    /// They have to be.
+    Require,
 }
 
 /// A family of identity headers.
@@ -101,6 +114,8 @@ pub struct Policy {
     pub fresh: bool,
     /// Roles that are out of date count as well.
     pub stale_roles: bool,
+    /// Only sessions that are bound to a device.
+    pub bound: bool,
     /// What is done about cross-site request forgery.
     pub csrf: Csrf,
     /// Whether a browser's CORS preflight passes as nobody.
@@ -137,6 +152,10 @@ impl Policy {
         if settings.preflight && !proxied {
             return Err(wrong(PREFLIGHT_OF_NOBODY));
         }
+        let bound = settings.bound == Bound::Require;
+        if bound && realm.dbsc.is_none() {
+            return Err(wrong("bound needs a realm whose sessions can be bound; set dbsc.enabled there"));
+        }
         let login = LoginPage::new(settings, &realm, proxied).map_err(wrong)?;
         Ok(Self {
             name: name.to_owned(),
@@ -149,6 +168,7 @@ impl Policy {
             aal: settings.aal,
             fresh: settings.fresh,
             stale_roles: settings.stale_roles,
+            bound,
             csrf: settings.csrf,
             preflight: settings.preflight,
             login,
@@ -162,7 +182,7 @@ impl Policy {
 /// What contradicts itself whatever the realm is, and what to do.
 fn check(settings: &PolicySettings) -> Result<(), &'static str> {
     let demands = !settings.role.is_empty() || settings.max_age.is_some() || !settings.amr.is_empty();
-    if settings.optional && (demands || settings.aal > 0 || settings.fresh) {
+    if settings.optional && (demands || settings.aal > 0 || settings.fresh || settings.bound == Bound::Require) {
         return Err("optional lets everybody pass, so it can't stand beside a demand; remove one of them");
     }
     if settings.anonymous && !settings.role.is_empty() {
@@ -189,6 +209,7 @@ impl Default for PolicySettings {
             aal: 0,
             fresh: false,
             stale_roles: false,
+            bound: Bound::None,
             csrf: Csrf::None,
             preflight: false,
             login_url: None,

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::audit::AuditSettings;
 use super::cluster::ClusterSettings;
+use super::dbsc::DbscSettings;
 use super::limits::LimitSettings;
 use super::listener::Listener;
 use super::operation::{LogSettings, RotationSettings};
@@ -90,6 +91,8 @@ pub struct RealmSettings {
     pub clear_site_data: Vec<String>,
     /// Whether sessions that began elsewhere may be imported. Endings are then kept for longer.
     pub import: bool,
+    /// Whether browsers may bind sessions to their device.
+    pub dbsc: DbscSettings,
     /// How many facts it may have.
     pub max_facts: usize,
     /// How many endings of one subject may be kept one by one.
@@ -226,6 +229,7 @@ impl Default for RealmSettings {
             public_origins: Vec::new(),
             clear_site_data: vec!["storage".to_owned()],
             import: false,
+            dbsc: DbscSettings::default(),
             max_facts: 1_000_000,
             max_facts_per_subject: 1_000,
         }
@@ -292,7 +296,7 @@ mod tests {
             ("[public]\nlisten = \"127.0.0.1:1\"\nworker = 2", "worker"),
             ("[realm.default]\nidle = \"soon\"", "idle"),
             ("[policy.p]\ncsrf = \"requires\"", "csrf"),
-            ("[policy.p]\nbound = \"require\"", "bound"),
+            ("[policy.p]\nbound = \"required\"", "bound"),
             ("[policy.p]\nheaders = [\"x-forwarded\"]", "x-forwarded"),
             ("[realm.default]\naccept = [\"query\"]", "query"),
             ("not toml", "toml"),

@@ -12,6 +12,7 @@ use url::{Origin, Url};
 use super::checks::{clear_site_data, max_facts};
 use super::cookie_shape::CookieShape;
 use super::csrf;
+use super::dbsc::Dbsc;
 use super::policy::Policy;
 use super::settings::{Access, RealmSettings, SameSite, Settings};
 use super::site_error::SiteError;
@@ -51,6 +52,8 @@ pub struct RealmSite {
     pub clear_site_data: String,
     /// The value of WWW-Authenticate for whoever has no session.
     pub challenge: String,
+    /// How browsers bind its sessions to their device; `None` if they do not.
+    pub dbsc: Option<Dbsc>,
     /// How many facts it may have, and one subject of it.
     pub max_facts: (usize, usize),
 }
@@ -180,8 +183,14 @@ impl RealmSite {
             challenge: format!("{} realm=\"{name}\"", if bearer { "Bearer" } else { "Cookie" }),
             public_origins: settings.public_origins.iter().map(origin).collect::<Result<_, _>>()?,
             clear_site_data: clear_site_data(name, &settings.clear_site_data)?,
+            dbsc: Dbsc::new(settings).map_err(|problem| SiteError::Dbsc { realm: name.to_owned(), problem })?,
             max_facts: max_facts(name, settings)?,
         })
+    }
+
+    /// Where browsers bind its sessions to their device: the paths of registration and of refresh.
+    pub fn dbsc_paths(&self) -> [String; 2] {
+        ["registration", "refresh"].map(|step| format!("/dbsc/{}/{step}", self.realm.name().as_str()))
     }
 
     /// Whether a browser on this origin may post to `/renew` and `/logout`.

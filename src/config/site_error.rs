@@ -32,6 +32,14 @@ pub enum SiteError {
         /// What is wrong and what to do.
         problem: &'static str,
     },
+    /// Sessions that no browser could bind.
+    #[error("realm.{realm}.dbsc: {problem}")]
+    Dbsc {
+        /// Which realm.
+        realm: String,
+        /// What is wrong and what to do.
+        problem: &'static str,
+    },
     /// Two realms with one cookie.
     #[error("realm.{0} and realm.{1} have the same cookie name; give each its own")]
     SameCookie(String, String),

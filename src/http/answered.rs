@@ -17,6 +17,14 @@ pub struct Sealed<'a> {
     pub token: &'a str,
     /// The whole Set-Cookie line; it stands in the header of that name too.
     pub set_cookie: &'a str,
+    /// Every Set-Cookie line, where sessions can be bound to devices: that of the anchor too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub set_cookies: Option<Vec<&'a String>>,
+    /// What else has to be passed on to the browser, by the names of headers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub headers: Option<BTreeMap<&'a str, &'a str>>,
     /// For forms; null if none could be made.
     #[schema(required)]
     pub csrf_token: Option<String>,

@@ -4,12 +4,14 @@
 //! that only looks like a `__Host-` one. Other cookies may hold anything at all and never matter.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use crate::claims::CookieName;
 use crate::clock::Timestamp;
 use crate::config::RealmSite;
-use crate::sessions::{Issued, MAX_CANDIDATES};
+use crate::sessions::{Issued, IssuedAnchor, MAX_CANDIDATES};
 
 /// The values of our cookie; one more than may count, if there are as many.
 pub type Values<'h> = SmallVec<[&'h [u8]; MAX_CANDIDATES + 1]>;
@@ -50,21 +52,42 @@ pub fn of_others<'h>(lines: impl Iterator<Item = &'h [u8]>, names: &[&str]) -> O
 }
 
 /// The Set-Cookie value that carries a session; sealing made sure that it is not too large. `Max-Age` only if it outlives the
-/// browser.
+/// browser; and if it is bound to a device: that the cookie is gone tells the browser to refresh it.
 pub fn set(site: &RealmSite, issued: &Issued, now: Timestamp) -> String {
-    let mut line = String::with_capacity(512);
-    let _ = write!(line, "{}={}", site.realm.cookie().as_str(), issued.token.expose());
-    if issued.persistent {
-        // The browser may forget it when the token dies anyway.
-        let _ = write!(line, "; Max-Age={}", issued.idle_expires.since(now).as_secs());
-    }
-    line.push_str(&site.cookie.attributes);
-    line
+    // The browser may forget it when the token dies anyway.
+    let life = (issued.persistent || issued.anchor.is_some()).then(|| issued.idle_expires.since(now));
+    line(site.realm.cookie(), issued.token.expose(), life, &site.cookie.attributes)
+}
+
+/// The Set-Cookie value that carries an anchor, for as long as its session; or for `life`.
+pub fn set_anchor(site: &RealmSite, anchor: &IssuedAnchor, life: Option<Duration>, now: Timestamp) -> String {
+    let life = life.or(anchor.persistent.then(|| anchor.idle_expires.since(now)));
+    line(site.realm.anchor_cookie(), anchor.token.expose(), life, ANCHOR)
+}
+
+/// The same of a session, if it is bound to a device.
+pub fn set_anchor_of(site: &RealmSite, issued: &Issued, now: Timestamp) -> Option<String> {
+    issued.anchor.as_ref().map(|anchor| set_anchor(site, anchor, None, now))
 }
 
 /// The Set-Cookie value that removes what [`set`] set: the same name, path and domain, or browsers keep both.
 pub fn clear(site: &RealmSite) -> String {
     format!("{}=; Max-Age=0{}", site.realm.cookie().as_str(), site.cookie.attributes)
+}
+
+/// The same of [`set_anchor`].
+pub fn clear_anchor(site: &RealmSite) -> String {
+    format!("{}=; Max-Age=0{ANCHOR}", site.realm.anchor_cookie().as_str())
+}
+
+fn line(name: &CookieName, token: &str, life: Option<Duration>, attributes: &str) -> String {
+    let mut written = String::with_capacity(512);
+    let _ = write!(written, "{}={token}", name.as_str());
+    if let Some(life) = life {
+        let _ = write!(written, "; Max-Age={}", life.as_secs());
+    }
+    written.push_str(attributes);
+    written
 }
 
 /// What stands between the semicolons.
@@ -81,6 +104,10 @@ fn trim(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
     &bytes[start..end]
 }
+
+/// The attributes of every anchor. It comes along as well when the link of another site makes a browser refresh; by itself it
+/// opens nothing.
+const ANCHOR: &str = "; Path=/; Secure; HttpOnly; SameSite=None";
 
 #[cfg(test)]
 mod tests {

@@ -20,6 +20,7 @@ pub struct Added<'q> {
     amr: Option<Cow<'q, str>>,
     aal: Option<u8>,
     fresh: bool,
+    bound: bool,
     csrf: bool,
 }
 
@@ -39,13 +40,15 @@ pub enum Lack {
     Role,
     /// Claims that are not out of date: the application has to give new ones.
     Fresh,
+    /// A device that the session is bound to: a browser that can binds the next one behind its login.
+    Bound,
     /// A CSRF token, which no new login gives.
     Csrf(CsrfLack),
 }
 
 impl<'q> Added<'q> {
     /// Reads a query. Parameters: `role`, `max_age` (seconds since authentication), `amr`, `aal` (1–3), `fresh` (`true`),
-    /// `csrf` (`require`).
+    /// `bound` (`require`), `csrf` (`require`).
     ///
     /// # Errors
     /// [`NotUnderstood`] for anything else.
@@ -59,6 +62,7 @@ impl<'q> Added<'q> {
                 "max_age" => added.max_age.replace(Duration::from_secs(number(value)?.into())).is_none(),
                 "aal" => added.aal.replace(level(value)?).is_none(),
                 "fresh" if value == "true" => !std::mem::replace(&mut added.fresh, true),
+                "bound" if value == "require" => !std::mem::replace(&mut added.bound, true),
                 "csrf" if value == "require" => !std::mem::replace(&mut added.csrf, true),
                 _ => false,
             };
@@ -112,6 +116,9 @@ pub fn judge(
     if too_old || claims.aal < aal || !methods.all(|method| claims.amr.contains(&method)) {
         return Err(Lack::Authentication(challenge(max_age.filter(|_| too_old), aal)));
     }
+    if (policy.bound || added.bound) && !claims.is_bound() {
+        return Err(Lack::Bound);
+    }
     Ok(())
 }
 
@@ -161,11 +168,12 @@ mod tests {
 
     #[test]
     fn a_query_is_understood_whole() {
-        let added = Added::parse("role=a%2Cb&max_age=300&amr=otp&aal=2&fresh=true&csrf=require").expect("all known");
+        let added = Added::parse("role=a%2Cb&max_age=300&amr=otp&aal=2&fresh=true&bound=require&csrf=require")
+            .expect("all known");
         assert_eq!(added.role.as_deref(), Some("a,b"));
         assert_eq!(added.max_age, Some(Duration::from_secs(300)));
         assert_eq!((added.amr.as_deref(), added.aal), (Some("otp"), Some(2)));
-        assert!(added.fresh && added.csrf);
+        assert!(added.fresh && added.bound && added.csrf);
         assert!(Added::parse("").expect("nothing").is_empty());
     }
 
@@ -205,8 +213,11 @@ mod tests {
             "csrf=provide",
             "csrf=Require",
             "csrf=require&csrf=require",
-            "bound=require",
             "bound",
+            "bound=",
+            "bound=true",
+            "bound=none",
+            "bound=require&bound=require",
             "page=2",
             "&",
             "role=a&",

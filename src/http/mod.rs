@@ -13,6 +13,8 @@ mod control;
 mod cookie;
 mod credentials;
 mod csrf;
+#[cfg(feature = "dbsc")]
+mod dbsc;
 mod demands;
 mod dev;
 mod echo;

@@ -78,7 +78,17 @@ pub fn cookies<'r>(request: &'r HttpRequest, site: &RealmSite) -> Values<'r> {
     values(cookie_lines(request, site), site.realm.cookie().as_str().as_bytes())
 }
 
-/// All of them.
+/// The values of the realm's anchors, from which devices refresh sessions that are bound to them; as many as may count.
+pub fn anchors<'r>(request: &'r HttpRequest, site: &RealmSite) -> Values<'r> {
+    values(cookie_lines(request, site), site.realm.anchor_cookie().as_str().as_bytes())
+}
+
+/// All of them: to end sessions.
+pub fn every_anchor<'r>(request: &'r HttpRequest, site: &RealmSite) -> Vec<&'r [u8]> {
+    every_value(cookie_lines(request, site), site.realm.anchor_cookie().as_str().as_bytes()).collect()
+}
+
+/// All of the realm's cookies.
 pub fn every_cookie<'r>(request: &'r HttpRequest, site: &RealmSite) -> impl Iterator<Item = &'r [u8]> {
     every_value(cookie_lines(request, site), site.realm.cookie().as_str().as_bytes())
 }

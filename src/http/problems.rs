@@ -179,6 +179,8 @@ pub fn of_change(error: &ChangeError) -> Problem {
     match error {
         ChangeError::Issue(error) => of_issue(error),
         ChangeError::Conflict => Problem::new(StatusCode::CONFLICT, "conflict", "Changed meanwhile", error.to_string()),
+        ChangeError::Bound => unusable("token", "is of a session that is bound to a device, which alone renews it"),
+        ChangeError::NoAnchor => unusable("cookie", NO_ANCHOR),
     }
 }
 
@@ -186,9 +188,14 @@ pub fn of_group(field: &'static str, error: &GroupError) -> Problem {
     match error {
         GroupError::Name(problem) => of_issue(&IssueError::Text { field: field.to_owned(), problem: *problem }),
         GroupError::Seal(error) => of_issue(&(*error).into()),
+        GroupError::NoAnchor => unusable("keep", NO_ANCHOR),
         _ => unusable("keep", "is no session of that subject"),
     }
 }
+
+/// What is said where one token of two was handed over.
+const NO_ANCHOR: &str = "is of a session that is bound to a device: hand over the whole Cookie header, in which its anchor \
+    stands beside its token";
 
 /// How much of a role that is refused stands in the answer: none that fits a session is longer.
 const MAX_SHOWN: usize = 128;

@@ -11,6 +11,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use tracing::Instrument as _;
 
 use super::answer::{MAX_BODY, announces_over, close_if_more_follows, close_if_stopping, empty, text};
+#[cfg(feature = "dbsc")]
+use super::dbsc;
 use super::readiness::in_public;
 use super::verify::{resolve, verify};
 use super::visitor::{log_out, renew};
@@ -75,6 +77,10 @@ async fn answer(service: web::Data<Service>, request: HttpRequest, body: web::Pa
         Route::Renew | Route::Logout if announces_over(&request, MAX_BODY) => empty(StatusCode::PAYLOAD_TOO_LARGE),
         Route::Renew => renew(&service, &request),
         Route::Logout => log_out(&service, &request).await,
+        #[cfg(feature = "dbsc")]
+        Route::Dbsc(..) if *request.method() != Method::POST => not_allowed("POST"),
+        #[cfg(feature = "dbsc")]
+        Route::Dbsc(realm, step) => dbsc::answer(&service, &request, realm, step).await,
         Route::Healthz => empty(StatusCode::OK),
         Route::Readyz => readyz(&service),
         Route::Other if service.dev => return dev::dispatch(&service, &request, body).await,
@@ -104,6 +110,9 @@ enum Route<'p> {
     Resolve,
     Renew,
     Logout,
+    /// A realm, and what a browser asks of it.
+    #[cfg(feature = "dbsc")]
+    Dbsc(&'p str, dbsc::Step),
     Healthz,
     Readyz,
     Other,
@@ -119,6 +128,11 @@ impl Route<'_> {
             Self::Resolve => ("/resolve", "/resolve"),
             Self::Renew => ("/renew", "/renew"),
             Self::Logout => ("/logout", "/logout"),
+            // The name of the realm is whatever the client wrote.
+            #[cfg(feature = "dbsc")]
+            Self::Dbsc(_, dbsc::Step::Registration) => ("/dbsc/{realm}/registration", "/dbsc/REDACTED/registration"),
+            #[cfg(feature = "dbsc")]
+            Self::Dbsc(_, dbsc::Step::Refresh) => ("/dbsc/{realm}/refresh", "/dbsc/REDACTED/refresh"),
             Self::Healthz | Self::Readyz | Self::Other => return None,
         })
     }
@@ -137,6 +151,10 @@ fn route(path: &str) -> Route<'_> {
     if let Some(rest) = by_name("/policy/") {
         let (name, _) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         return Route::Verify(name, name.len() == rest.len());
+    }
+    #[cfg(feature = "dbsc")]
+    if let Some((realm, step)) = path.strip_prefix("/dbsc/").and_then(dbsc::asked) {
+        return Route::Dbsc(realm, step);
     }
     match path {
         "/resolve" => Route::Resolve,

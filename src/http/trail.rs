@@ -108,6 +108,12 @@ pub fn kept(
     });
 }
 
+/// Somebody has the anchor of a session that is bound to a device, and could not prove that he has the device.
+#[cfg(feature = "dbsc")]
+pub fn unproven(service: &Service, site: &RealmSite, whose: Whose, reason: &'static str) {
+    note(service, By::Dbsc, Kind::Refused, site, Some(whose), |event| event.reason = Some(reason));
+}
+
 fn note(
     service: &Service,
     by: By<'_>,

@@ -16,6 +16,7 @@ use super::preflight::is_preflight;
 use super::presented::{Presented, with_scratch};
 use super::trail::{self, Whose};
 use super::{Service, cookie};
+use crate::claims::CookieName;
 use crate::config::{Csrf, Policy, Preset, RealmSite};
 use crate::sessions::{Refusal, Session};
 use crate::telemetry::{By, Decision, Kind, Noted, note};
@@ -74,7 +75,7 @@ pub fn decide(
             let demanded = policy.csrf == Csrf::Require || added.csrf();
             let lack = match lack {
                 // A new login would not help, so this comes before what it would mend.
-                None | Some(Lack::Authentication(_) | Lack::Fresh) if demanded => {
+                None | Some(Lack::Authentication(_) | Lack::Fresh | Lack::Bound) if demanded => {
                     let shown = csrf::check(service, request, &policy.realm, presented, session.claims.sid);
                     shown.err().map(Lack::Csrf).or(lack)
                 }
@@ -98,7 +99,8 @@ pub fn decide(
 /// Puts the cookies of the request into the answer, but for those of our realms. Without one that is left there is no such
 /// header, and the proxy takes out the client's: Traefik because the answer has none, Envoy because it is told to.
 fn pass_cookies(service: &Service, request: &HttpRequest, response: &mut HttpResponse) {
-    let ours: Vec<_> = service.site.realms().map(|site| site.realm.cookie().as_str()).collect();
+    let names = service.site.realms().flat_map(|site| [site.realm.cookie(), site.realm.anchor_cookie()]);
+    let ours: Vec<_> = names.map(CookieName::as_str).collect();
     let lines = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
     match cookie::of_others(lines, &ours).map(HeaderValue::try_from) {
         Some(Ok(line)) => response.headers_mut().insert(COOKIE, line),
@@ -134,9 +136,11 @@ fn recognised(
         Some(Lack::Role) => forbidden(service, request, Some(policy), whose()),
         Some(Lack::Fresh) => {
             refuse(Decision::Stale);
-            let mut response = unauthorized(policy);
-            identity::put_reason(response.headers_mut(), "reseal");
-            response
+            for_reason(policy, "reseal")
+        }
+        Some(Lack::Bound) => {
+            refuse(Decision::Unbound);
+            for_reason(policy, "bound")
         }
         Some(Lack::Csrf(lack)) => {
             refuse(Decision::Csrf);
@@ -211,6 +215,13 @@ fn unauthorized(policy: &Policy) -> HttpResponse {
     }
     // `presented` would differ between no cookie and a bad one: here both look the same.
     identity::write(response.headers_mut(), &policy.headers, Identity::Nobody { presented: true });
+    response
+}
+
+/// A valid session that counts as none here, and what the client or a page is told to do about it.
+fn for_reason(policy: &Policy, reason: &'static str) -> HttpResponse {
+    let mut response = unauthorized(policy);
+    identity::put_reason(response.headers_mut(), reason);
     response
 }
 

@@ -8,8 +8,9 @@ use serde_json::json;
 use super::answer::{self, empty, put_cookie};
 use super::cookie::{self, Values};
 use super::patience::Patience;
-use super::presented::{Presented, bearer, cookies, every_cookie, with_scratch};
+use super::presented::{Presented, anchors, bearer, cookies, every_anchor, every_cookie, with_scratch};
 use super::{Service, csrf, trail};
+use crate::claims::Claims;
 use crate::config::RealmSite;
 use crate::sessions::{ChangeError, Pending};
 use crate::telemetry::{By, Decision, Kind};
@@ -39,7 +40,8 @@ pub fn renew(service: &Service, request: &HttpRequest) -> HttpResponse {
         let issued = match service.sessions.renew(&site.realm, &session) {
             Ok(issued) => issued,
             // It was rotated a moment ago: the next cookie is on its way already, and must not be overwritten.
-            Err(ChangeError::Conflict) => return empty(StatusCode::CONFLICT),
+            // Or its device alone renews it.
+            Err(ChangeError::Conflict | ChangeError::Bound) => return empty(StatusCode::CONFLICT),
             Err(_) => return empty(StatusCode::SERVICE_UNAVAILABLE),
         };
         service.metrics.sessions.renewed();
@@ -85,7 +87,14 @@ pub async fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
             ended = ended.and(end(service, By::Logout, site, value));
         }
         if let Presented::Cookie(_) = &presented {
+            // The cookie of a bound session may be gone for the moment, and its anchor is there.
+            for value in &every_anchor(request, site) {
+                ended = ended.and(end_by_anchor(service, By::Logout, site, value));
+            }
             put_cookie(&mut response, cookie::clear(site));
+            if site.dbsc.is_some() || !anchors(request, site).is_empty() {
+                put_cookie(&mut response, cookie::clear_anchor(site));
+            }
         }
         if let Ok(types) = HeaderValue::from_str(&site.clear_site_data)
             && !types.is_empty()
@@ -106,14 +115,21 @@ pub async fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
 
 /// Ends the session of one value, expired or not.
 pub fn end(service: &Service, by: By<'_>, site: &RealmSite, value: &[u8]) -> Pending<()> {
-    with_scratch(|scratch| match service.sessions.recognise(&site.realm, value, scratch) {
-        Some(claims) => service.sessions.end(&site.realm, &claims).map(|raised| {
-            service.metrics.sessions.ended(raised);
-            if raised {
-                trail::ended(service, by, site, claims.sid, claims.subject_tag());
-            }
-        }),
-        None => Pending::now(()),
+    with_scratch(|scratch| end_of(service, by, site, service.sessions.recognise(&site.realm, value, scratch)))
+}
+
+/// The same of the value of an anchor.
+pub fn end_by_anchor(service: &Service, by: By<'_>, site: &RealmSite, value: &[u8]) -> Pending<()> {
+    with_scratch(|scratch| end_of(service, by, site, service.sessions.recognise_anchor(&site.realm, value, scratch)))
+}
+
+fn end_of(service: &Service, by: By<'_>, site: &RealmSite, claims: Option<Claims<'_>>) -> Pending<()> {
+    let Some(claims) = claims else { return Pending::now(()) };
+    service.sessions.end(&site.realm, &claims).map(|raised| {
+        service.metrics.sessions.ended(raised);
+        if raised {
+            trail::ended(service, by, site, claims.sid, claims.subject_tag());
+        }
     })
 }
 
@@ -122,8 +138,11 @@ pub fn end(service: &Service, by: By<'_>, site: &RealmSite, value: &[u8]) -> Pen
 fn addressed<'s>(service: &'s Service, request: &HttpRequest) -> Vec<&'s RealmSite> {
     let bearer = request.headers().get_all(AUTHORIZATION).any(|line| bearer(line.as_bytes()).is_some());
     let sites = service.site.realms().map(|site| &**site);
-    let mut sites: Vec<_> =
-        sites.filter(|site| (bearer && site.bearer) || !cookies(request, site).is_empty()).collect();
+    let mut sites: Vec<_> = sites
+        .filter(|site| {
+            (bearer && site.bearer) || !cookies(request, site).is_empty() || !anchors(request, site).is_empty()
+        })
+        .collect();
     if sites.iter().any(|site| is_own(service, request, site)) {
         sites.retain(|site| is_own(service, request, site));
     }
@@ -134,7 +153,11 @@ fn addressed<'s>(service: &'s Service, request: &HttpRequest) -> Vec<&'s RealmSi
 fn is_own(service: &Service, request: &HttpRequest, site: &RealmSite) -> bool {
     let own = |value: &[u8]| with_scratch(|scratch| service.sessions.recognise(&site.realm, value, scratch).is_some());
     let bearers = request.headers().get_all(AUTHORIZATION).filter(|_| site.bearer);
+    let anchor = |value: &&[u8]| {
+        with_scratch(|scratch| service.sessions.recognise_anchor(&site.realm, value, scratch).is_some())
+    };
     bearers.filter_map(|line| bearer(line.as_bytes())).chain(every_cookie(request, site)).any(own)
+        || every_anchor(request, site).iter().any(anchor)
 }
 
 static CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");

@@ -12,6 +12,9 @@ pub mod csrf {}
 #[doc = include_str!("browsers.md")]
 pub mod browsers {}
 
+#[doc = include_str!("dbsc.md")]
+pub mod dbsc {}
+
 #[doc = include_str!("threats.md")]
 pub mod threats {}
 

@@ -15,7 +15,7 @@ use crate::secret::sha256;
 /// What facts are about: those about the same are one entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum About {
-    /// A session: that it is over, that older claims are out of date.
+    /// A session: that it is over, that older claims are out of date, that it is bound to a device.
     Session(SessionKey),
     /// All that bear a tag: up to which start they are over, before when their claims are out of date.
     Tag(TagKey),
@@ -27,7 +27,9 @@ impl About {
     /// What `fact` is about.
     pub fn of(fact: &Fact) -> Self {
         match *fact {
-            Fact::Deny { session, .. } | Fact::Superseded { session, .. } => Self::Session(session),
+            Fact::Deny { session, .. } | Fact::Superseded { session, .. } | Fact::Bound { session, .. } => {
+                Self::Session(session)
+            }
             Fact::Cutoff { tag, .. } | Fact::Stale { tag, .. } => Self::Tag(tag),
             Fact::Floor { realm, .. } => Self::Floor(realm),
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Fact, SessionKey, TagKey};
-use crate::claims::{RealmId, SessionId};
+use crate::claims::{RealmId, Registration, SessionId};
 use crate::clock::Timestamp;
 
 /// The bytes of `fact`.
@@ -28,6 +28,7 @@ enum Encoded {
     Cutoff { tag: Tagged, at: u64, until: u64 },
     Stale { tag: Tagged, at: u64, until: u64 },
     Floor { realm: Option<[u8; 8]>, at: u64, until: u64 },
+    Bound { session: Session, at: u64, key: [u8; 8], of: ([u8; 8], u64), until: u64 },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -58,6 +59,13 @@ impl Encoded {
             Fact::Superseded { session: key, at, until } => {
                 Self::Superseded { session: session(key), at: millis(at), until: millis(until) }
             }
+            Fact::Bound { session: key, by, of: (tag, started), until } => Self::Bound {
+                session: session(key),
+                at: millis(by.at),
+                key: by.key,
+                of: (tag, millis(started)),
+                until: millis(until),
+            },
             Fact::Cutoff { tag, at, until } => Self::Cutoff { tag: tagged(tag), at: millis(at), until: millis(until) },
             Fact::Stale { tag, at, until } => Self::Stale { tag: tagged(tag), at: millis(at), until: millis(until) },
             Fact::Floor { realm, at, until } => {
@@ -80,6 +88,12 @@ impl Encoded {
             Self::Superseded { session, at: since, until } => {
                 Fact::Superseded { session: session.key(), at: at(since)?, until: at(until)? }
             }
+            Self::Bound { session, at: from, key, of: (tag, started), until } => Fact::Bound {
+                session: session.key(),
+                by: Registration { at: at(from)?, key },
+                of: (tag, at(started)?),
+                until: at(until)?,
+            },
             Self::Cutoff { tag, at: upto, until } => Fact::Cutoff { tag: tag.key(), at: at(upto)?, until: at(until)? },
             Self::Stale { tag, at: since, until } => Fact::Stale { tag: tag.key(), at: at(since)?, until: at(until)? },
             Self::Floor { realm, at: upto, until } => {
@@ -135,6 +149,16 @@ mod tests {
             (Fact::Stale { tag, at: at(3), until }, "03010203040506070821222324252627280380d8c1a28c34"),
             (Fact::Floor { realm: Some(realm), at: at(4), until }, "040101020304050607080480d8c1a28c34"),
             (Fact::Floor { realm: None, at: at(5), until: Timestamp::MAX }, "040005ffb7ff90fdce39"),
+            (
+                Fact::Bound {
+                    session,
+                    by: Registration { at: at(6), key: *b"a device" },
+                    of: (tag.tag, at(1_789_999_000_000)),
+                    until,
+                },
+                "050102030405060708101112131415161718191a1b1c1d1e1f06612064657669636521222324\
+                    25262728c0d384a28c3480d8c1a28c34",
+            ),
         ]
     }
 
@@ -183,7 +207,7 @@ mod tests {
         assert!(decode(&floor(&[1])).is_some());
         assert_eq!(decode(&floor(&[0x81, 0])), None, "a longer spelling of 1");
         assert_eq!(decode(&[4, 2, 1, 5]), None, "an option that is neither there nor absent");
-        assert_eq!(decode(&[5, 0, 1, 5]), None, "a kind of a later release");
+        assert_eq!(decode(&[6, 0, 1, 5]), None, "a kind of a later release");
         let mut late = Vec::new();
         late = postcard::to_extend(&(Timestamp::MAX.as_millis() + 1), late).expect("it grows");
         assert_eq!(decode(&floor(&late)), None, "a time that no calendar has");

@@ -49,7 +49,7 @@ impl FactStore for MemoryFacts {
         let mut maps = self.maps();
         maps.clean(now);
         match fact {
-            Fact::Deny { session, .. } | Fact::Superseded { session, .. } => {
+            Fact::Deny { session, .. } | Fact::Superseded { session, .. } | Fact::Bound { session, .. } => {
                 let known = maps.sessions.entry(session).or_default();
                 let before = std::mem::replace(known, known.with(&fact));
                 Recorded::of_session(&before, known, Kept::now())

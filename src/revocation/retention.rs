@@ -49,6 +49,19 @@ impl Retention {
         if self.imports { absolute } else { after_idle(now, idle).plus(2 * CLOCK_ERROR).min(absolute) }
     }
 
+    /// Until when it is remembered that a session is bound to a device, which tokens that do not say so are allowed to ignore for
+    /// `tolerance`. Its own limits, not those of a token with a shorter life.
+    pub fn bound(
+        &self,
+        now: Timestamp,
+        started: Timestamp,
+        expires: Timestamp,
+        idle: Duration,
+        tolerance: Duration,
+    ) -> Timestamp {
+        self.session(now.plus(tolerance), started, expires, idle)
+    }
+
     /// Until when no token of a session that started then, and of which one expires at `expires`, can live. One that is imported
     /// once more, as a persistent one or under longer limits, expires later.
     pub fn whole_life(&self, started: Timestamp, expires: Timestamp) -> Timestamp {

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::issue::{check_level, check_list};
 use super::{IssueError, Issued, Pending, Realm, Session, Sessions, Unsettled, check_data, retention};
-use crate::claims::{Claims, MAX_ENTRIES, RealmId, SessionId};
+use crate::claims::{Claims, MAX_ENTRIES, RealmId, Registration, SessionId};
 use crate::clock::Timestamp;
 use crate::entropy::random;
+use crate::keyring::Keys;
 use crate::revocation::{AT_ONCE, Fact, FactStore, Kept, SEALED_AHEAD, SessionKey, TagKey, next, reaches, start_after};
 use crate::token::SealError;
 
@@ -40,6 +41,12 @@ pub enum ChangeError {
     /// The session ended meanwhile, or another change came first.
     #[error("the session was ended or changed by another request meanwhile")]
     Conflict,
+    /// It is bound to a device.
+    #[error("the session is bound to a device, which alone renews it")]
+    Bound,
+    /// It is bound to a device, and its anchor is not at hand.
+    #[error("the session is bound to a device: hand over the Cookie header, with its anchor beside its token")]
+    NoAnchor,
 }
 
 impl From<SealError> for ChangeError {
@@ -52,11 +59,14 @@ impl Sessions {
     /// The same session, sealed anew: idle time begins again, nothing else changes.
     ///
     /// # Errors
-    /// [`ChangeError`] if no key is active or there are no random bytes, or if the session was rotated and lives in its
-    /// grace.
+    /// [`ChangeError`] if no key is active or there are no random bytes, if the session was rotated and lives in its grace,
+    /// or if it is bound to a device: see [`Sessions::refresh`].
     pub fn renew(&self, realm: &Realm, session: &Session<'_>) -> Result<Issued, ChangeError> {
         if session.ending {
             return Err(ChangeError::Conflict);
+        }
+        if session.claims.is_bound() {
+            return Err(ChangeError::Bound);
         }
         let mut claims = session.claims.clone();
         let now = self.now();
@@ -68,7 +78,8 @@ impl Sessions {
     /// [`Sessions::ask_before_change`] first, then judge the session again.
     ///
     /// # Errors
-    /// [`ChangeError`]: a claim that can't be sealed; another change at the same moment. That it was not the only one
+    /// [`ChangeError`]: a claim that can't be sealed; another change at the same moment; a session that is bound to a device, and
+    /// was not given [`Session::with_anchor`]: both tokens are sealed anew, or the one left would be out of date. That it was not the only one
     /// may also be found out before it is settled: [`Unsettled::Conflict`].
     pub fn reseal<'a>(
         &self,
@@ -83,8 +94,8 @@ impl Sessions {
         let behind = start_after(next(claims.claims_at), self.outdated_from(realm, claims.sid));
         claims.claims_at = self.apart(self.newer_claims_at(realm, &claims, change, now).max(behind), &claims, realm)?;
         // Sealed before the fact is written: what can't be sealed must not outdate the token that works.
-        let issued = self.seal(&keys, realm, &claims, now)?;
-        let until = retention(&keys, realm).session(now, claims.started, claims.expires, claims.idle);
+        let issued = self.seal_changed(&keys, realm, session, &claims, now)?;
+        let until = retention(&keys, realm).session(now, claims.started, claims.expires, claims.idle_of_session());
         let fact = Fact::Superseded { session: realm.key(claims.sid), at: claims.claims_at, until };
         let recorded = self.facts.record(fact, now);
         let still = Still::new(self, realm, &claims, vec![Step::of(realm, &claims, false)]);
@@ -121,7 +132,7 @@ impl Sessions {
         self.still_current(realm, session)?;
         claims.sid = keys.rotated(old);
         claims.claims_at = self.apart(self.newer_claims_at(realm, &claims, change, now), &claims, realm)?;
-        let issued = self.seal(&keys, realm, &claims, now)?;
+        let issued = self.seal_changed(&keys, realm, session, &claims, now)?;
         // Kept to the absolute expiry: whoever ends the session by its old id has to find the new one.
         let until = retention(&keys, realm).whole_life(claims.started, claims.expires);
         let of = claims.folds_by();
@@ -168,10 +179,27 @@ impl Sessions {
         Ok(outdated.map_or(at, |stale| at.min(stale.minus(Duration::from_millis(1)))))
     }
 
+    /// As the session was sealed: alone, or as both tokens of one that is bound to a device.
+    pub(super) fn seal_changed(
+        &self,
+        keys: &Keys,
+        realm: &Realm,
+        session: &Session<'_>,
+        claims: &Claims<'_>,
+        now: Timestamp,
+    ) -> Result<Issued, ChangeError> {
+        match (claims.mark(), session.key) {
+            (None, _) => Ok(self.seal(keys, realm, claims, now)?),
+            (Some(_), None) => Err(ChangeError::NoAnchor),
+            (Some(mark), Some(key)) => Ok(self.seal_bound(keys, realm, claims, (mark, key, claims.idle), now)?),
+        }
+    }
+
     /// The source is judged again: what another request changed since it was verified must not be undone by the claims
     /// that stand in it.
     fn still_current(&self, realm: &Realm, session: &Session<'_>) -> Result<(), ChangeError> {
-        let gone = self.facts.session(realm.key(session.claims.sid)).is_some_and(|facts| facts.deny.is_some());
+        let known = self.facts.session(realm.key(session.claims.sid));
+        let gone = known.is_some_and(|facts| facts.ends(&session.claims));
         if gone || self.is_outdated(realm, session) { Err(ChangeError::Conflict) } else { Ok(()) }
     }
 
@@ -186,7 +214,7 @@ impl Sessions {
 }
 
 /// What has to hold of a session that was changed, when the change was written and again when it is kept.
-struct Still {
+pub(super) struct Still {
     facts: Arc<dyn FactStore>,
     realm: RealmId,
     tags: Vec<TagKey>,
@@ -195,39 +223,43 @@ struct Still {
 }
 
 /// One of its ids.
-struct Step {
+pub(super) struct Step {
     key: SessionKey,
     claims_at: Timestamp,
+    /// By which registration it is bound to a device.
+    registered: Option<Registration>,
     /// Whether it is the one that went on under another id.
     rotated: bool,
 }
 
 impl Step {
-    fn of(realm: &Realm, claims: &Claims<'_>, rotated: bool) -> Self {
-        Self { key: realm.key(claims.sid), claims_at: claims.claims_at, rotated }
+    pub(super) fn of(realm: &Realm, claims: &Claims<'_>, rotated: bool) -> Self {
+        let registered = claims.mark().map(|mark| mark.by);
+        Self { key: realm.key(claims.sid), claims_at: claims.claims_at, registered, rotated }
     }
 
     fn holds(&self, facts: &dyn FactStore) -> bool {
         let Some(known) = facts.session(self.key) else { return true };
         let ended = if self.rotated { known.over() } else { known.deny.is_some() };
-        !ended && known.superseded <= Some(self.claims_at)
+        let registered = known.bound.is_none_or(|bound| self.registered == Some(bound.by));
+        !ended && registered && known.superseded <= Some(self.claims_at)
     }
 }
 
 impl Still {
-    fn new(sessions: &Sessions, realm: &Realm, claims: &Claims<'_>, steps: Vec<Step>) -> Self {
+    pub(super) fn new(sessions: &Sessions, realm: &Realm, claims: &Claims<'_>, steps: Vec<Step>) -> Self {
         let tags = claims.tags.iter().map(|tag| realm.tag_key(tag)).collect();
         Self { facts: Arc::clone(&sessions.facts), realm: realm.id(), tags, started: claims.started, steps }
     }
 
     /// Nothing ended it, and no other change was the later one.
-    fn holds(&self) -> bool {
+    pub(super) fn holds(&self) -> bool {
         let floored = self.facts.floor(self.realm).is_some_and(|at| reaches(at, self.started));
         let cut_off = |tag: &TagKey| self.facts.tag(*tag).is_some_and(|facts| facts.cuts_off(self.started));
         !floored && !self.tags.iter().any(cut_off) && self.steps.iter().all(|step| step.holds(&*self.facts))
     }
 
-    fn or_conflict(&self) -> Result<Option<Kept>, Unsettled> {
+    pub(super) fn or_conflict(&self) -> Result<Option<Kept>, Unsettled> {
         if self.holds() { Ok(None) } else { Err(Unsettled::Conflict) }
     }
 }

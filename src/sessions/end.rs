@@ -18,13 +18,15 @@ impl Sessions {
         let of = claims.folds_by().map(|(subject, _)| (subject, self.latest_start(realm, claims, now)));
         // A token that is sealed ahead of our clock lives for longer by it.
         let rule = retention(&keys, realm);
-        let until = rule.session(now.max(claims.sealed), claims.started, claims.expires, claims.idle);
+        // And the anchor of one that is bound to a device for longer than its token.
+        let idle = claims.idle_of_session();
+        let until = rule.session(now.max(claims.sealed), claims.started, claims.expires, idle);
         self.end_until(keys, realm, claims.sid, of, until)
     }
 
     /// The latest start that any token of the session may have: if this one is over, another one may go on behind the
     /// ending of all others of its subject. What a fold makes of many endings must reach that one as well.
-    fn latest_start(&self, realm: &Realm, claims: &Claims<'_>, now: Timestamp) -> Timestamp {
+    pub(super) fn latest_start(&self, realm: &Realm, claims: &Claims<'_>, now: Timestamp) -> Timestamp {
         let tags: Vec<_> = claims.tags.iter().collect();
         let (known, keys) = (self.known(realm, &tags).ending, tags.iter().map(|tag| realm.tag_key(*tag)));
         let passed = self.facts.passed(&keys.collect::<Vec<_>>());

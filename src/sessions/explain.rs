@@ -29,7 +29,7 @@ pub struct Explanation {
 /// One thing that is in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InForce {
-    /// What it is: `ended`, `rotated`, `superseded`, `cut_off`, `stale`, `floored`. Refusals have the same names.
+    /// What it is: `ended`, `rotated`, `superseded`, `unbound`, `cut_off`, `stale`, `floored`. Refusals have the same names.
     pub kind: String,
     /// Of whom it says something: `session`, `subject`, `realm`.
     pub of: String,
@@ -77,6 +77,7 @@ impl Sessions {
                 explained.facts.push(about(if deny.rotated { Kind::Rotated } else { Kind::Ended }).since(since));
             }
             explained.facts.extend(facts.superseded.map(|from| about(Kind::Superseded).since(Some(from))));
+            explained.facts.extend(facts.bound.map(|bound| about(Kind::Unbound).since(Some(bound.by.at))));
             if !facts.succeeded() || explained.sessions.len() == MAX_STEPS {
                 break;
             }
@@ -128,6 +129,7 @@ enum Kind {
     CutOff,
     Stale,
     Floored,
+    Unbound,
 }
 
 impl InForce {
@@ -141,6 +143,10 @@ impl InForce {
                 "tokens with claims of before that time are refused",
                 &["resealed", "rotated"],
             ),
+            Kind::Unbound => {
+                let meaning = "it is bound to a device: from that time on tokens that do not say so are refused";
+                ("unbound", "session", meaning, &["bound"])
+            }
             Kind::CutOff => {
                 let meaning = "sessions of the subject that started by that time are over";
                 ("cut_off", "subject", meaning, &["ended_together", "folded"])

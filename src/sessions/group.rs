@@ -3,7 +3,9 @@
 //! Nothing is looked up and no session is listed: one fact says which sessions it is about, by a tag that they bear and
 //! by their start.
 
-use super::{Issued, Pending, Realm, Session, Sessions, retention};
+use std::sync::Arc;
+
+use super::{Issued, Pending, Realm, Session, Sessions, Unsettled, retention};
 use crate::claims::{InvalidText, Tag, check_name};
 use crate::clock::Timestamp;
 use crate::keyring::Keys;
@@ -32,6 +34,9 @@ pub enum GroupError {
     /// The session to keep can't be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// The session to keep is bound to a device, and its anchor is not at hand; or it was bound meanwhile.
+    #[error("the session to keep is bound to a device: hand over the Cookie header, with its anchor beside its token")]
+    NoAnchor,
 }
 
 impl Sessions {
@@ -42,7 +47,8 @@ impl Sessions {
     /// it expires within these two seconds anyway. Its earlier tokens end with the others.
     ///
     /// # Errors
-    /// [`GroupError`], and then nothing has ended.
+    /// [`GroupError`], and then nothing has ended. That the session to keep was bound to a device meanwhile is found out before it is
+    /// settled, and then it ended with the others: [`Unsettled::Conflict`].
     pub fn end_group(
         &self,
         realm: &Realm,
@@ -53,6 +59,9 @@ impl Sessions {
         let tag = group.tag(&keys, realm)?;
         if keep.is_some_and(|session| !session.claims.tags.iter().any(|own| own == tag)) {
             return Err(GroupError::NotOfGroup);
+        }
+        if keep.is_some_and(|session| !self.keeps_device(realm, session)) {
+            return Err(GroupError::NoAnchor);
         }
         let rule = retention(&keys, realm);
         let key = realm.tag_key(tag);
@@ -68,7 +77,19 @@ impl Sessions {
             }
             Ok((kept, recorded))
         });
-        ended.map(|ended| ended.told(told))
+        // A session that was bound meanwhile is over with the others: its unbound token must not start behind that.
+        let unbound = keep.filter(|session| !session.claims.is_bound()).map(|session| realm.key(session.claims.sid));
+        let facts = Arc::clone(&self.facts);
+        let is_bound = move |key| facts.session(key).is_some_and(|known| known.bound.is_some());
+        let look = move || if unbound.is_some_and(&is_bound) { Err(Unsettled::Conflict) } else { Ok(None) };
+        ended.map(|ended| ended.told(told).again(look))
+    }
+
+    /// Whether a session that is kept stays with its device: both of its tokens are sealed anew, and one that does not say
+    /// that it is bound, though it is, does not go on.
+    fn keeps_device(&self, realm: &Realm, session: &Session<'_>) -> bool {
+        let known = self.facts.session(realm.key(session.claims.sid)).is_some_and(|known| known.bound.is_some());
+        if session.claims.is_bound() { session.key.is_some() } else { !known }
     }
 
     /// Says that what sessions of the group say was given before now and is out of date. They live, without roles,
@@ -145,12 +166,15 @@ impl Sessions {
         realm: &Realm,
         session: &Session<'_>,
         at: Timestamp,
-    ) -> Result<Issued, SealError> {
+    ) -> Result<Issued, GroupError> {
         let mut claims = session.claims.clone();
         claims.started = next(at);
         let now = self.now();
         claims.sealed = now.max(claims.sealed);
-        self.seal(keys, realm, &claims, now)
+        Ok(match (claims.mark(), session.key) {
+            (Some(mark), Some(key)) => self.seal_bound(keys, realm, &claims, (mark, key, claims.idle), now)?,
+            _ => self.seal(keys, realm, &claims, now)?,
+        })
     }
 }
 

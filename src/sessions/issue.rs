@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Pending, Realm, Sessions};
+use super::{Issued, Pending, Realm, Sessions};
 use crate::claims::{
     Claims, InvalidText, MAX_ENTRIES, MAX_HANDLES, MAX_TEXT, MAX_VALUE, SessionId, Tag, Tags, check_name, check_text,
 };
@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::entropy::random;
 use crate::keyring::Keys;
 use crate::revocation::{SEALED_AHEAD, reaches, start_after};
-use crate::token::{SealError, Token, seal};
+use crate::token::{SealError, seal};
 
 /// What the application says about a session at login.
 #[derive(Clone, Debug, Default)]
@@ -50,30 +50,6 @@ impl std::fmt::Debug for Import<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Import(started {:?}, key redacted)", self.started)
     }
-}
-
-/// A sealed session on its way to the browser.
-#[derive(Debug)]
-pub struct Issued {
-    /// Its id.
-    pub sid: SessionId,
-    /// The tag of its subject; `None` if it is anonymous.
-    pub subject: Option<Tag>,
-    /// The cookie's value.
-    pub token: Token,
-    /// Logical start.
-    pub started: Timestamp,
-    /// Absolute expiry.
-    pub expires: Timestamp,
-    /// When the application last gave claims.
-    pub claims_at: Timestamp,
-    /// When this token dies unless renewed.
-    pub idle_expires: Timestamp,
-    /// Whether the cookie outlives the browser.
-    pub persistent: bool,
-    /// What the clock showed by which all of this was dated. Where a majority was asked before, the clock may have
-    /// stepped meanwhile: whether the replica may answer has to be judged again, by this.
-    pub dated_by: Timestamp,
 }
 
 /// A session can't be issued or changed as asked.
@@ -200,7 +176,9 @@ impl Sessions {
         if import.started > now.plus(SEALED_AHEAD) {
             return Err(IssueError::Future("import.started_at"));
         }
-        let denied = self.facts.session(realm.key(sid)).is_some_and(|facts| facts.deny.is_some());
+        // One that is bound to a device here is not to be had without it.
+        let known = self.facts.session(realm.key(sid));
+        let denied = known.is_some_and(|facts| facts.deny.is_some() || facts.bound.is_some());
         let ended = ended.is_some_and(|at| reaches(at, import.started));
         if denied || ended || now >= import.started.plus(absolute) {
             return Err(IssueError::ImportOver);
@@ -234,6 +212,7 @@ impl Sessions {
             claims_at: claims.claims_at,
             idle_expires: claims.dies(),
             persistent: claims.persistent,
+            anchor: None,
             dated_by: now,
         })
     }

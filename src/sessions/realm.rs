@@ -21,6 +21,9 @@ pub struct Realm {
     lifetimes: Lifetimes,
     session: Binding,
     csrf: Binding,
+    anchor_cookie: CookieName,
+    anchor: Binding,
+    challenge: Binding,
     /// Octets of its cookie that are not the token.
     overhead: usize,
     imports: bool,
@@ -31,8 +34,11 @@ impl Realm {
     pub fn new(name: RealmName, cookie: CookieName, lifetimes: Lifetimes) -> Self {
         let session = Binding::new(Purpose::Session, &cookie, &name);
         let csrf = Binding::new(Purpose::Csrf, &cookie, &name);
-        let overhead = cookie.as_str().len() + 1;
-        Self { id: RealmId::of(&name), name, cookie, lifetimes, session, csrf, overhead, imports: false }
+        let anchor_cookie = cookie.of_anchor();
+        let anchor = Binding::new(Purpose::Anchor, &anchor_cookie, &name);
+        let challenge = Binding::new(Purpose::Challenge, &cookie, &name);
+        let (id, overhead) = (RealmId::of(&name), cookie.as_str().len() + 1);
+        Self { name, id, cookie, lifetimes, session, csrf, anchor_cookie, anchor, challenge, overhead, imports: false }
     }
 
     /// The same realm, whose cookie is written with attributes of so many octets (`Max-Age` apart).
@@ -64,6 +70,14 @@ impl Realm {
         if found > MAX_COOKIE { Err(SealError::CookieTooLarge { limit: MAX_COOKIE, found }) } else { Ok(()) }
     }
 
+    /// The same of an anchor, whose cookie has a longer name.
+    ///
+    /// # Errors
+    /// As [`Realm::check_cookie`].
+    pub(super) fn check_anchor(&self, token: usize, persistent: bool) -> Result<(), SealError> {
+        self.check_cookie(token + self.anchor_cookie.as_str().len() - self.cookie.as_str().len(), persistent)
+    }
+
     /// Its name.
     pub fn name(&self) -> &RealmName {
         &self.name
@@ -89,6 +103,11 @@ impl Realm {
         &self.cookie
     }
 
+    /// The name of the cookie from which a device refreshes a session that is bound to it.
+    pub fn anchor_cookie(&self) -> &CookieName {
+        &self.anchor_cookie
+    }
+
     /// How long its sessions live.
     pub fn lifetimes(&self) -> &Lifetimes {
         &self.lifetimes
@@ -102,6 +121,16 @@ impl Realm {
     /// What its CSRF tokens are bound to.
     pub(super) fn csrf(&self) -> &Binding {
         &self.csrf
+    }
+
+    /// What its anchors are bound to.
+    pub(super) fn anchor(&self) -> &Binding {
+        &self.anchor
+    }
+
+    /// What its challenges are bound to.
+    pub(super) fn challenge(&self) -> &Binding {
+        &self.challenge
     }
 }
 

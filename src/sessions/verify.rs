@@ -1,11 +1,11 @@
 //! Who is it? From a cookie's values to a judged session.
 
 use super::{Realm, Sessions};
-use crate::claims::{Claims, Tag};
+use crate::claims::{Claims, PublicKey, Tag};
 use crate::clock::Timestamp;
 use crate::keyring::Keys;
 use crate::revocation::{Ending, SEALED_AHEAD, reaches};
-use crate::token::{Scratch, Unopenable, open};
+use crate::token::{Binding, Scratch, Unopenable, open};
 
 /// Most cookies of one name in a request; with more, none counts.
 pub const MAX_CANDIDATES: usize = 4;
@@ -19,8 +19,12 @@ pub struct Session<'s> {
     pub renewal_due: bool,
     /// Whether roles and data are out of date: then the roles are not to be relied on.
     pub stale: bool,
-    /// Whether its end is set: it was rotated with some grace, and lives until that is over. It is neither renewed nor changed.
+    /// Whether its end is set: it was rotated with some grace, or is bound to a device meanwhile and does not say so. It lives
+    /// until that is over, and is neither renewed nor changed.
     pub ending: bool,
+    /// The key of its device, if it is bound to one and its anchor is at hand: see [`Session::with_anchor`]. Whoever changes
+    /// it needs it.
+    pub key: Option<PublicKey>,
     /// When it was judged.
     pub at: Timestamp,
 }
@@ -73,11 +77,13 @@ impl Refusal {
             Self::Ended(Ending::CutOff) => "cut_off",
             Self::Ended(Ending::Superseded) => "superseded",
             Self::Ended(Ending::Floored) => "floored",
+            Self::Ended(Ending::Unbound) => "unbound",
             Self::SubjectsDiffer => "subjects_differ",
         }
     }
 
-    /// Whether the session was ended. A token that newer claims made out of date is no such case: its session lives.
+    /// Whether the session was ended. A token that newer claims made out of date is no such case, nor is one without the
+    /// mark of a session that is bound to a device: its session lives.
     pub fn is_over(self) -> bool {
         matches!(self, Self::Ended(Ending::Denied | Ending::CutOff | Ending::Floored))
     }
@@ -88,7 +94,7 @@ impl Refusal {
     }
 
     /// Every code there is, so that metrics can begin at zero.
-    pub const CODES: [&'static str; 15] = [
+    pub const CODES: [&'static str; 16] = [
         "missing",
         "too_many",
         "malformed",
@@ -103,6 +109,7 @@ impl Refusal {
         "cut_off",
         "superseded",
         "floored",
+        "unbound",
         "subjects_differ",
     ];
 }
@@ -121,16 +128,27 @@ impl Sessions {
         candidates: &[&[u8]],
         scratch: &'s mut Scratch,
     ) -> Result<Session<'s>, Refusal> {
+        self.verify_as((realm, realm.session()), candidates, scratch)
+    }
+
+    /// The same of tokens of either kind: sessions, or anchors.
+    pub(super) fn verify_as<'s>(
+        &self,
+        kind: Kind<'_>,
+        candidates: &[&[u8]],
+        scratch: &'s mut Scratch,
+    ) -> Result<Session<'s>, Refusal> {
         let (keys, now) = (self.keys.load(), self.now());
         let value = match candidates {
             [] => return Err(Refusal::Missing),
             [one] => one,
             several if several.len() > MAX_CANDIDATES => return Err(Refusal::TooMany),
-            several => self.newest(&keys, realm, several, now, scratch)?,
+            several => self.newest(&keys, kind, several, now, scratch)?,
         };
-        let (claims, Good { stale, ending }) = self.judge(&keys, realm, value, now, scratch)?;
-        let renewal_due = !ending && slot(&claims, now) > slot(&claims, claims.sealed);
-        Ok(Session { claims, renewal_due, stale, ending, at: now })
+        let (claims, Good { stale, ending }) = self.judge(&keys, kind, value, now, scratch)?;
+        // What is bound to a device, that one alone renews.
+        let renewal_due = !ending && slot(&claims, now) > slot(&claims, claims.sealed) && !claims.is_bound();
+        Ok(Session { claims, renewal_due, stale, ending, key: None, at: now })
     }
 
     /// What an authentic token says, whether or not it is still good: to end its session. `None` for anything else.
@@ -142,7 +160,7 @@ impl Sessions {
     fn newest<'c>(
         &self,
         keys: &Keys,
-        realm: &Realm,
+        kind: Kind<'_>,
         candidates: &[&'c [u8]],
         now: Timestamp,
         scratch: &mut Scratch,
@@ -150,7 +168,7 @@ impl Sessions {
         let mut best: Option<(Rank, &'c [u8])> = None;
         let mut passed_over = Refusal::Missing;
         for value in candidates {
-            match self.judge(keys, realm, value, now, scratch) {
+            match self.judge(keys, kind, value, now, scratch) {
                 Ok((claims, _)) => {
                     let rank = Rank::of(&claims);
                     match &best {
@@ -170,12 +188,12 @@ impl Sessions {
     fn judge<'s>(
         &self,
         keys: &Keys,
-        realm: &Realm,
+        (realm, binding): Kind<'_>,
         value: &[u8],
         now: Timestamp,
         scratch: &'s mut Scratch,
     ) -> Result<(Claims<'s>, Good), Refusal> {
-        let claims = open(keys, realm.session(), value, scratch)?;
+        let claims = open(keys, binding, value, scratch)?;
         if claims.sealed > now.plus(SEALED_AHEAD) {
             return Err(Refusal::SealedAhead);
         }
@@ -199,7 +217,7 @@ impl Sessions {
         let mut good = Good::default();
         if let Some(own) = self.facts.session(realm.key(claims.sid)) {
             own.judge(claims, now).map_or(Ok(()), Err)?;
-            good.ending = own.deny.is_some();
+            good.ending = own.ends(claims);
         }
         for tag in claims.tags.iter() {
             if let Some(facts) = self.facts.tag(realm.tag_key(tag)) {
@@ -212,6 +230,9 @@ impl Sessions {
         Ok(good)
     }
 }
+
+/// Of which realm, and what its tokens are bound to.
+pub(super) type Kind<'r> = (&'r Realm, &'r Binding);
 
 /// What the facts say of a session that they do not end.
 #[derive(Clone, Copy, Debug, Default)]

@@ -229,7 +229,7 @@ impl CachedFacts {
     /// What merging `fact` did, and whether it changed anything at all.
     fn merge(&self, fact: &Fact) -> (Recorded, bool) {
         match *fact {
-            Fact::Deny { session, .. } | Fact::Superseded { session, .. } => {
+            Fact::Deny { session, .. } | Fact::Superseded { session, .. } | Fact::Bound { session, .. } => {
                 let mut before = SessionFacts::default();
                 let entry = self.sessions.entry(session).and_upsert_with(|known| {
                     before = known.map(moka::Entry::into_value).unwrap_or_default();

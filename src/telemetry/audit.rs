@@ -35,6 +35,8 @@ pub enum Kind {
     Resealed,
     /// It goes on under another id, `next`.
     Rotated,
+    /// It is bound to a device from here on.
+    Bound,
     /// It is over.
     Ended,
     /// All sessions of a subject, a handle or a realm are over.
@@ -60,6 +62,8 @@ pub enum By<'a> {
     Renew,
     /// The same through a reverse proxy.
     Verify,
+    /// A browser that proves that it holds the key of its device.
+    Dbsc,
     /// Whoever clicked on the page of the dev mode.
     Dev,
     /// Nobody: the service itself.
@@ -128,6 +132,7 @@ impl Kind {
             Self::Renewed => "renewed",
             Self::Resealed => "resealed",
             Self::Rotated => "rotated",
+            Self::Bound => "bound",
             Self::Ended => "ended",
             Self::EndedTogether => "ended_together",
             Self::Outdated => "outdated",
@@ -152,6 +157,7 @@ impl By<'_> {
             Self::Logout => "logout",
             Self::Renew => "renew",
             Self::Verify => "verify",
+            Self::Dbsc => "dbsc",
             Self::Dev => "dev",
             Self::Service => "service",
         }

@@ -4,10 +4,12 @@
 //! What is here decides whether a token is authentic and what it says. Whether it is still good (expiry, endings) is
 //! judged in [`crate::sessions`].
 
+mod challenge;
 mod csrf;
 mod payload;
 mod text;
 
+pub use challenge::{Challenge, open_challenge, seal_challenge};
 pub use csrf::{open_csrf, seal_csrf};
 
 pub use text::{MAX_CHARS, UnopenedToken};
@@ -158,7 +160,7 @@ pub fn seal(keys: &Keys, binding: &Binding, claims: &Claims<'_>, entropy: &dyn E
     seal_payload(keys, binding, claims.sealed, entropy, |raw| payload::encode(claims, raw))
 }
 
-/// Opens `text` if we sealed it for this `binding`. The steps are those of the format page, "Opening".
+/// Opens `text` if we sealed it for this `binding`, a session's or that of anchors. The steps are those of the format page, "Opening".
 ///
 /// # Errors
 /// [`Unopenable`], in the order of the steps. An unknown key costs what a known one does.
@@ -168,7 +170,8 @@ pub fn open<'s>(
     text: &[u8],
     scratch: &'s mut Scratch,
 ) -> Result<Claims<'s>, Unopenable> {
-    payload::decode(open_payload(keys, binding, text, scratch)?).ok_or(Unopenable::BadPayload) // 6–8
+    let anchor = binding.purpose == Purpose::Anchor;
+    payload::decode(open_payload(keys, binding, text, scratch)?, anchor).ok_or(Unopenable::BadPayload) // 6–8
 }
 
 /// Seals what `encode` appends, under the key that is active at `at`.

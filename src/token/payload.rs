@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::unpadded;
-use crate::claims::{Claims, Extension, SessionId, Tags};
+use crate::claims::{Claims, Extension, SessionId, Tags, are_readable};
 use crate::clock::Timestamp;
 
 /// Append-only: a variant, once released, keeps its place and its fields for ever. postcard does not evolve a struct
@@ -66,13 +66,13 @@ pub(super) fn encode(claims: &Claims<'_>, out: Vec<u8>) -> Vec<u8> {
     postcard::to_extend(&payload, out).expect("a growing buffer takes every payload")
 }
 
-/// Reads an authentic, padded payload; `None` if this release can't.
-pub(super) fn decode(plaintext: &[u8]) -> Option<Claims<'_>> {
+/// Reads an authentic, padded payload, of an anchor or of a session's token; `None` if this release can't.
+pub(super) fn decode(plaintext: &[u8], anchor: bool) -> Option<Claims<'_>> {
     let Payload::V1(v1) = unpadded(plaintext)?;
     let started = Timestamp::from_millis(v1.started)?;
     let at = |distance: i64| Timestamp::from_millis(v1.started.checked_add_signed(distance)?);
-    // No extension is known to this release, so each critical one is one that it must not pass over.
-    if v1.ext.iter().any(|ext| ext.critical) {
+    // A critical extension that is not known here must not be passed over.
+    if !v1.ext.is_empty() && !are_readable(&v1.ext, anchor) {
         return None;
     }
     // A limit of 0 has no use: the token is dead when it is sealed. And the slots of renewal, a sixth of the limit

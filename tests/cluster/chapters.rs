@@ -64,6 +64,37 @@ pub fn outage(random: &mut Rng) -> Vec<Operation> {
     ]
 }
 
+/// Somebody's device registers at one replica while another one is asked for something else about the session.
+pub fn device(random: &mut Rng) -> Vec<Operation> {
+    let (visitor, one, other) = (random.u8(..3), random.u8(..3), random.u8(..3));
+    let meanwhile = match random.u8(..8) {
+        0..2 => Operation::Register { at: other, visitor, device: 2 },
+        2..5 => Operation::RotateSession { at: other, visitor },
+        5 => Operation::Reseal { at: other, visitor },
+        6 => Operation::Renew { at: other, visitor },
+        _ => Operation::End { at: other, visitor },
+    };
+    let disaster = match random.u8(..4) {
+        0 => Operation::RestartAll { journals: true },
+        1 => Operation::Crash { at: one },
+        2 => Operation::Restart { at: other, journal: false },
+        _ => Operation::Heal,
+    };
+    vec![
+        Operation::Heal,
+        Operation::Login { at: random.u8(..3), visitor },
+        Operation::Wait { micros: random.u32(1_000..20_000) },
+        Operation::Register { at: one, visitor, device: 1 },
+        Operation::Wait { micros: random.u32(..2_000) },
+        meanwhile,
+        Operation::Wait { micros: random.u32(..20_000) },
+        disaster,
+        Operation::Wait { micros: random.u32(5_200_000..9_000_000) },
+        Operation::RenewOldest { at: other, visitor },
+        Operation::Wait { micros: random.u32(..20_000_000) },
+    ]
+}
+
 /// What was ended is renewed where nobody knows that yet, and dies by its idle limit.
 pub fn age(random: &mut Rng) -> Vec<Operation> {
     let (visitor, alone) = (random.u8(..3), random.u8(..3));

@@ -4,7 +4,7 @@ use std::fmt;
 
 use fastrand::Rng;
 
-use super::chapters::{age, chapter, instant, outage};
+use super::chapters::{age, chapter, device, instant, outage};
 
 /// A place in the fleet: a core replica by its slot, or an edge behind them. Taken modulo how many there are.
 pub type Place = u8;
@@ -22,6 +22,8 @@ pub enum Operation {
     Reseal { at: Place, visitor: u8 },
     /// A new id.
     RotateSession { at: Place, visitor: u8 },
+    /// The visitor's session is bound to a device.
+    Register { at: Place, visitor: u8, device: u8 },
     /// The visitor's session ends.
     End { at: Place, visitor: u8 },
     /// The session ends that the visitor's first cookie is of, whatever it was rotated to.
@@ -83,12 +85,23 @@ pub enum Mood {
     Instants,
     /// An ending, and then the whole fleet is killed.
     Outages,
+    /// Sessions that are bound to devices while something else happens to them.
+    Devices,
 }
 
 impl Mood {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Any, Self::Races, Self::Crashes, Self::Splits, Self::Clocks, Self::Ages, Self::Instants, Self::Outages];
+    pub const ALL: [Self; 9] = [
+        Self::Any,
+        Self::Races,
+        Self::Crashes,
+        Self::Splits,
+        Self::Clocks,
+        Self::Ages,
+        Self::Instants,
+        Self::Outages,
+        Self::Devices,
+    ];
 }
 
 /// A fleet, and what happens to it.
@@ -105,7 +118,7 @@ pub struct Schedule {
 impl Schedule {
     /// The schedule of a seed, its mood chosen by the seed as well.
     pub fn of(seed: u64) -> Self {
-        let mood = Mood::ALL[usize::try_from(seed % 8).expect("below eight")];
+        let mood = Mood::ALL[usize::try_from(seed % 9).expect("below nine")];
         Self::in_mood(seed, mood)
     }
 
@@ -119,6 +132,7 @@ impl Schedule {
             match mood {
                 Mood::Instants => operations.extend(instant(&mut random)),
                 Mood::Outages => operations.extend(outage(&mut random)),
+                Mood::Devices => operations.extend(device(&mut random)),
                 Mood::Races => operations.push(one(&mut random, mood)),
                 Mood::Ages if random.u8(..8) == 0 => operations.extend(age(&mut random)),
                 _ if random.u8(..4) == 0 => operations.extend(chapter(&mut random, mood)),
@@ -166,19 +180,20 @@ fn weights(mood: Mood) -> [u32; 9] {
         Mood::Splits => [20, 8, 2, 20, 1, 2, 0, 6, 20],
         Mood::Clocks => [20, 10, 1, 3, 1, 1, 16, 3, 16],
         Mood::Ages => [24, 8, 0, 4, 3, 1, 3, 1, 24],
-        Mood::Instants | Mood::Outages => [1; 9],
+        Mood::Instants | Mood::Outages | Mood::Devices => [1; 9],
     }
 }
 
 fn session(random: &mut Rng, mood: Mood) -> Operation {
     let (at, visitor) = (random.u8(..7), random.u8(..if mood == Mood::Races { 3 } else { 6 }));
-    match random.u8(..20) {
+    match random.u8(..22) {
         0..8 => Operation::Login { at, visitor },
         8..11 => Operation::Renew { at, visitor },
         11 => Operation::RenewOldest { at, visitor },
         12..14 => Operation::Reseal { at, visitor },
         14..16 => Operation::RotateSession { at, visitor },
         16..19 => Operation::End { at, visitor },
+        19..21 => Operation::Register { at, visitor, device: random.u8(..2) },
         _ => Operation::EndOldest { at, visitor },
     }
 }

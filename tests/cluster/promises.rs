@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sealpass::claims::SessionId;
+use sealpass::claims::{Registration, SessionId};
 use sealpass::clock::Timestamp;
 use sealpass::revocation::{CLOCK_ERROR, Ending, STALENESS, TagKey};
 
@@ -46,6 +46,8 @@ pub enum Of {
     Older(SessionId, Option<Timestamp>),
     /// A session that goes on under another id.
     Moved(SessionId),
+    /// Tokens of a session that say nothing of its device, or are of a later registration; unknown until it is done.
+    Unbound(SessionId, Option<Registration>),
     /// Tokens under a key; in its place comes another one, which seals at once.
     Key(KeyId, KeyId),
     /// Nothing.
@@ -94,6 +96,13 @@ impl Promises {
     pub fn resealed(&mut self, ending: usize, claims_at: Timestamp) {
         if let Of::Older(_, than) = &mut self.endings[ending].of {
             *than = Some(claims_at);
+        }
+    }
+
+    /// The tokens of a registration were handed out.
+    pub fn registered(&mut self, ending: usize, registration: Option<Registration>) {
+        if let Of::Unbound(_, by) = &mut self.endings[ending].of {
+            *by = registration;
         }
     }
 
@@ -176,10 +185,13 @@ impl Promises {
             Ending::Denied => self.endings.iter().any(|ending| match ending.of {
                 Of::Session(sid) => token.sids.contains(&sid),
                 Of::Moved(sid) => token.sids[0] == sid,
-                Of::Tag(_) | Of::Older(..) | Of::Key(..) | Of::Nothing => false,
+                Of::Tag(_) | Of::Older(..) | Of::Unbound(..) | Of::Key(..) | Of::Nothing => false,
             }),
             Ending::Superseded => {
                 self.endings.iter().any(|ending| matches!(ending.of, Of::Older(sid, _) if token.sids[0] == sid))
+            }
+            Ending::Unbound => {
+                self.endings.iter().any(|ending| matches!(ending.of, Of::Unbound(sid, _) if token.sids[0] == sid))
             }
         }
     }
@@ -190,17 +202,22 @@ impl Told {
     fn must_hit(&self, token: &Token, now: Moment) -> bool {
         let limit = if matches!(self.of, Of::Key(..)) { CONFIRM } else { STALENESS };
         let limit = u64::try_from(limit.as_micros()).expect("in range");
-        self.acknowledged.is_some_and(|at| now > at + limit) && self.is_of(token)
+        self.acknowledged.is_some_and(|at| now > at + limit) && self.is_of(token, now)
     }
 
-    fn is_of(&self, token: &Token) -> bool {
+    fn is_of(&self, token: &Token, now: Moment) -> bool {
         match self.of {
             Of::Session(sid) => token.sids.contains(&sid),
             Of::Tag(tag) => token.tags.contains(&tag) && token.login <= self.begun,
             Of::Older(sid, than) => token.sids[0] == sid && than.is_some_and(|than| token.claims_at < than),
             Of::Moved(sid) => token.sids[0] == sid,
+            // Whatever a rotation made of it. The earlier of two registrations holds.
+            Of::Unbound(sid, Some(by)) => {
+                let late = wall(now) > by.at.plus(2 * CLOCK_ERROR);
+                token.sids.contains(&sid) && token.bound.map_or(late, |other| other > by)
+            }
             Of::Key(key, _) => token.key == key,
-            Of::Nothing => false,
+            Of::Unbound(_, None) | Of::Nothing => false,
         }
     }
 }

@@ -49,6 +49,8 @@ pub enum Rule {
     IncompleteDoNotCount,
     /// Who has another time does not answer.
     ClocksAreGuarded,
+    /// Who changes a session, or binds it to a device, looks again before the token is handed out.
+    LooksAgain,
 }
 
 /// Each, and in which schedules it is missed first.
@@ -63,6 +65,7 @@ const RULES: &[(Rule, &[Mood])] = &[
     (Rule::LiesPastThePassed, &[Mood::Instants]),
     (Rule::IncompleteDoNotCount, &[Mood::Outages]),
     (Rule::ClocksAreGuarded, &[Mood::Clocks]),
+    (Rule::LooksAgain, &[Mood::Devices]),
 ];
 /// How many seeds may pass before a broken rule is noticed.
 const WITHIN: u64 = 300;

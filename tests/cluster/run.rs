@@ -40,6 +40,7 @@ impl World {
             Operation::RenewOldest { at, visitor } => self.renew(at, visitor, true),
             Operation::Reseal { at, visitor } => self.reseal(at, visitor),
             Operation::RotateSession { at, visitor } => self.rotate(at, visitor),
+            Operation::Register { at, visitor, device } => self.register(at, visitor, device),
             Operation::End { at, visitor } => self.end(at, visitor, false),
             Operation::EndOldest { at, visitor } => self.end(at, visitor, true),
             Operation::CutSubject { at, subject } => self.cut_off(at, subject % SUBJECTS),
@@ -129,6 +130,12 @@ impl World {
         let Some((replica, token)) = self.held(at, visitor, false) else { return };
         let of = Of::Moved(token.sids[0]);
         self.ask(self.place(at), Some(of), Some(visitor), replica.rotate(self.core.majority(), token));
+    }
+
+    fn register(&mut self, at: Place, visitor: u8, device: u8) {
+        let Some((replica, token)) = self.held(at, visitor, false) else { return };
+        let of = Of::Unbound(token.sids[0], None);
+        self.ask(self.place(at), Some(of), Some(visitor), replica.register(self.core.majority(), token, device));
     }
 
     fn end(&mut self, at: Place, visitor: u8, oldest: bool) {

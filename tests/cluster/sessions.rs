@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use sealpass::claims::{RealmId, SessionId};
+use sealpass::claims::{RealmId, Registration, SessionId};
 use sealpass::clock::Timestamp;
 use sealpass::cluster::ports::Facts as _;
 use sealpass::revocation::{
@@ -35,6 +35,8 @@ pub struct Token {
     pub tags: Vec<TagKey>,
     pub started: Timestamp,
     pub claims_at: Timestamp,
+    /// By which registration its session is bound to a device.
+    pub bound: Option<Registration>,
     pub sealed: Timestamp,
     pub expires: Timestamp,
     /// When the login was asked for.
@@ -72,6 +74,8 @@ pub const REALM: RealmId = RealmId([1; 8]);
 pub const IDLE: Duration = Duration::from_secs(20);
 pub const LIFETIME: Duration = Duration::from_secs(120);
 const RETENTION: Retention = Retention { longest: Longest { lifetime: LIFETIME, idle: IDLE }, imports: false };
+/// For how long unbound tokens count when a device has registered.
+pub const TOLERANCE: Duration = Duration::from_secs(2);
 /// How long whoever ends something waits for a majority.
 const WAIT: Moment = 2_000_000;
 
@@ -135,6 +139,8 @@ impl At {
             Some(Ending::Denied)
         } else if own.superseded.is_some_and(|at| token.claims_at < at) {
             Some(Ending::Superseded)
+        } else if own.bound.is_some_and(|own| token.bound.map_or(own.by.at <= now, |by| by != own.by)) {
+            Some(Ending::Unbound)
         } else {
             let cut = token.tags.iter().any(|tag| table.tag(*tag, now).cutoff.is_some_and(hit));
             cut.then_some(Ending::CutOff)
@@ -166,12 +172,13 @@ impl At {
         let claims_at = started.max(now);
         let expires = started.plus(LIFETIME);
         let Some(key) = self.sealing() else { return Answer::Refused };
-        Answer::Sealed(Token { sids: vec![sid], key, tags, started, claims_at, sealed: now, expires, asked, login })
+        let (sids, bound) = (vec![sid], None);
+        Answer::Sealed(Token { sids, key, tags, started, claims_at, bound, sealed: now, expires, asked, login })
     }
 
     /// The same session, sealed anew.
     pub fn renew(&self, majority: usize, token: &Token) -> Answer {
-        if self.verify(token, majority).is_err() || self.has_expired(token) {
+        if self.verify(token, majority).is_err() || self.has_expired(token) || !self.goes_on(token) {
             return Answer::Refused;
         }
         let sealed = self.clock().max(token.sealed);
@@ -194,7 +201,32 @@ impl At {
         let newest = self.session(sid, now).superseded == Some(claims_at);
         let Some(key) = self.sealing() else { return Answer::Refused };
         let renewed = Token { key, claims_at, sealed: now.max(token.sealed), ..token };
-        if newest && self.judge(&renewed).is_none() { Answer::Sealed(renewed) } else { Answer::Refused }
+        if newest && self.looks_again(&renewed) && self.judge(&renewed).is_none() {
+            Answer::Sealed(renewed)
+        } else {
+            Answer::Refused
+        }
+    }
+
+    /// The same session, bound to a device.
+    pub async fn register(self, majority: usize, token: Token, device: u8) -> Answer {
+        if !self.is_current(majority, &token).await || token.bound.is_some() {
+            return Answer::Refused;
+        }
+        let (now, sid) = (self.clock(), key(token.sids[0]));
+        let by = Registration { at: now.plus(TOLERANCE), key: [device; 8] };
+        let until = RETENTION.bound(now.max(token.sealed), token.started, token.expires, IDLE, TOLERANCE);
+        let of = (token.tags[0].tag, token.started);
+        if !self.spread(Fact::Bound { session: sid, by, of, until }, true).await {
+            return Answer::Refused;
+        }
+        let Some(key) = self.sealing() else { return Answer::Refused };
+        let renewed = Token { key, bound: Some(by), sealed: now.max(token.sealed), ..token };
+        let over = self.session(sid, now).deny.is_some();
+        if over && !self.breaks(Rule::LooksAgain) || self.judge(&renewed).is_some_and(|_| !over) {
+            return Answer::Refused;
+        }
+        Answer::Sealed(renewed)
     }
 
     /// The same session under another id.
@@ -209,6 +241,9 @@ impl At {
             return Answer::Refused;
         }
         let found = self.session(old, now);
+        if !self.looks_again(&token) {
+            return Answer::Refused;
+        }
         let outdated = found.superseded.is_some_and(|at| token.claims_at < at);
         let sids = std::iter::once(successor(token.sids[0])).chain(token.sids.clone()).collect();
         let Some(key) = self.sealing() else { return Answer::Refused };
@@ -221,8 +256,19 @@ impl At {
 
     /// Good, by what a majority knows.
     async fn is_current(&self, majority: usize, token: &Token) -> bool {
-        let good = |at: &Self| at.verify(token, majority).is_ok() && !at.has_expired(token);
+        let good = |at: &Self| at.verify(token, majority).is_ok() && !at.has_expired(token) && at.goes_on(token);
         good(self) && self.ask(Vec::new(), Some(key(token.sids[0]))).await && good(self)
+    }
+
+    /// Whether the token says what is known of a device: else it is the last of its kind.
+    fn goes_on(&self, token: &Token) -> bool {
+        let known = self.session(key(token.sids[0]), self.clock());
+        known.bound.is_none_or(|bound| token.bound == Some(bound.by))
+    }
+
+    /// The same, when a change of it was written.
+    fn looks_again(&self, token: &Token) -> bool {
+        self.breaks(Rule::LooksAgain) || self.goes_on(token)
     }
 
     /// The end of a session, and of what it was rotated to.

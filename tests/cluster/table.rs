@@ -287,10 +287,11 @@ pub fn with_until(mut fact: Fact, to: Timestamp) -> Fact {
     match &mut fact {
         Fact::Deny { until, .. }
         | Fact::Superseded { until, .. }
+        | Fact::Bound { until, .. }
         | Fact::Cutoff { until, .. }
         | Fact::Stale { until, .. }
         | Fact::Floor { until, .. } => *until = to,
-        _ => unreachable!("there are five kinds"),
+        _ => unreachable!("there are six kinds"),
     }
     fact
 }

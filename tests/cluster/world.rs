@@ -219,6 +219,7 @@ impl World {
             (Answer::Sealed(token), ending) => {
                 if let Some(ending) = ending {
                     self.promises.resealed(ending, token.claims_at);
+                    self.promises.registered(ending, token.bound);
                     self.promises.acknowledged(ending, self.now);
                 }
                 self.promises.hold(token.clone(), self.now);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pollster::block_on;
 use proptest::prelude::*;
-use sealpass::claims::{RealmId, SessionId};
+use sealpass::claims::{RealmId, Registration, SessionId};
 use sealpass::clock::{Clock, ManualClock, Timestamp};
 use sealpass::cluster::ports::Facts;
 use sealpass::revocation::digest::{self, About};
@@ -128,7 +128,7 @@ fn fact() -> impl Strategy<Value = Fact> {
 fn any_fact() -> impl Strategy<Value = Fact> {
     let of = RealmId([3; 8]);
     // Some of long ago, which are handed over still.
-    (0..5_u8, 0..12_u8, any::<bool>(), time(-100, 100), time(-50, 600)).prop_map(
+    (0..6_u8, 0..12_u8, any::<bool>(), time(-100, 100), time(-50, 600)).prop_map(
         move |(kind, name, flag, at, until)| {
             let session = SessionKey { realm: of, sid: SessionId([name; 16]) };
             let tag = TagKey { realm: of, tag: [name; 8] };
@@ -137,6 +137,10 @@ fn any_fact() -> impl Strategy<Value = Fact> {
                 1 => Fact::Superseded { session, at, until },
                 2 => Fact::Cutoff { tag, at, until },
                 3 => Fact::Stale { tag, at, until },
+                4 => {
+                    let by = Registration { at, key: [u8::from(flag); 8] };
+                    Fact::Bound { session, by, of: (tag.tag, at), until }
+                }
                 _ => Fact::Floor { realm: flag.then_some(if name > 6 { of } else { RealmId([name; 8]) }), at, until },
             }
         },

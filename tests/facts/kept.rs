@@ -24,6 +24,9 @@ fn every_kind_of_fact_is_there_after_a_restart_as_it_was() {
     let (at, until) = (now().plus(HOUR / 60), now().plus(HOUR));
     record(&facts, first.deny(until));
     record(&facts, Fact::Superseded { session: first.key, at, until: until.plus(HOUR) });
+    record(&facts, first.bound(at, until));
+    let third = session(realm(REALM), subject(4), now());
+    record(&facts, third.bound(at, until));
     let of = Some((second.subject, second.started));
     record(&facts, Fact::Deny { session: second.key, from: at, rotated: true, of, until });
     record(&facts, Fact::Cutoff { tag, at, until });
@@ -32,10 +35,11 @@ fn every_kind_of_fact_is_there_after_a_restart_as_it_was() {
     record(&facts, Fact::Floor { realm: None, at: now().plus(HOUR / 3_600), until });
     let said = |facts: &sealpass::store::CachedFacts| {
         let floors = (facts.floor(realm("other")), facts.floor(realm(REALM)));
-        (facts.session(first.key), facts.session(second.key), facts.tag(tag), floors)
+        (facts.session(first.key), facts.session(second.key), facts.session(third.key), facts.tag(tag), floors)
     };
     let before = said(&facts);
     assert!(before.0.is_some_and(|known| known.superseded == Some(at) && known.until == until.plus(HOUR)));
+    assert!(before.2.is_some_and(|known| known.bound.is_some_and(|bound| bound.by.at == at) && known.deny.is_none()));
     drop(facts);
     assert_eq!(said(&place.open().expect("the same journal")), before);
 }
@@ -51,6 +55,9 @@ fn entries_merge_in_the_file_as_they_do_in_memory() {
         deny(now(), true, now().plus(HOUR)),
         deny(AT_ONCE, false, now().plus(HOUR / 2)),
         deny(now().plus(HOUR), true, now().plus(HOUR / 3)),
+        session.bound(now().plus(HOUR), now().plus(HOUR / 4)),
+        session.bound(now().plus(HOUR / 2), now()),
+        session.bound(now().plus(HOUR), now().plus(HOUR / 4)),
         Fact::Cutoff { tag, at: now().plus(HOUR), until: now().plus(HOUR / 2) },
         Fact::Cutoff { tag, at: now(), until: now().plus(HOUR) },
         Fact::Floor { realm: Some(realm("other")), at: now().plus(HOUR), until: now().plus(HOUR) },
@@ -62,6 +69,7 @@ fn entries_merge_in_the_file_as_they_do_in_memory() {
     let facts = place.open().expect("the same journal");
     let known = facts.session(session.key).expect("there");
     assert_eq!(known.until, now().plus(HOUR));
+    assert_eq!(known.bound.map(|bound| bound.by.at), Some(now().plus(HOUR / 2)));
     assert_eq!(known.deny.map(|deny| (deny.from, deny.rotated, deny.succeeded)), Some((AT_ONCE, false, true)));
     let known = facts.tag(tag).expect("there");
     assert_eq!((known.cutoff, known.until), (Some(now().plus(HOUR)), now().plus(HOUR)));

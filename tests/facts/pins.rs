@@ -39,7 +39,12 @@ fn a_pinned_fact_outlives_its_time_until_it_is_released() {
         pin(&facts, pinned.deny(until));
         pin(&facts, Fact::Cutoff { tag, at: now(), until });
         record(&facts, other.deny(until));
+        let bound = session(realm(REALM), subject(8), now());
+        pin(&facts, bound.bound(now(), until));
         maintain_until(&facts, "what is not pinned is gone", || facts.session(other.key).is_none());
+        assert!(facts.session(bound.key).is_some_and(|known| known.bound.is_some()));
+        facts.release(&[bound.bound(now(), until)]);
+        maintain_until(&facts, "its time was over", || facts.session(bound.key).is_none());
         assert!(is_over(&facts, &pinned) && facts.tag(tag).is_some());
         // Word of something else about it does not undo that.
         record(&facts, Fact::Superseded { session: pinned.key, at: now(), until });
@@ -63,6 +68,8 @@ fn pins_are_there_after_a_restart_though_their_time_is_over_and_gone_when_releas
     let rotation = Fact::Deny { session: rotated.key, from: AT_ONCE, rotated: true, of: None, until };
     pin(&facts, pinned.deny(until));
     pin(&facts, rotation);
+    let bound = session(realm(REALM), subject(8), now());
+    pin(&facts, bound.bound(now(), until));
     pin(&facts, released.deny(until));
     record(&facts, other.deny(until));
     facts.release(&[released.deny(until)]);
@@ -72,6 +79,8 @@ fn pins_are_there_after_a_restart_though_their_time_is_over_and_gone_when_releas
     assert!(is_over(&facts, &pinned));
     assert!(facts.session(rotated.key).is_some_and(|known| known.rotated()));
     assert_eq!((facts.session(other.key), facts.session(released.key)), (None, None));
+    assert!(facts.session(bound.key).is_some_and(|known| known.bound.is_some()));
+    facts.release(&[bound.bound(now(), until)]);
     let mut pins = facts.pins();
     pins.sort_by_key(|(fact, _)| *fact != rotation);
     assert_eq!(pins, [(rotation, now()), (pinned.deny(until), now())]);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pollster::block_on;
-use sealpass::claims::{RealmId, RealmName, SessionId, Tag};
+use sealpass::claims::{RealmId, RealmName, Registration, SessionId, Tag};
 use sealpass::clock::{Clock, ManualClock, Timestamp};
 use sealpass::entropy::SystemEntropy;
 use sealpass::keyring::{KeyRing, Keys};
@@ -55,6 +55,12 @@ impl Session {
     pub fn deny(&self, until: Timestamp) -> Fact {
         let of = Some((self.subject, self.started));
         Fact::Deny { session: self.key, from: AT_ONCE, rotated: false, of, until }
+    }
+
+    /// That a device has registered for it.
+    pub fn bound(&self, at: Timestamp, until: Timestamp) -> Fact {
+        let by = Registration { at, key: *b"a device" };
+        Fact::Bound { session: self.key, by, of: (self.subject, self.started), until }
     }
 
     /// Whether the store says that it is over.

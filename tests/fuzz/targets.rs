@@ -3,10 +3,11 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sealpass::claims::{CookieName, RealmName};
+use sealpass::claims::{Claims, CookieName, RealmName};
 use sealpass::clock::{ManualClock, Timestamp};
 use sealpass::entropy::{Entropy, EntropyError};
 use sealpass::http::{QueryDemands, cookie_values};
@@ -23,6 +24,7 @@ pub type Target = fn(&[u8]) -> bool;
 
 /// Every target by its name, which is that of its directory in `corpus/`.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("anchor", anchor),
     ("cookie", cookie),
     ("demands", demands),
     ("fact", fact),
@@ -81,17 +83,7 @@ pub fn token(bytes: &[u8]) -> bool {
 
 /// A payload, sealed as it is: a session that is read is the same after a renewal.
 pub fn payload(bytes: &[u8]) -> bool {
-    let mut text = bytes[..bytes.len().min(MAX_PAYLOAD)].to_vec();
-    text.resize(text.len().next_multiple_of(32).max(32), 0);
-    let kid = Kid::of(&SETUP.root).0;
-    let mut aad = [&[1], &kid[..]].concat();
-    for part in [Purpose::Session.name(), COOKIE, REALM] {
-        aad.extend(length_prefix(part.as_bytes()));
-        aad.extend(part.as_bytes());
-    }
-    let nonce = [7; 24];
-    let tag = PurposeKey::derive(&SETUP.root, Purpose::Session).cipher().seal_in_place(&nonce, &aad, &mut text);
-    let value = URL_SAFE_NO_PAD.encode([&[1], &kid[..], &nonce, &text, &tag].concat());
+    let value = sealed(Purpose::Session, COOKIE, bytes);
     let (mut scratch, mut second) = (Scratch::default(), Scratch::default());
     let Ok(session) = SETUP.sessions.verify(&SETUP.realm, &[value.as_bytes()], &mut scratch) else { return false };
     let Ok(renewed) = SETUP.sessions.renew(&SETUP.realm, &session) else { return false };
@@ -101,6 +93,45 @@ pub fn payload(bytes: &[u8]) -> bool {
     renewed.sealed = session.claims.sealed;
     assert_eq!(renewed, session.claims);
     true
+}
+
+/// A payload, sealed as an anchor: what its device is given says the same, and is bound to it.
+pub fn anchor(bytes: &[u8]) -> bool {
+    let value = sealed(Purpose::Anchor, ANCHOR_COOKIE, bytes);
+    let mut scratch: [Scratch; 3] = Default::default();
+    let [first, second, third] = &mut scratch;
+    let Ok(anchor) = SETUP.sessions.judge_anchor(&SETUP.realm, &[value.as_bytes()], first) else { return false };
+    assert_eq!(anchor.claims().is_bound(), anchor.key().is_some(), "a mark without a key, or a key without a mark");
+    let refreshed = SETUP.sessions.refresh(&SETUP.realm, &anchor, Duration::from_secs(600));
+    let Ok(issued) = refreshed else { return anchor.key().is_none() };
+    let next = issued.anchor.expect("it is bound");
+    let next = SETUP.sessions.judge_anchor(&SETUP.realm, &[next.token.expose().as_bytes()], second);
+    let next = next.expect("a refreshed anchor is good");
+    let session = SETUP.sessions.verify(&SETUP.realm, &[issued.token.expose().as_bytes()], third);
+    let session = session.expect("so is its session").claims;
+    assert_eq!((next.key(), next.claims().mark()), (anchor.key(), anchor.claims().mark()));
+    assert_eq!((session.mark(), session.public_key()), (anchor.claims().mark(), None));
+    let said = |claims: &Claims<'_>| {
+        (claims.sid, claims.started, claims.authenticated, claims.claims_at, claims.expires, claims.roles.len())
+    };
+    assert_eq!((said(next.claims()), said(&session)), (said(anchor.claims()), said(anchor.claims())));
+    assert!(session.idle <= next.claims().idle);
+    true
+}
+
+/// The bytes as the payload of a token.
+fn sealed(purpose: Purpose, cookie: &str, bytes: &[u8]) -> String {
+    let mut text = bytes[..bytes.len().min(MAX_PAYLOAD)].to_vec();
+    text.resize(text.len().next_multiple_of(32).max(32), 0);
+    let kid = Kid::of(&SETUP.root).0;
+    let mut aad = [&[1], &kid[..]].concat();
+    for part in [purpose.name(), cookie, REALM] {
+        aad.extend(length_prefix(part.as_bytes()));
+        aad.extend(part.as_bytes());
+    }
+    let nonce = [7; 24];
+    let tag = PurposeKey::derive(&SETUP.root, purpose).cipher().seal_in_place(&nonce, &aad, &mut text);
+    URL_SAFE_NO_PAD.encode([&[1], &kid[..], &nonce, &text, &tag].concat())
 }
 
 /// A ring file: what opens can be sealed and opened again.
@@ -153,6 +184,7 @@ static SETUP: LazyLock<Setup> = LazyLock::new(|| {
 });
 
 const COOKIE: &str = "__Host-sealpass";
+const ANCHOR_COOKIE: &str = "__Host-sealpass-anchor";
 const REALM: &str = "default";
 
 fn varint(mut number: usize) -> Vec<u8> {

@@ -29,7 +29,7 @@ KID, NONCE, TAG, BLOCK = 4, 24, 16, 32
 HEADER = 1 + KID
 MAX_TIME = 253_402_300_799_999  # the last millisecond of the year 9999
 CLOCK_TOLERANCE = 5_000
-KNOWN_EXTENSIONS = frozenset()  # version 1 defines none
+MARK, PUBLIC_KEY = 1, 2  # extensions of bound sessions
 # Of opening and of the times; those of endings are not here.
 CLASSES = frozenset(("malformed", "unknown-version", "unknown-key", "bad-tag", "bad-payload",
                      "clock", "expired-absolute", "expired-idle"))
@@ -182,7 +182,25 @@ class Reader:
         return [entry() for _ in range(count)]
 
 
-def decode_payload(padded):
+def check_extensions(ext, purpose):
+    """Step 8, what it says of extensions."""
+    for tag, critical, content in ext:
+        if critical != (tag in (MARK, PUBLIC_KEY)):
+            raise bad_payload(f"extension {tag}: critical {critical}")
+        if tag == MARK:
+            if len(content) != 20:
+                raise bad_payload("a mark of another length")
+            idle, at = int.from_bytes(content[:4], "big"), int.from_bytes(content[4:12], "big")
+            if idle == 0 or at > MAX_TIME:
+                raise bad_payload("a mark that no device can have")
+        if tag == PUBLIC_KEY and (len(content) != 65 or content[0] != 4):
+            raise bad_payload("not an uncompressed point")
+    marks, keys = (sum(tag == known for tag, _, _ in ext) for known in (MARK, PUBLIC_KEY))
+    if marks > 1 or keys != (marks if purpose == "anchor" else 0):
+        raise bad_payload("a mark or a key too many, or too few")
+
+
+def decode_payload(padded, purpose="session"):
     # Step 6. From the front, field by field; the variant comes first.
     r = Reader(padded)
     if r.varint(32) != 0:
@@ -206,9 +224,7 @@ def decode_payload(padded):
     if len(r.rest) >= BLOCK or any(r.rest):
         raise bad_payload("padding")
     # Step 8. Extensions, times, idle, tags.
-    for tag, critical, _ in ext:
-        if critical and tag not in KNOWN_EXTENSIONS:
-            raise bad_payload(f"critical extension {tag}")
+    check_extensions(ext, purpose)
     for time in (started, authenticated, claims_at, sealed, expires):
         if not 0 <= time <= MAX_TIME:
             raise bad_payload("a time out of range")
@@ -239,6 +255,30 @@ def decode_csrf(padded):
     if len(r.rest) >= BLOCK or any(r.rest):
         raise bad_payload("padding")
     return Csrf(sid)
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What a challenge says."""
+
+    sid: bytes
+    expires: int
+
+    def as_json(self):
+        return {"sid": self.sid.hex(), "expires": self.expires}
+
+
+def decode_challenge(padded):
+    # Steps 6 to 8, as for a session.
+    r = Reader(padded)
+    if r.varint(32) != 0:
+        raise bad_payload("unknown variant")
+    sid, expires = r.take(16), r.varint(64)
+    if len(r.rest) >= BLOCK or any(r.rest):
+        raise bad_payload("padding")
+    if expires > MAX_TIME:
+        raise bad_payload("a time out of range")
+    return Challenge(sid, expires)
 
 
 # Section 3: the token.
@@ -278,7 +318,9 @@ def open_token(token, keys, purpose, cookie, realm):
     if padded is None:
         raise Refused("bad-tag", "the tag does not fit")
     # Steps 6 to 8.
-    return {"session": decode_payload, "csrf": decode_csrf}[purpose](padded)
+    if purpose in ("session", "anchor"):
+        return decode_payload(padded, purpose)
+    return {"csrf": decode_csrf, "challenge": decode_challenge}[purpose](padded)
 
 
 # Section 5: judging the times.
@@ -350,8 +392,10 @@ class Vector:
         """None if the outcome is the expected one, else what differs."""
         try:
             claims = self.open()
-            if self.purpose == "session":
+            if self.purpose in ("session", "anchor"):
                 judge_times(claims, self.now)
+            if self.purpose == "challenge" and self.now >= claims.expires:
+                raise Refused("expired-absolute", f"for {self.now - claims.expires} ms")
         except Refused as refused:
             return None if refused.cls == self.expect else f"expected {self.expect}, got {refused}"
         if self.expect != "ok":

@@ -44,6 +44,8 @@ pub struct Given {
     pub sealpass: (Authority, Vec<Authority>),
     /// Those of all realms: whichever a policy is of, the application gets none of them.
     pub cookies: Vec<String>,
+    /// Where browsers bind sessions to their device.
+    pub dbsc_paths: Vec<String>,
     pub routes: Vec<Route>,
     pub session_paths: Vec<SessionPath>,
     pub login_url: Option<LoginUrl>,
@@ -66,6 +68,7 @@ pub struct Deployment {
     sealpass_host: String,
     sealpass_port: u16,
     cookies: Vec<Cookie>,
+    dbsc_paths: Vec<String>,
     /// The longest path first, so that the first one that fits is the closest.
     routes: Vec<Route>,
     /// The policies of the routes, each once.
@@ -87,6 +90,7 @@ impl Deployment {
             upstream,
             sealpass: (sealpass, others),
             cookies,
+            dbsc_paths,
             mut routes,
             session_paths,
             login_url,
@@ -98,7 +102,7 @@ impl Deployment {
         }
         let cookies = cookies.into_iter().map(|name| Cookie { pattern: pattern(&name), name }).collect();
         let session_paths: Vec<_> = session_paths.into_iter().map(|path| path.0).collect();
-        are_apart(&routes, &session_paths)?;
+        are_apart(&routes, &session_paths, &dbsc_paths)?;
         routes.sort_by_key(|route| (std::cmp::Reverse(route.path.len()), route.path.clone()));
         let mut policies: Vec<_> = routes.iter().map(|route| route.policy.clone()).collect();
         policies.sort();
@@ -118,6 +122,7 @@ impl Deployment {
             sealpass_host: sealpass.host,
             sealpass_port: sealpass.port,
             cookies,
+            dbsc_paths,
             routes,
             policies,
             session_paths,
@@ -195,10 +200,10 @@ impl Tls {
 }
 
 /// Whether each path is given once, and none is Sealpass's own.
-fn are_apart(routes: &[Route], session_paths: &[String]) -> Result<(), NameError> {
+fn are_apart(routes: &[Route], session_paths: &[String], dbsc_paths: &[String]) -> Result<(), NameError> {
     let mut paths: Vec<_> = routes.iter().map(|route| &route.path).chain(session_paths).collect();
     paths.sort();
-    if let Some(ours) = paths.iter().find(|path| OURS.contains(&path.as_str())) {
+    if let Some(ours) = paths.iter().find(|path| OURS.contains(&path.as_str()) || dbsc_paths.contains(path)) {
         return Err(NameError::Ours((*ours).clone()));
     }
     let twice = paths.windows(2).find(|pair| pair[0] == pair[1]);
@@ -246,6 +251,7 @@ mod tests {
                 upstream: "127.0.0.1:1".parse().expect("right"),
                 sealpass: (Authority::reaching(([0, 0, 0, 0], 8080).into()), Vec::new()),
                 cookies: vec![cookie.to_owned()],
+                dbsc_paths: vec!["/dbsc/default/refresh".to_owned()],
                 routes,
                 session_paths: vec![SessionPath::login()],
                 login_url: None,
@@ -263,6 +269,7 @@ mod tests {
         assert_eq!(given(&["/a", "/a"]).err(), Some(NameError::Twice("/a".to_owned())));
         assert_eq!(given(&["/login"]).err(), Some(NameError::Twice("/login".to_owned())));
         assert_eq!(given(&["/logout"]).err(), Some(NameError::Ours("/logout".to_owned())));
+        assert_eq!(given(&["/dbsc/default/refresh"]).err(), Some(NameError::Ours("/dbsc/default/refresh".to_owned())));
         assert_eq!(named(&[], "s.id").map(|right| right.cookies[0].pattern.clone()), Ok("s\\.id".to_owned()));
         for cookie in ["a+b", "a*", "a|b", "a^", "$a", "a'b", "a`"] {
             assert_eq!(named(&[], cookie).err(), Some(NameError::Cookie(cookie.to_owned())));

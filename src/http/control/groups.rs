@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::bulk::{self, Names};
 use super::given::{learn_of, with_session};
-use super::sessions::sealed;
+use super::handed::sealed;
 use super::{ready, realm, still_ready};
 use crate::config::RealmSite;
 use crate::http::answer::Problem;

@@ -9,9 +9,12 @@ mod cluster;
 mod explain;
 mod given;
 mod groups;
+mod handed;
 mod sessions;
 
 pub(super) use groups::{Own, of_own_subject};
+#[cfg(feature = "dbsc")]
+pub(super) use handed::Offer;
 pub(super) use sessions::{How, change_in, issue_in, renew_in};
 
 use std::sync::Arc;

@@ -7,20 +7,20 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::bulk::{self, Names};
 use super::given::{Given, learn_of, with_session};
+use super::handed::{handed_out, sealed};
 use super::{instant, ready, realm, still_ready};
-use crate::claims::SessionId;
+use crate::claims::{Claims, SessionId};
 use crate::config::RealmSite;
-use crate::http::answer::{Problem, json as json_answer, put_cookie};
-use crate::http::answered::{Fate, Introspected, Sealed};
+use crate::http::answer::{Problem, json as json_answer};
+use crate::http::answered::{Fate, Introspected};
 use crate::http::asked::{Issue, Revoke, Update, Which};
 use crate::http::call::{call, call_for};
-use crate::http::cookie;
 use crate::http::credentials::{Grant, Scope};
 use crate::http::patience::Patience;
 use crate::http::presented::with_scratch;
-use crate::http::visitor::end;
-use crate::http::{Service, csrf, problems, trail};
-use crate::sessions::{Change, Import, Issued, NewSession, Pending, Session};
+use crate::http::visitor::{end, end_by_anchor};
+use crate::http::{Service, problems, trail};
+use crate::sessions::{Change, Import, NewSession, Pending, Session};
 use crate::telemetry::{By, Kind};
 
 pub(super) async fn issue(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
@@ -69,9 +69,8 @@ pub(in crate::http) async fn issue_in(
     service.metrics.sessions.issued();
     trail::sealed(service, by, Kind::Issued, site, &issued);
     // The session that the visitor came with. What can't be read of it has no session to end.
-    let values = replaced.iter().flat_map(|given| given.values.iter().copied());
-    let begun = values.fold(begun, |begun, value| begun.and(end_but(service, by, site, value, issued.sid)));
-    Ok(begun.map(|()| sealed(service, site, StatusCode::CREATED, &issued)))
+    let begun = replaced.iter().fold(begun, |begun, given| begun.and(end_but(service, by, site, given, issued.sid)));
+    Ok(begun.map(|()| handed_out(service, site, &issued)))
 }
 
 pub(super) async fn renew(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
@@ -189,10 +188,9 @@ pub(super) async fn revoke(service: web::Data<Service>, request: HttpRequest, bo
             }
             (None, None, token, cookie) => {
                 let given = Given::of(token.as_deref(), cookie.as_deref(), site)?;
-                let ended = given
-                    .values
-                    .iter()
-                    .fold(Pending::now(()), |ended, value| ended.and(end(&service, grant.by(), site, value)));
+                let tokens = given.values.iter().map(|value| end(&service, grant.by(), site, value));
+                let anchors = given.anchors.iter().map(|value| end_by_anchor(&service, grant.by(), site, value));
+                let ended = tokens.chain(anchors).fold(Pending::now(()), Pending::and);
                 patience.acknowledged(&service, Ok(ended)).await
             }
             _ => Err(problems::one_of("token, cookie, session_id and session_ids")),
@@ -241,30 +239,15 @@ fn may_give(grant: &Grant, roles: &[String], aal: Option<u8>, dated: bool) -> Re
     }
 }
 
-/// Ends the session of a value, unless it is the new one itself: a session that is imported once more.
-fn end_but(service: &Service, by: By<'_>, site: &RealmSite, value: &[u8], new: SessionId) -> Pending<()> {
-    let same = with_scratch(|scratch| {
-        service.sessions.recognise(&site.realm, value, scratch).is_some_and(|claims| claims.sid == new)
-    });
-    if same { Pending::now(()) } else { end(service, by, site, value) }
-}
-
-/// A sealed session as an answer: the cookie as a header, and all of it as JSON.
-pub(super) fn sealed(service: &Service, site: &RealmSite, status: StatusCode, issued: &Issued) -> HttpResponse {
-    let line = cookie::set(site, issued, service.sessions.now());
-    let answer = Sealed {
-        session_id: issued.sid.encode(),
-        token: issued.token.expose(),
-        set_cookie: &line,
-        csrf_token: csrf::token(service, site, issued.sid),
-        started_at: issued.started.rfc3339(),
-        claims_at: issued.claims_at.rfc3339(),
-        expires_at: issued.expires.rfc3339(),
-        idle_expires_at: issued.idle_expires.rfc3339(),
-    };
-    let mut response = json_answer(status, &answer);
-    put_cookie(&mut response, line);
-    response
+/// Ends what was handed over, unless it is the new session itself: one that is imported once more.
+fn end_but(service: &Service, by: By<'_>, site: &RealmSite, given: &Given<'_>, new: SessionId) -> Pending<()> {
+    let (sessions, realm) = (&service.sessions, &site.realm);
+    let is_new = |claims: Option<Claims<'_>>| claims.is_some_and(|claims| claims.sid == new);
+    let other = |value: &&&[u8]| with_scratch(|scratch| !is_new(sessions.recognise(realm, value, scratch)));
+    let others = |value: &&&[u8]| with_scratch(|scratch| !is_new(sessions.recognise_anchor(realm, value, scratch)));
+    let tokens = given.values.iter().filter(other).map(|value| end(service, by, site, value));
+    let anchors = given.anchors.iter().filter(others).map(|value| end_by_anchor(service, by, site, value));
+    tokens.chain(anchors).fold(Pending::now(()), Pending::and)
 }
 
 fn introspected<'a>(site: &'a RealmSite, session: &'a Session<'_>) -> Introspected<'a> {

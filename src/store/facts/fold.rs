@@ -1,6 +1,6 @@
 //! Folding: when there are more facts than a realm may have, many become one that says more.
 //!
-//! First a subject over its quota: its denies become one cut-off at the latest start among them. Then the subjects with
+//! First a subject over its quota: what is known of its sessions becomes one cut-off at the latest start among them. Then the subjects with
 //! the most. Last the realm's floor, which ends every session of it. A fold can end sessions that nobody ended; it
 //! never lets one live that somebody did. Facts go only when the one that says more is durable.
 
@@ -15,7 +15,7 @@ use moka::ops::compute::{CompResult, Op};
 
 use super::CachedFacts;
 use super::index::Counts;
-use crate::claims::{RealmId, RealmName, Tag};
+use crate::claims::{RealmId, RealmName, Registration, Tag};
 use crate::clock::Timestamp;
 use crate::revocation::{
     CLOCK_ERROR, Fact, FactStore as _, Kept, SEALED_AHEAD, STALENESS, SessionKey, TagKey, cutoff_at, next,
@@ -28,7 +28,7 @@ pub struct Budget {
     pub realm: RealmName,
     /// Facts of the realm.
     pub facts: usize,
-    /// Denies of one subject.
+    /// Sessions of one subject that are over or bound.
     pub per_subject: usize,
     /// The longest that a session of the realm lives.
     pub longest: Duration,
@@ -111,8 +111,7 @@ impl CachedFacts {
     fn fold_subjects(&self, realm: RealmId, subjects: &HashSet<Tag>, budget: &Budget, now: Timestamp) -> Vec<Pending> {
         let mut found: HashMap<Tag, (Timestamp, Timestamp, Vec<SessionKey>)> = HashMap::new();
         for (key, facts) in &self.sessions {
-            let of =
-                facts.deny.and_then(|deny| deny.of).filter(|(tag, _)| key.realm == realm && subjects.contains(tag));
+            let of = facts.of().filter(|(tag, _)| key.realm == realm && subjects.contains(tag));
             if let Some((tag, started)) = of {
                 let (at, until, sessions) = found.entry(tag).or_default();
                 (*at, *until) = (started.max(*at), facts.until.max(*until));
@@ -171,11 +170,7 @@ impl CachedFacts {
         for key in sessions.drain(..) {
             let dropped = self.sessions.entry(key).and_compute_with(|known| match known {
                 // What came meanwhile may be about more than the fold covers.
-                Some(known)
-                    if fold.covers(known.value().deny.and_then(|deny| deny.of)) && known.value().until <= *until =>
-                {
-                    Op::Remove
-                }
+                Some(known) if fold.covers(known.value().of()) && known.value().until <= *until => Op::Remove,
                 _ => Op::Nop,
             });
             if let CompResult::Removed(_) = dropped {
@@ -187,9 +182,15 @@ impl CachedFacts {
                     until: *until,
                 }));
                 gone.push(Fact::Superseded { session: key, at: fold.at, until: *until });
+                gone.push(Fact::Bound {
+                    session: key,
+                    by: Registration::default(),
+                    of: Default::default(),
+                    until: *until,
+                });
+                fold.facts += 1;
             }
         }
-        fold.facts = gone.len() / 3;
         for key in tags.drain(..) {
             let dropped = self.tags.entry(key).and_compute_with(|known| match known {
                 Some(known) if known.value().cutoff.max(known.value().stale) <= Some(fold.at) => Op::Remove,

@@ -15,7 +15,7 @@ use crate::revocation::{SessionFacts, SessionKey, TagFacts, TagKey};
 #[derive(Debug)]
 pub(super) struct Index {
     realms: Mutex<HashMap<RealmId, Counts>>,
-    /// How many denies a subject may have, by realm; the last is any other's.
+    /// Of how many sessions of a subject there may be facts, by realm; the last is any other's.
     quotas: (HashMap<RealmId, i32>, i32),
     /// Where replicas compare themselves.
     sums: Option<Sums>,
@@ -28,9 +28,10 @@ pub(super) struct Counts {
     pub entries: i64,
     pub denies: i64,
     pub superseded: i64,
+    pub bound: i64,
     pub cutoffs: i64,
     pub stale: i64,
-    /// Denies by subject, where it is known.
+    /// Facts about sessions by subject, where it is known.
     pub subjects: HashMap<Tag, i32>,
     /// Those of them that are over the quota.
     pub over: HashSet<Tag>,
@@ -60,16 +61,15 @@ impl Index {
         let n = i64::from(by);
         counts.entries += n;
         counts.superseded += if facts.superseded.is_some() { n } else { 0 };
-        if let Some(deny) = facts.deny {
-            counts.denies += n;
-            if let Some((subject, _)) = deny.of {
-                let count = counts.subjects.entry(subject).or_default();
-                *count += by;
-                match *count {
-                    0 => drop((counts.subjects.remove(&subject), counts.over.remove(&subject))),
-                    count if count > quota => drop(counts.over.insert(subject)),
-                    _ => drop(counts.over.remove(&subject)),
-                }
+        counts.bound += if facts.bound.is_some() { n } else { 0 };
+        counts.denies += if facts.deny.is_some() { n } else { 0 };
+        if let Some((subject, _)) = facts.of() {
+            let count = counts.subjects.entry(subject).or_default();
+            *count += by;
+            match *count {
+                0 => drop((counts.subjects.remove(&subject), counts.over.remove(&subject))),
+                count if count > quota => drop(counts.over.insert(subject)),
+                _ => drop(counts.over.remove(&subject)),
             }
         }
     }
@@ -119,9 +119,14 @@ impl Index {
 
 impl Counts {
     /// For the metrics.
-    pub fn by_kind(&self) -> [(&'static str, usize); 4] {
-        let kinds =
-            [("deny", self.denies), ("superseded", self.superseded), ("cutoff", self.cutoffs), ("stale", self.stale)];
+    pub fn by_kind(&self) -> [(&'static str, usize); 5] {
+        let kinds = [
+            ("deny", self.denies),
+            ("superseded", self.superseded),
+            ("bound", self.bound),
+            ("cutoff", self.cutoffs),
+            ("stale", self.stale),
+        ];
         kinds.map(|(kind, count)| (kind, usize::try_from(count).unwrap_or_default()))
     }
 }

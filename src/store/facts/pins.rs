@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::CachedFacts;
+use crate::claims::Registration;
 use crate::clock::Timestamp;
 use crate::revocation::digest::About;
 use crate::revocation::{Fact, Recorded};
@@ -109,7 +110,8 @@ fn places(about: &About) -> Vec<Vec<u8>> {
     let deny = |session, rotated| Fact::Deny { session, from: at, rotated, of: None, until };
     let facts = match *about {
         About::Session(key) => {
-            vec![deny(key, false), deny(key, true), Fact::Superseded { session: key, at, until }]
+            let bound = Fact::Bound { session: key, by: Registration::default(), of: Default::default(), until };
+            vec![deny(key, false), deny(key, true), Fact::Superseded { session: key, at, until }, bound]
         }
         About::Tag(tag) => vec![Fact::Cutoff { tag, at, until }, Fact::Stale { tag, at, until }],
         About::Floor(realm) => vec![Fact::Floor { realm, at, until }],

@@ -8,7 +8,7 @@ use std::time::Duration;
 use moka::ops::compute::{CompResult, Op};
 
 use super::CachedFacts;
-use crate::claims::{RealmId, Tag};
+use crate::claims::{RealmId, Registration, Tag};
 use crate::clock::Timestamp;
 use crate::revocation::{Fact, FactStore as _, SessionFacts, SessionKey, TagFacts, TagKey};
 
@@ -66,7 +66,7 @@ impl CachedFacts {
     /// Whether all that would be known with this fact is no more than what facts were done away with for.
     pub(super) fn is_swept(&self, fact: &Fact) -> bool {
         match *fact {
-            Fact::Deny { session, .. } | Fact::Superseded { session, .. } => {
+            Fact::Deny { session, .. } | Fact::Superseded { session, .. } | Fact::Bound { session, .. } => {
                 self.is_covered(session, &self.session(session).unwrap_or_default().with(fact))
             }
             Fact::Cutoff { tag, .. } | Fact::Stale { tag, .. } => {
@@ -97,7 +97,8 @@ impl CachedFacts {
             let (at, until) = (Timestamp::EPOCH, Timestamp::EPOCH);
             let deny = |session, rotated| Fact::Deny { session, from: at, rotated, of: None, until };
             let sessions = gone.into_iter().flat_map(|session| {
-                [deny(session, false), deny(session, true), Fact::Superseded { session, at, until }]
+                let bound = Fact::Bound { session, by: Registration::default(), of: Default::default(), until };
+                [deny(session, false), deny(session, true), Fact::Superseded { session, at, until }, bound]
             });
             let tags =
                 gone_tags.into_iter().flat_map(|tag| [Fact::Cutoff { tag, at, until }, Fact::Stale { tag, at, until }]);
@@ -119,8 +120,7 @@ impl CachedFacts {
     }
 
     fn is_covered(&self, key: SessionKey, facts: &SessionFacts) -> bool {
-        let of = facts.deny.and_then(|deny| deny.of);
-        of.is_some_and(|of| self.swept.state().covers_session(key.realm, of, facts.until))
+        facts.of().is_some_and(|of| self.swept.state().covers_session(key.realm, of, facts.until))
     }
 
     fn is_floored(&self, key: TagKey, facts: &TagFacts) -> bool {
@@ -161,7 +161,9 @@ impl State {
 
 fn realm_of(fact: &Fact) -> Option<RealmId> {
     match *fact {
-        Fact::Deny { session, .. } | Fact::Superseded { session, .. } => Some(session.realm),
+        Fact::Deny { session, .. } | Fact::Superseded { session, .. } | Fact::Bound { session, .. } => {
+            Some(session.realm)
+        }
         Fact::Cutoff { tag, .. } | Fact::Stale { tag, .. } => Some(tag.realm),
         Fact::Floor { realm, .. } => realm,
     }

@@ -17,7 +17,7 @@ pub fn pin_key(ring: RingId, fact: &Fact) -> Key {
     [&ring[..], &[PIN], &place(fact)].concat().into()
 }
 
-/// Where the pins of a ring begin, behind all other entries of it.
+/// Where the pins of a ring begin, one behind the other.
 pub fn pins_of(ring: RingId) -> Key {
     [&ring[..], &[PIN]].concat().into()
 }
@@ -46,6 +46,7 @@ pub fn place(fact: &Fact) -> Vec<u8> {
         Fact::Deny { session, rotated: false, .. } => (DENY, Some(session.realm), &session.sid.0),
         Fact::Deny { session, rotated: true, .. } => (ROTATED, Some(session.realm), &session.sid.0),
         Fact::Superseded { session, .. } => (1, Some(session.realm), &session.sid.0),
+        Fact::Bound { session, .. } => (BOUND, Some(session.realm), &session.sid.0),
         Fact::Cutoff { tag, .. } => (2, Some(tag.realm), &tag.tag),
         Fact::Stale { tag, .. } => (3, Some(tag.realm), &tag.tag),
         Fact::Floor { realm, .. } => (4, *realm, &[]),
@@ -74,14 +75,15 @@ pub fn joined(known: Option<Fact>, new: &Fact) -> Fact {
             Fact::Floor { realm, at: at.max(other), until: until.max(later) }
         }
         (
-            Fact::Deny { .. } | Fact::Superseded { .. },
-            Fact::Deny { session, .. } | Fact::Superseded { session, .. },
+            Fact::Deny { .. } | Fact::Superseded { .. } | Fact::Bound { .. },
+            Fact::Deny { session, .. } | Fact::Superseded { session, .. } | Fact::Bound { session, .. },
         ) => {
-            let SessionFacts { deny, superseded, until } = SessionFacts::default().with(&known).with(new);
-            match (deny, superseded) {
-                (Some(deny), _) => Fact::Deny { session, from: deny.from, rotated: deny.rotated, of: deny.of, until },
-                (None, Some(at)) => Fact::Superseded { session, at, until },
-                (None, None) => *new,
+            let SessionFacts { deny, superseded, bound, until } = SessionFacts::default().with(&known).with(new);
+            match (deny, superseded, bound) {
+                (Some(deny), ..) => Fact::Deny { session, from: deny.from, rotated: deny.rotated, of: deny.of, until },
+                (_, Some(at), _) => Fact::Superseded { session, at, until },
+                (.., Some(bound)) => Fact::Bound { session, by: bound.by, of: bound.of, until },
+                (None, None, None) => *new,
             }
         }
         (Fact::Cutoff { .. } | Fact::Stale { .. }, Fact::Cutoff { tag, .. } | Fact::Stale { tag, .. }) => {
@@ -100,3 +102,5 @@ const DENY: u8 = 0;
 /// Behind the kinds of the first release, which refuses a journal that holds one of these.
 const ROTATED: u8 = 5;
 const PIN: u8 = 6;
+/// As [`ROTATED`], of the releases before device-bound sessions.
+const BOUND: u8 = 7;

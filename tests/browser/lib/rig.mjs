@@ -14,7 +14,7 @@ import { guarded, stranger } from './front.mjs';
 import { ask, serve } from './service.mjs';
 
 // Not by `import`, which does not look into NODE_PATH.
-const { chromium } = createRequire(import.meta.url)('playwright-core');
+export const { chromium } = createRequire(import.meta.url)('playwright-core');
 
 export const APP = 'https://app.site.test';
 /** The same application on another name: of the same site, and guarded as well. */
@@ -126,7 +126,8 @@ export async function until(what, look) {
   throw new Error(`not within 15 s: ${what}`);
 }
 
-function listen(server) {
+/** On which port it listens. */
+export function listen(server) {
   return new Promise((resolve, reject) => {
     server.on('error', reject).listen(0, '127.0.0.1', () => resolve(server.address().port));
   });
@@ -140,7 +141,8 @@ function careful(handle) {
   });
 }
 
-async function certificate(dir) {
+/** Of the names that the tests use. */
+export async function certificate(dir) {
   const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
   const made = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
   const named = ['-subj', '/CN=site.test', '-addext', 'subjectAltName=DNS:*.site.test,DNS:evil.test'];
@@ -149,7 +151,7 @@ async function certificate(dir) {
 }
 
 /** By which the browser trusts this one certificate, and no other. */
-function fingerprint(cert) {
+export function fingerprint(cert) {
   const key = new X509Certificate(cert).publicKey.export({ type: 'spki', format: 'der' });
   return createHash('sha256').update(key).digest('base64');
 }

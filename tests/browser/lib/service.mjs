@@ -3,19 +3,23 @@
 import { spawn, execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-/** Starts `sealpass serve` with this configuration. `stop()` ends it and removes its directory. */
-export async function serve(config) {
+/**
+ * Starts `sealpass serve` with this configuration, with keys of its own or with those in the directory of another one.
+ * `stop()` ends it and removes its directory.
+ */
+export async function serve(config, other) {
   const dir = await mkdtemp(join(tmpdir(), 'sealpass-browser-'));
   const within = { cwd: dir, env: environment() };
   const run = (...args) => promisify(execFile)(binary(), ['--config', 'sealpass.toml', ...args], within);
   await writeFile(join(dir, 'sealpass.toml'), config);
-  await run('keys', 'init');
+  if (other) await cp(join(other, 'keys'), join(dir, 'keys'), { recursive: true, filter: (file) => !file.endsWith('.redb') });
+  else await run('keys', 'init');
   const made = await run('credential', 'new', '--name', 'app', '--realm', '*');
   await writeFile(join(dir, 'credentials.toml'), made.stdout, { mode: 0o600 });
   const started = await start(['--config', 'sealpass.toml', 'serve'], within, /public on (\S+), control on (\S+)\n/);
@@ -26,7 +30,7 @@ export async function serve(config) {
     const answer = await ask(started.control, path, { method: 'POST', headers, body: JSON.stringify(body) });
     return { ...answer, body: answer.body ? JSON.parse(answer.body) : null };
   };
-  return { ...started, call, credential, run };
+  return { ...started, dir, call, credential, run };
 }
 
 /** Starts three replicas that make up one core. `stop()` ends all of them; each has its own `stop()` as well. */
@@ -123,12 +127,12 @@ async function start(args, within, addresses) {
   }
 }
 
-function binary() {
+export function binary() {
   const target = process.env.CARGO_TARGET_DIR ?? join(import.meta.dirname, '../../../target');
   return process.env.SEALPASS_BIN ?? join(target, 'debug/sealpass');
 }
 
 /** Without our own variables: Sealpass takes each SEALPASS_… for a key of its configuration. */
-function environment() {
+export function environment() {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SEALPASS_')));
 }
