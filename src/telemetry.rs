@@ -98,7 +98,7 @@ pub struct Metrics {
 
 /// One counter for each reason, looked up beforehand: a request only adds one.
 struct Decisions {
-    others: [Counter; 8],
+    others: [Counter; Decision::OTHERS.len()],
     refused: [Counter; Refusal::CODES.len()],
 }
 
@@ -210,6 +210,18 @@ impl Metrics {
 }
 
 impl Decision {
+    /// All but refusals, in the order in which they are counted.
+    pub const OTHERS: [Self; 8] = [
+        Self::Allowed,
+        Self::Forbidden,
+        Self::StepUp,
+        Self::Anonymous,
+        Self::NotReady,
+        Self::Csrf,
+        Self::Stale,
+        Self::Unbound,
+    ];
+
     /// A short, stable name.
     pub fn code(self) -> &'static str {
         match self {
@@ -231,21 +243,9 @@ impl Decisions {
         let decisions = Family::<Reason, Counter>::default();
         registry.register("verify_decisions", "Decisions of the verify endpoint by reason", decisions.clone());
         let counter = |reason| decisions.get_or_create(&Reason { reason }).clone();
-        Self { others: OTHERS.map(|decision| counter(decision.code())), refused: Refusal::CODES.map(counter) }
+        Self { others: Decision::OTHERS.map(|decision| counter(decision.code())), refused: Refusal::CODES.map(counter) }
     }
 }
-
-/// What is no refusal, in the order in which it is counted.
-const OTHERS: [Decision; 8] = [
-    Decision::Allowed,
-    Decision::Forbidden,
-    Decision::StepUp,
-    Decision::Anonymous,
-    Decision::NotReady,
-    Decision::Csrf,
-    Decision::Stale,
-    Decision::Unbound,
-];
 
 impl Default for Metrics {
     fn default() -> Self {

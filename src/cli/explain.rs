@@ -172,6 +172,8 @@ fn meaning(reason: &str) -> Option<&'static str> {
         "stale" => "a valid session whose claims are out of date",
         "csrf" => "a valid session without its CSRF token",
         "not_ready" => "503: the replica could not tell",
+        "unbound" => "a token without a device, of a session that is bound to one",
+        "not_bound" => "a valid session that is bound to no device",
         _ => return None,
     })
 }
@@ -180,4 +182,18 @@ fn row(fact: &InForce) -> [String; 5] {
     let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), Timestamp::rfc3339);
     let of = fact.pseudonym.map_or_else(|| fact.of.clone(), |name| format!("{} {name}", fact.of));
     [fact.kind.clone(), of, time(fact.since), time(fact.until), fact.meaning.clone()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sealpass::sessions::Refusal;
+    use sealpass::telemetry::Decision;
+
+    #[test]
+    fn every_reason_is_told_for_people() {
+        for code in Refusal::CODES.into_iter().chain(Decision::OTHERS.map(Decision::code)) {
+            assert!(code == "ok" || meaning(code).is_some(), "{code}");
+        }
+    }
 }
