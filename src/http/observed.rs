@@ -75,9 +75,9 @@ pub fn id(service: &Service, request: &HttpRequest) -> Option<RequestId> {
     said(service, request).or_else(|| logged.then(RequestId::make))
 }
 
-/// Whether the request was given a name, by a proxy or whoever else.
-pub fn is_named(request: &HttpRequest) -> bool {
-    request.headers().contains_key(&X_REQUEST_ID)
+/// Whether a trusted proxy gave the request a name.
+pub fn is_named(service: &Service, request: &HttpRequest) -> bool {
+    request.headers().contains_key(&X_REQUEST_ID) && Forwarded::of(service, request).is_some()
 }
 
 /// What a trusted proxy calls the request, if it says so once.

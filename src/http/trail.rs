@@ -64,7 +64,7 @@ pub fn refused(
     refusal: Refusal,
     scratch: &mut Scratch,
 ) -> Option<Whose> {
-    let (told, kept) = (refusal.is_over() && service.audit.is_on(), observed::is_named(request));
+    let (told, kept) = (refusal.is_over() && service.audit.is_on(), observed::is_named(service, request));
     if !refusal.knows_session() || !(told || kept) {
         return None;
     }
