@@ -77,7 +77,9 @@ fn a_request_of_a_sampled_trace_is_a_span_of_it_and_any_other_is_none() {
     assert_eq!(rig.ask("BREW", "/policy/admin/x", &[("traceparent", &sampled), ("Cookie", &cookie)]), 403);
     let endless = format!("a={}", "1".repeat(600));
     assert_eq!(rig.ask("GET", "/verify", &[("traceparent", &sampled), ("tracestate", &endless)]), 401);
-    for none in [&*not, "00-zz", "", &sampled[..54]] {
+    // The last ones have the shape of a sampled one, and are none.
+    let (zero, loud) = (format!("00-{}-{PARENT}-01", "0".repeat(32)), sampled.to_uppercase());
+    for none in [&*not, "00-zz", "", &sampled[..54], &zero, &loud] {
         assert_eq!(rig.ask("GET", "/verify/", &[("traceparent", none)]), 401);
     }
     assert_eq!(rig.ask("GET", "/verify/", &[("traceparent", &sampled), ("traceparent", &sampled)]), 401);
