@@ -9,7 +9,8 @@ use sealpass::keyring::{Keys, Order, Timing};
 use sealpass::revocation::Ending;
 use sealpass::seal::Purpose;
 use sealpass::sessions::{
-    BindError, CHALLENGE_LIFE, ChallengeError, ChangeError, Import, IssueError, NewSession, Realm, Refusal, Terms,
+    BindError, CHALLENGE_LIFE, ChallengeError, ChangeError, Import, IssueError, MAX_COOKIE, NewSession, Realm, Refusal,
+    Terms,
 };
 use sealpass::token::{Scratch, SealError, Unopenable};
 
@@ -172,9 +173,15 @@ fn a_token_never_lives_longer_than_the_session_and_never_for_no_time() {
 
 #[test]
 fn who_has_no_room_for_a_key_is_told_at_the_login() {
-    let one = Replica::of(&ring(), realm().with_attributes(60));
+    // By the room in a token, and by that in a cookie.
+    who_has_no_room(60);
+    who_has_no_room(330);
+}
+
+fn who_has_no_room(attributes: usize) {
+    let one = Replica::of(&ring(), realm().with_attributes(attributes));
     let (mut refused, mut bound) = (0, 0);
-    for length in (1_600..2_048).step_by(8) {
+    for length in (1_300..2_048).step_by(8) {
         let data = [("a".to_owned(), "x".repeat(length)), ("b".to_owned(), "y".repeat(600))].into();
         let new = NewSession { subject: Some("alice"), data: Some(&data), ..NewSession::default() };
         let Ok(issued) = one.sessions.issue(&one.realm, &new) else { break };
@@ -186,7 +193,10 @@ fn who_has_no_room_for_a_key_is_told_at_the_login() {
                 let mut scratch = Scratch::default();
                 let anchor = one.sessions.judge_anchor(&one.realm, &[anchor.token.expose().as_bytes()], &mut scratch);
                 let registered = one.sessions.register(&one.realm, &anchor.expect("it is good"), device(1), TERMS);
-                bound += usize::from(block_on(registered.expect("there is room").settled()).is_ok());
+                let issued = block_on(registered.expect("there is room").settled()).expect("nothing came between");
+                let anchor = issued.anchor.expect("it is bound").token.expose().len();
+                assert!(one.realm.anchor_cookie().as_str().len() + 1 + anchor + attributes <= MAX_COOKIE);
+                bound += 1;
             }
         }
     }

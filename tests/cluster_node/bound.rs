@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sealpass::claims::Registration;
 use sealpass::clock::Timestamp;
+use sealpass::cluster::message::Body;
 use sealpass::revocation::{Fact, Question};
 
 use super::net::{Net, Start};
@@ -44,6 +45,20 @@ fn of_two_registrations_at_one_moment_all_know_the_earlier_and_so_does_whoever_m
             assert_eq!(net.applied(at, push), 3, "told of before it is acknowledged");
         }
     }
+}
+
+#[test]
+fn whoever_registers_behind_another_one_of_whom_it_has_not_heard_is_told_by_those_who_have() {
+    let mut net = settled(3);
+    let later = hour(&net).plus(Duration::from_millis(1));
+    net.drops = Box::new(|from, to, body| (from, to) == (0, 1) && matches!(body, Body::Push { .. }));
+    let (first, second) = (bound(&net, 1, hour(&net), 1), bound(&net, 1, later, 2));
+    net.push(0, &[first]);
+    net.run(20);
+    assert_eq!(devices(&net, 1), [Some(1), None, Some(1)]);
+    let push = net.push(1, &[second]);
+    net.run(10);
+    assert_eq!((net.applied(1, push), devices(&net, 1)), (3, vec![Some(1); 3]));
 }
 
 #[test]
