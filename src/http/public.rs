@@ -3,6 +3,7 @@
 //! Here: which path is answered by what. Paths are compared as they came, neither decoded nor normalised: a proxy
 //! appends its client's path, and nothing in it may choose or soften what is demanded.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::header::{ALLOW, HeaderValue};
@@ -19,8 +20,16 @@ use super::visitor::{log_out, renew};
 use super::{Service, dev, observed, traced};
 use crate::telemetry::{Noted, Trace, note};
 
+/// What the public listener answers, for an application of actix-web.
+pub fn routes(service: &Arc<Service>) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
+    let service = web::Data::from(Arc::clone(service));
+    move |app| {
+        app.app_data(service).default_service(web::to(dispatch));
+    }
+}
+
 /// Every request of the public listener, whatever its method.
-pub async fn dispatch(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+async fn dispatch(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     let told = if service.traces.is_on() { route(request.path()).told() } else { None };
     match told.and_then(|told| Some((told, traced::of_public(&service, &request)?))) {
         None => noted(service, request, body).await,
