@@ -16,8 +16,8 @@ use actix_web::cookie::Key as ActixKey;
 use actix_web::dev::Service as _;
 use actix_web::{App, HttpRequest, HttpResponse, test, web};
 use cookie::{Cookie, CookieJar, Key};
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use rig::Login;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use sealpass::entropy::SystemEntropy;
 use sealpass::keyring::Keys;
 use sealpass::seal::Purpose;
@@ -37,7 +37,10 @@ fn main() {
 
 /// Sealing and opening alone: no clock, no fact.
 fn of_a_token(login: &Login) {
-    println!("\n{:<52}{:>9}{:>12}{:>18}{:>14}", "claims, keys, what", "ns", "x limit", "least–greatest", "a second a core");
+    println!(
+        "\n{:<52}{:>9}{:>12}{:>18}{:>14}",
+        "claims, keys, what", "ns", "x limit", "least–greatest", "a second a core"
+    );
     let (realm, entropy) = (rig::realm(), SystemEntropy::new());
     let binding = Binding::new(Purpose::Session, realm.cookie(), realm.name());
     for count in [1, 4, 16] {

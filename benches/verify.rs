@@ -64,8 +64,10 @@ fn main() {
         subjects.push(Subject::new(name, move || status(ours, request(token).to_request())));
     }
     let figures = measure(&mut subjects);
-    let less: Vec<Vec<f64>> =
-        figures.iter().map(|times| times.iter().zip(&figures[0]).map(|(with, without)| with - without).collect()).collect();
+    let less: Vec<Vec<f64>> = figures
+        .iter()
+        .map(|times| times.iter().zip(&figures[0]).map(|(with, without)| with - without).collect())
+        .collect();
     println!("\n{:<40}{:>9}{:>14}{:>18}{:>14}", "a request", "ns", "x bare", "least–greatest", "allocations");
     println!("{:<40}{:>9.0}", subjects[0].name, median(&figures[0]));
     for (at, subject) in subjects.iter().enumerate().skip(1) {
