@@ -63,11 +63,12 @@ async fn noted(service: web::Data<Service>, request: HttpRequest, body: web::Pay
         None => answer(service, request, body).await,
         Some(id) => {
             let span = tracing::error_span!("request", request_id = id.as_str());
-            id.during(answer(service, request, body)).instrument(span).await
+            Box::pin(id.during(answer(service, request, body)).instrument(span)).await
         }
     }
 }
 
+/// What takes longer than verify is boxed: else room for it would be made for each request.
 async fn answer(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     let path = request.uri().path();
     let timed = |verify: &dyn Fn() -> HttpResponse| {
@@ -85,14 +86,14 @@ async fn answer(service: web::Data<Service>, request: HttpRequest, body: web::Pa
         Route::Renew | Route::Logout if *request.method() != Method::POST => not_allowed("POST"),
         Route::Renew | Route::Logout if announces_over(&request, MAX_BODY) => empty(StatusCode::PAYLOAD_TOO_LARGE),
         Route::Renew => renew(&service, &request),
-        Route::Logout => log_out(&service, &request).await,
+        Route::Logout => Box::pin(log_out(&service, &request)).await,
         #[cfg(feature = "dbsc")]
         Route::Dbsc(..) if *request.method() != Method::POST => not_allowed("POST"),
         #[cfg(feature = "dbsc")]
-        Route::Dbsc(realm, step) => dbsc::answer(&service, &request, realm, step).await,
+        Route::Dbsc(realm, step) => Box::pin(dbsc::answer(&service, &request, realm, step)).await,
         Route::Healthz => empty(StatusCode::OK),
         Route::Readyz => readyz(&service),
-        Route::Other if service.dev => return dev::dispatch(&service, &request, body).await,
+        Route::Other if service.dev => return Box::pin(dev::dispatch(&service, &request, body)).await,
         Route::Other => empty(StatusCode::NOT_FOUND),
     };
     close_if_more_follows(&request, &mut response);
