@@ -1,15 +1,17 @@
-//! What a million facts cost: memory, verify against an empty store, and verify while many expire; and what the journal
-//! costs: commits and latency of logouts at one moment, against the bare disk. Linux only (it reads /proc).
+//! What a fact costs: to look for, to record, to merge, among none and among a million. What a million of them cost: memory,
+//! verify against an empty store, and verify while many expire; and what the journal costs: commits and latency of logouts at one moment, against the bare disk. Linux only (it reads /proc).
 //!
 //! `cargo bench --bench facts`. Everything is in one process and one run, so that ratios hold; the journal lies in the
 //! directory for temporary files.
 
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
+#[path = "support/rig.rs"]
+#[expect(dead_code, reason = "other benchmarks use the rest")]
+mod rig;
 #[path = "support/stats.rs"]
 mod stats;
 #[path = "support/turns.rs"]
-#[expect(dead_code, reason = "another benchmark prints the names")]
 mod turns;
 
 use std::fs::{self, File};
@@ -37,6 +39,7 @@ const EXPIRING: usize = 50_000;
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn main() {
+    [0, 10_000, FACTS].map(of_a_fact);
     let dir = tempfile::tempdir().expect("a directory");
     let ring = KeyRing::init(&SystemEntropy::new(), SystemClock.now()).expect("random bytes");
     let full = a_million(&dir.path().join("million.redb"), &ring);
@@ -44,6 +47,44 @@ fn main() {
     verify_while_many_expire(&full, &ring);
     drop(full);
     logouts(dir.path(), &ring);
+}
+
+/// Among so many others.
+fn of_a_fact(others: usize) {
+    let facts = rig::facts(others);
+    let until = SystemClock.now().plus(HOUR);
+    let keys = |facts: Vec<Fact>| facts.into_iter().map(about).collect::<Vec<_>>();
+    let known: Vec<_> = (0..500).map(|_| deny(until)).collect();
+    for fact in &known {
+        drop(facts.record(*fact, SystemClock.now()));
+    }
+    facts.maintain();
+    let (there, not_there) = (keys(known.clone()), keys((0..500).map(|_| deny(until)).collect()));
+    let [one, two, three] = &mut [0; 3];
+    let next = |turn: &mut usize| {
+        *turn = (*turn + 1) % 500;
+        *turn
+    };
+    let mut subjects = [
+        Subject::new("look for what is not there", || facts.session(not_there[next(one)])),
+        Subject::new("look for what is there", || facts.session(there[next(two)])),
+        Subject::new("record what is known", || facts.record(known[next(three)], SystemClock.now()).raised),
+    ];
+    let mut figures = measure(&mut subjects);
+    let mut inserted = [Subject::new("record what is new", || facts.record(deny(until), SystemClock.now()).raised)];
+    figures.extend(measure(&mut inserted));
+    for (subject, times) in subjects.iter().chain(&inserted).zip(&figures) {
+        let (least, greatest) =
+            (times.iter().copied().fold(f64::MAX, f64::min), times.iter().copied().fold(0.0, f64::max));
+        println!("among {others:>9} facts: {:<28}{:>7.0} ns  ({least:.0}–{greatest:.0})", subject.name, median(times));
+    }
+}
+
+fn about(fact: Fact) -> SessionKey {
+    match fact {
+        Fact::Deny { session, .. } => session,
+        _ => unreachable!("only such are made here"),
+    }
 }
 
 /// Memory, and how fast they come in and come back.

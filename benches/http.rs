@@ -1,8 +1,15 @@
 //! What a verify request costs in a running service: CPU time against a bare actix handler that returns the same headers,
-//! and the memory of an idle service. Linux only (it reads /proc).
+//! refusals against acceptances with equally large heads, and the memory of an idle service. Linux only (it reads /proc).
 //!
 //! `cargo bench --bench http` starts both as processes of their own, with one worker each, and asks them in turn.
 
+#![expect(clippy::cast_precision_loss, reason = "figures for people")]
+
+#[path = "support/handler.rs"]
+mod handler;
+#[path = "support/rig.rs"]
+#[expect(dead_code, reason = "other benchmarks log in otherwise")]
+mod rig;
 #[path = "support/stats.rs"]
 mod stats;
 
@@ -14,22 +21,16 @@ use std::sync::Arc;
 
 use std::time::Duration;
 
-use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::rt::System;
-use actix_web::{App, HttpResponse, HttpServer, web};
-use sealpass::clock::{Clock, SystemClock};
-use sealpass::config::{Settings, Site};
-use sealpass::custody::Elsewhere;
-use sealpass::entropy::SystemEntropy;
-use sealpass::http::{Inherited, Readiness, Service, Sockets, start};
-use sealpass::keyring::{KeyRing, Keys};
-use sealpass::sessions::{NewSession, Sessions};
-use sealpass::store::CachedFacts;
-use sealpass::telemetry::{Audit, Metrics, Recent, Traces};
+use actix_web::{App, HttpServer};
+use rig::Login;
+use sealpass::config::Settings;
+use sealpass::http::{Inherited, Sockets, start};
 use stats::{median, ratio};
 
-const REQUESTS: u32 = 20_000;
+const REQUESTS: usize = 10_000;
 const ROUNDS: usize = 7;
+const FACTS: usize = 10_000;
 const ROLE: &str = "SEALPASS_BENCH_ROLE";
 
 fn main() {
@@ -38,35 +39,74 @@ fn main() {
         Ok("bare") => return bare(),
         _ => {}
     }
-    let mut ours = Server::start("ours");
+    let (mut ours, bare) = (Server::start("ours"), Server::start("bare"));
     let idle = ours.memory();
-    let cookie = std::mem::take(&mut ours.line);
-    let request = |cookie: &str| {
-        format!(
-            "GET /verify/ HTTP/1.1\r\nHost: app.example.com\r\nX-Real-IP: 192.0.2.1\r\nX-Original-URI: /page?x=1\r\n\
-             User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\nAccept: text/html\r\n\
-             Accept-Language: en-US,en;q=0.5\r\nCookie: theme=dark; __Host-sealpass={cookie}; lang=en\r\n\r\n"
-        )
-    };
-    let (good, bad) = (request(&cookie), request(&cookie.replace(&cookie[90..110], "AAAAAAAAAAAAAAAAAAAA")));
-    let bare = Server::start("bare");
-    let (mut of_ours, mut of_bare, mut of_bad) = (Vec::new(), Vec::new(), Vec::new());
+    let token = std::mem::take(&mut ours.line);
+    let cases = cases(&token);
+    let mut of_bare = Vec::new();
+    let mut figures = vec![Vec::new(); cases.len()];
     for _ in 0..ROUNDS {
-        of_bare.push(bare.cpu_a_request(&good, "200"));
-        of_ours.push(ours.cpu_a_request(&good, "200"));
-        of_bad.push(ours.cpu_a_request(&bad, "401"));
+        of_bare.push(bare.cpu_a_request(&cases[0]));
+        for (case, figures) in cases.iter().zip(&mut figures) {
+            figures.push(ours.cpu_a_request(case));
+        }
     }
-    println!(
-        "\nCPU µs a request: bare handler {:.2}, verify {:.2}, refused {:.2}",
-        median(&of_bare),
-        median(&of_ours),
-        median(&of_bad)
-    );
-    let (middle, least, greatest) = ratio(&of_ours, &of_bare);
-    println!("verify / bare handler with the same headers  {middle:.3}  ({least:.3}–{greatest:.3})  goal ≤ 1.15");
-    let (middle, least, greatest) = ratio(&of_bad, &of_ours);
-    println!("refused / accepted                           {middle:.3}  ({least:.3}–{greatest:.3})  goal < 1");
-    println!("resident memory of an idle service: {:.1} MiB", f64::from(idle) / 1_024.0);
+    println!("\n{:<52}{:>9}{:>12}{:>16}", "what", "CPU µs", "x", "least–greatest");
+    let line = |what: &str, times: &[f64], to: &[f64], goal: &str| {
+        let (middle, least, greatest) = ratio(times, to);
+        println!("{what:<52}{:>9.2}{middle:>12.3}{:>16}  {goal}", median(times), format!("{least:.3}–{greatest:.3}"));
+    };
+    line("a bare handler with the same headers", &of_bare, &of_bare, "");
+    line("accepted, to the bare handler", &figures[0], &of_bare, "goal ≤ 1.12");
+    for (at, case) in cases.iter().enumerate().skip(1) {
+        match case.like {
+            None => line(case.name, &figures[at], &figures[0], "to an accepted one with a small head"),
+            Some(like) => line(case.name, &figures[at], &figures[like], "goal ≤ 1"),
+        }
+    }
+    println!("resident memory of an idle service among {FACTS} facts: {:.1} MiB", f64::from(idle) / 1_024.0);
+}
+
+/// Requests of one kind, sent in turn.
+struct Case {
+    name: &'static str,
+    status: &'static str,
+    heads: Vec<String>,
+    /// The place of the acceptance whose heads are as large.
+    like: Option<usize>,
+}
+
+fn cases(token: &str) -> Vec<Case> {
+    let accepted = |name, fillers: &[usize]| {
+        let heads = fillers.iter().map(|filler| head(token, *filler)).collect();
+        Case { name, status: "200", heads, like: None }
+    };
+    let refused = |name, like, heads| Case { name, status: "401", heads, like: Some(like) };
+    // Lengths of a filler in front of a good token, and of junk in its place, that make heads of one length.
+    let lengths: Vec<_> = (0..64).map(|n| 17 * n).collect();
+    let junk = |length| head(&"A".repeat(length + token.len()), 0);
+    let kids = ('A'..='Z').map(|c| head(&format!("{}{c}{}", &token[..3], &token[4..]), 0));
+    vec![
+        accepted("accepted", &[0]),
+        refused("refused: a changed token", 0, vec![head(&rig::changed(token, 100), 0)]),
+        refused("refused: unknown keys", 0, kids.filter(|head| !head.contains(token)).collect()),
+        refused("refused: junk for a token", 0, vec![head(&"!".repeat(token.len()), 0)]),
+        accepted("accepted, heads of all lengths", &lengths),
+        refused("refused: junk of all lengths", 4, lengths.iter().map(|length| junk(*length)).collect()),
+        accepted("accepted, heads of 60 KiB", &[60 << 10]),
+        refused("refused: a changed token in a head of 60 KiB", 6, vec![head(&rig::changed(token, 100), 60 << 10)]),
+        refused("refused: junk of 60 KiB", 6, vec![junk(60 << 10)]),
+    ]
+}
+
+/// As a proxy asks, with a cookie of another's that has `filler` bytes.
+fn head(token: &str, filler: usize) -> String {
+    format!(
+        "GET /verify/ HTTP/1.1\r\nHost: app.example.com\r\nX-Real-IP: 192.0.2.1\r\nX-Original-URI: /page?x=1\r\n\
+         User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\nAccept: text/html\r\n\
+         Accept-Language: en-US,en;q=0.5\r\nCookie: theme={}; __Host-sealpass={token}; lang=en\r\n\r\n",
+        "d".repeat(filler)
+    )
 }
 
 /// A server in a process of its own, ended with this value.
@@ -88,20 +128,20 @@ impl Server {
     }
 
     /// Microseconds of CPU time that all of its threads spend on a request.
-    fn cpu_a_request(&self, request: &str, status: &str) -> f64 {
+    fn cpu_a_request(&self, case: &Case) -> f64 {
         let mut stream = TcpStream::connect(self.address).expect("it listens");
         stream.set_nodelay(true).expect("a socket");
         let begin = self.cpu_time();
         let mut buffer = [0; 8_192];
-        for _ in 0..REQUESTS {
-            stream.write_all(request.as_bytes()).expect("it reads");
+        for head in case.heads.iter().cycle().take(REQUESTS) {
+            stream.write_all(head.as_bytes()).expect("it reads");
             let mut read = 0;
             while !buffer[..read].ends_with(b"\r\n\r\n") {
                 read += stream.read(&mut buffer[read..]).expect("it answers");
             }
-            assert_eq!(&buffer[9..12], status.as_bytes());
+            assert_eq!(&buffer[9..12], case.status.as_bytes(), "{}", case.name);
         }
-        self.cpu_time().saturating_sub(begin).as_secs_f64() * 1e6 / f64::from(REQUESTS)
+        self.cpu_time().saturating_sub(begin).as_secs_f64() * 1e6 / REQUESTS as f64
     }
 
     fn cpu_time(&self) -> Duration {
@@ -129,35 +169,13 @@ impl Drop for Server {
 }
 
 fn ours() {
-    let entropy = Arc::new(SystemEntropy::new());
-    let ring = KeyRing::init(&*entropy, SystemClock.now()).expect("random bytes");
-    let keys = Keys::new(&ring, &*entropy).expect("random bytes");
-    let facts = Arc::new(CachedFacts::new(Arc::new(SystemClock)));
-    let sessions = Sessions::new(keys, facts, Arc::new(SystemClock), entropy);
     let mut settings = Settings::default();
     settings.public.listen = SocketAddr::from(([127, 0, 0, 1], 0)).into();
     settings.control.listen = settings.public.listen.clone();
     settings.public.workers = 1;
-    let site = Site::new(&settings).expect("the defaults hold");
-    let roles = ["editor".to_owned(), "billing".to_owned()];
-    let login = NewSession { subject: Some("alice.smith"), roles: &roles, ..NewSession::default() };
-    let realm = &site.realm("default").expect("there").realm;
-    let token = sessions.issue(realm, &login).expect("fits").token;
-    let readiness = Arc::new(Readiness::new());
-    readiness.confirm_ring(Duration::MAX);
-    let service = Service {
-        sessions: Arc::new(sessions),
-        custodian: Arc::new(Elsewhere),
-        readiness,
-        site,
-        credentials: Arc::default(),
-        metrics: Arc::new(Metrics::new()),
-        audit: Audit::none(),
-        console: false,
-        recent: Recent::new(SystemClock.now()),
-        traces: Traces::none(),
-        dev: false,
-    };
+    let service = rig::service(rig::sessions(&rig::ring(1), rig::facts(FACTS)), &settings);
+    let realm = &service.site.realm("default").expect("there").realm;
+    let token = service.sessions.issue(realm, &Login::typical().new_session()).expect("fits").token;
     System::new().block_on(async {
         let sockets = Sockets::open(&settings, Inherited::default()).expect("free ports");
         let running = start(Arc::new(service), sockets).expect("it starts");
@@ -168,42 +186,9 @@ fn ours() {
 
 fn bare() {
     System::new().block_on(async {
-        let server = HttpServer::new(|| {
-            let headers = headers();
-            App::new().app_data(web::Data::new(headers)).default_service(web::to(answer))
-        });
+        let server = HttpServer::new(|| App::new().configure(handler::routes));
         let server = server.workers(1).bind("127.0.0.1:0").expect("a free port");
         println!("{} bare", server.addrs()[0]);
         server.run().await.expect("until it is killed");
     });
-}
-
-/// Those of a verify answer for the session above, made beforehand.
-fn headers() -> Vec<(HeaderName, HeaderValue)> {
-    let headers = [
-        ("cache-control", "no-store"),
-        ("x-session-valid", "true"),
-        ("x-session-subject", "alice.smith"),
-        ("x-session-id", "NJ0Zy-RXYqvoVWlYaDlAaw"),
-        ("x-session-roles", "editor,billing"),
-        ("x-session-auth-time", "1795636628"),
-        ("x-session-started", "1795636628"),
-        ("x-session-amr", ""),
-        ("x-session-aal", ""),
-        ("x-session-expires", "1795679828"),
-        ("x-session-fresh", "true"),
-        ("x-session-anonymous", "false"),
-        ("x-session-realm", "default"),
-        ("x-session-data", ""),
-        ("x-session-reason", ""),
-    ];
-    headers.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).to_vec()
-}
-
-async fn answer(headers: web::Data<Vec<(HeaderName, HeaderValue)>>) -> HttpResponse {
-    let mut response = HttpResponse::new(actix_web::http::StatusCode::OK);
-    for (name, value) in headers.iter() {
-        response.headers_mut().insert(name.clone(), value.clone());
-    }
-    response
 }

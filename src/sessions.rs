@@ -64,7 +64,7 @@ impl Sessions {
 
     /// Whether a session could be sealed now. A replica without an active key is not ready.
     pub fn can_seal(&self) -> bool {
-        self.keys.load().sealing(self.now()).is_some()
+        self.keys.load().seals(|| self.now())
     }
 
     /// Uses `keys` from here on. Requests in flight finish with the snapshot that they began with.

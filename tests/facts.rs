@@ -5,6 +5,8 @@
 mod bound;
 #[path = "facts/budget.rs"]
 mod budget;
+#[path = "facts/denied.rs"]
+mod denied;
 #[path = "facts/file.rs"]
 mod file;
 #[path = "facts/fleet.rs"]

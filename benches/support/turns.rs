@@ -1,7 +1,10 @@
-//! Measuring several things in turn, so that their ratios hold on a machine whose speed drifts.
+//! Measuring several things in turn, so that their ratios hold on a machine whose speed drifts. What counts is the CPU time of
+//! this thread, so that other programs take nothing but the warmth of caches.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// One thing to be measured.
 pub struct Subject<'a> {
@@ -25,11 +28,11 @@ pub fn measure(subjects: &mut [Subject<'_>]) -> Vec<Vec<f64>> {
     let mut figures = vec![Vec::new(); subjects.len()];
     for _ in 0..ROUNDS {
         for (at, subject) in subjects.iter_mut().enumerate() {
-            let begin = Instant::now();
+            let begin = cpu_time();
             for _ in 0..batches[at] {
                 (subject.run)();
             }
-            figures[at].push(begin.elapsed().as_secs_f64() * 1e9 / f64::from(batches[at]));
+            figures[at].push((cpu_time() - begin).as_secs_f64() * 1e9 / f64::from(batches[at]));
         }
     }
     figures
@@ -39,15 +42,19 @@ pub fn measure(subjects: &mut [Subject<'_>]) -> Vec<Vec<f64>> {
 fn batch(subject: &mut Subject<'_>) -> u32 {
     let mut runs = 1;
     loop {
-        let begin = Instant::now();
+        let begin = cpu_time();
         for _ in 0..runs {
             (subject.run)();
         }
-        if begin.elapsed() >= BATCH / 4 {
+        if cpu_time() - begin >= BATCH / 4 {
             return runs * 4;
         }
         runs *= 2;
     }
+}
+
+fn cpu_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("it counts from zero")
 }
 
 const ROUNDS: usize = 15;

@@ -8,8 +8,9 @@ use actix_web::web::BytesMut;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde::Serializer as _;
 
-use crate::claims::Claims;
+use crate::claims::{Claims, SessionId};
 use crate::config::{Policy, Preset, View};
 use crate::sessions::Session;
 
@@ -65,7 +66,7 @@ pub fn put_reason(headers: &mut HeaderMap, reason: &'static str) {
 /// Adds the identity headers of every preset.
 pub fn write(headers: &mut HeaderMap, presets: &[Preset], identity: Identity<'_>) {
     headers.reserve(16); // else the map grows four times on its way there
-    let ink = &mut Ink::new();
+    let ink = &mut Ink::default();
     for preset in presets {
         match preset {
             Preset::Sealpass => put(headers, &SEALPASS, sealpass(identity, ink)),
@@ -87,7 +88,7 @@ pub fn put_csrf(headers: &mut HeaderMap, presets: &[Preset], token: HeaderValue)
 /// The headers of `/resolve`, as Authgear's resolver answers: `X-Authgear-Session-Valid` is absent when nothing that could be
 /// a session was presented.
 pub fn write_resolved(headers: &mut HeaderMap, identity: Identity<'_>) {
-    put(headers, &AUTHGEAR, authgear(identity, &mut Ink::new()));
+    put(headers, &AUTHGEAR, authgear(identity, &mut Ink::default()));
     if let Identity::Nobody { presented: false, .. } = identity {
         headers.remove(&AUTHGEAR[0]);
     }
@@ -109,7 +110,7 @@ fn sealpass(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 15] {
     [
         TRUE,
         ink.encoded(claims.subject.unwrap_or_default()),
-        ink.written(|out| URL_SAFE_NO_PAD.encode_string(claims.sid.0, out)),
+        ink.id(claims.sid),
         ink.joined(known.roles()),
         ink.number(claims.authenticated.as_secs()),
         ink.number(claims.started.as_secs()),
@@ -155,7 +156,7 @@ fn authgear(identity: Identity<'_>, ink: &mut Ink) -> [HeaderValue; 8] {
             values[2] = bool(claims.subject.is_none());
             values[4] = level(claims.aal);
             values[5] = ink.joined(claims.amr.iter().copied());
-            values[6] = ink.written(|out| out.push_str(&claims.authenticated.rfc3339()));
+            values[6] = ink.written(|out| out.extend_from_slice(claims.authenticated.rfc3339().as_bytes()));
         }
     }
     values
@@ -192,27 +193,21 @@ impl Freshness {
     }
 }
 
-/// Writes values into one buffer that all of them share: one allocation for a whole answer.
-struct Ink {
-    values: BytesMut,
-    /// Where one value is put together.
-    draft: String,
-}
+/// Writes values into one buffer that all of them share: one allocation for a whole answer, none where nothing is written.
+#[derive(Default)]
+struct Ink(BytesMut);
 
 impl Ink {
-    fn new() -> Self {
-        Self { values: BytesMut::with_capacity(512), draft: String::with_capacity(128) }
-    }
-
-    fn written(&mut self, write: impl FnOnce(&mut String)) -> HeaderValue {
-        self.draft.clear();
-        write(&mut self.draft);
-        if self.draft.is_empty() {
+    fn written(&mut self, write: impl FnOnce(&mut BytesMut)) -> HeaderValue {
+        if self.0.capacity() == 0 {
+            self.0.reserve(ROOM);
+        }
+        write(&mut self.0);
+        if self.0.is_empty() {
             return EMPTY;
         }
-        self.values.extend_from_slice(self.draft.as_bytes());
         // Visible ASCII by how it was made.
-        HeaderValue::from_maybe_shared(self.values.split().freeze()).unwrap_or(EMPTY)
+        HeaderValue::from_maybe_shared(self.0.split().freeze()).unwrap_or(EMPTY)
     }
 
     /// Visible ASCII as it is, but for `%` (the escape) and `,` (which separates); all else as percent-encoded UTF-8.
@@ -224,19 +219,25 @@ impl Ink {
         self.written(|out| {
             for (at, entry) in list.into_iter().enumerate() {
                 if at > 0 {
-                    out.push(',');
+                    out.extend_from_slice(b",");
                 }
                 if entry.bytes().all(is_plain) {
-                    out.push_str(entry);
+                    out.extend_from_slice(entry.as_bytes());
                 } else {
-                    out.extend(utf8_percent_encode(entry, ESCAPED));
+                    utf8_percent_encode(entry, ESCAPED).for_each(|piece| out.extend_from_slice(piece.as_bytes()));
                 }
             }
         })
     }
 
+    fn id(&mut self, sid: SessionId) -> HeaderValue {
+        let mut text = [0; 22];
+        let _ = URL_SAFE_NO_PAD.encode_slice(sid.0, &mut text); // 16 bytes are as many characters
+        self.written(|out| out.extend_from_slice(&text))
+    }
+
     fn number(&mut self, value: u64) -> HeaderValue {
-        self.written(|out| out.push_str(itoa::Buffer::new().format(value)))
+        self.written(|out| out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()))
     }
 
     /// The application's data as base64url of JSON; empty if there is none.
@@ -244,9 +245,11 @@ impl Ink {
         if known.data().next().is_none() {
             return EMPTY;
         }
-        let entry = |(key, value): (&str, &str)| (key.to_owned(), value.into());
-        let json = serde_json::Value::Object(known.data().map(entry).collect());
-        self.written(|out| URL_SAFE_NO_PAD.encode_string(json.to_string(), out))
+        let mut json = serde_json::Serializer::new(Vec::with_capacity(ROOM));
+        match json.collect_map(known.data()) {
+            Ok(()) => self.written(|out| out.extend_from_slice(URL_SAFE_NO_PAD.encode(json.into_inner()).as_bytes())),
+            Err(_) => EMPTY, // a growing buffer takes every text
+        }
     }
 }
 
@@ -262,6 +265,8 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'%' && byte != b','
 }
 
+/// Bytes that the values of most answers fit in.
+const ROOM: usize = 256;
 const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b',');
 const EMPTY: HeaderValue = HeaderValue::from_static("");
 const TRUE: HeaderValue = HeaderValue::from_static("true");
@@ -329,14 +334,14 @@ mod tests {
             ("a b", "a%20b"),
             ("", ""),
         ] {
-            assert_eq!(Ink::new().encoded(name), sent);
+            assert_eq!(Ink::default().encoded(name), sent);
         }
     }
 
     #[test]
     fn s39_a_comma_inside_a_role_makes_no_second_one() {
-        assert_eq!(Ink::new().joined(["a,b"]), "a%2Cb");
-        assert_eq!(Ink::new().joined(["a,b", "c"]), "a%2Cb,c");
-        assert_eq!(Ink::new().joined([]), "");
+        assert_eq!(Ink::default().joined(["a,b"]), "a%2Cb");
+        assert_eq!(Ink::default().joined(["a,b", "c"]), "a%2Cb,c");
+        assert_eq!(Ink::default().joined([]), "");
     }
 }

@@ -48,6 +48,7 @@ pub use demands::{Added as QueryDemands, NotUnderstood};
 pub use echo::echo;
 pub use explained::{Explained, ExplainedRequest};
 pub use identity::names as identity_headers;
+pub use public::routes as public_routes;
 pub use readiness::Readiness;
 pub use running::{Running, start};
 pub use sockets::{Inherited, SocketError, Sockets};

@@ -3,6 +3,7 @@
 //! Here: which path is answered by what. Paths are compared as they came, neither decoded nor normalised: a proxy
 //! appends its client's path, and nothing in it may choose or soften what is demanded.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::header::{ALLOW, HeaderValue};
@@ -19,8 +20,16 @@ use super::visitor::{log_out, renew};
 use super::{Service, dev, observed, traced};
 use crate::telemetry::{Noted, Trace, note};
 
+/// What the public listener answers, for an application of actix-web.
+pub fn routes(service: &Arc<Service>) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
+    let service = web::Data::from(Arc::clone(service));
+    move |app| {
+        app.app_data(service).default_service(web::to(dispatch));
+    }
+}
+
 /// Every request of the public listener, whatever its method.
-pub async fn dispatch(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+async fn dispatch(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     let told = if service.traces.is_on() { route(request.path()).told() } else { None };
     match told.and_then(|told| Some((told, traced::of_public(&service, &request)?))) {
         None => noted(service, request, body).await,
@@ -54,11 +63,12 @@ async fn noted(service: web::Data<Service>, request: HttpRequest, body: web::Pay
         None => answer(service, request, body).await,
         Some(id) => {
             let span = tracing::error_span!("request", request_id = id.as_str());
-            id.during(answer(service, request, body)).instrument(span).await
+            Box::pin(id.during(answer(service, request, body)).instrument(span)).await
         }
     }
 }
 
+/// What takes longer than verify is boxed: else room for it would be made for each request.
 async fn answer(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     let path = request.uri().path();
     let timed = |verify: &dyn Fn() -> HttpResponse| {
@@ -76,14 +86,14 @@ async fn answer(service: web::Data<Service>, request: HttpRequest, body: web::Pa
         Route::Renew | Route::Logout if *request.method() != Method::POST => not_allowed("POST"),
         Route::Renew | Route::Logout if announces_over(&request, MAX_BODY) => empty(StatusCode::PAYLOAD_TOO_LARGE),
         Route::Renew => renew(&service, &request),
-        Route::Logout => log_out(&service, &request).await,
+        Route::Logout => Box::pin(log_out(&service, &request)).await,
         #[cfg(feature = "dbsc")]
         Route::Dbsc(..) if *request.method() != Method::POST => not_allowed("POST"),
         #[cfg(feature = "dbsc")]
-        Route::Dbsc(realm, step) => dbsc::answer(&service, &request, realm, step).await,
+        Route::Dbsc(realm, step) => Box::pin(dbsc::answer(&service, &request, realm, step)).await,
         Route::Healthz => empty(StatusCode::OK),
         Route::Readyz => readyz(&service),
-        Route::Other if service.dev => return dev::dispatch(&service, &request, body).await,
+        Route::Other if service.dev => return Box::pin(dev::dispatch(&service, &request, body)).await,
         Route::Other => empty(StatusCode::NOT_FOUND),
     };
     close_if_more_follows(&request, &mut response);

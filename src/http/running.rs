@@ -80,9 +80,7 @@ pub fn start(service: Arc<Service>, sockets: Sockets) -> io::Result<Running> {
     let [public_socket, control_socket] = sockets.again()?;
     let open = Open::default();
     let shared = Arc::clone(&service);
-    let for_public = HttpServer::new(move || {
-        App::new().app_data(web::Data::from(Arc::clone(&shared))).default_service(web::to(public::dispatch))
-    });
+    let for_public = HttpServer::new(move || App::new().configure(public::routes(&shared)));
     let for_control = HttpServer::new(move || {
         let of_answers = Arc::clone(&service);
         let app = App::new().app_data(web::Data::from(Arc::clone(&service))).configure(control::routes);

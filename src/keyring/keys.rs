@@ -75,6 +75,12 @@ impl Keys {
         self.keys.get((*place)?)
     }
 
+    /// Whether a key seals at `now`, which is asked for only where that matters.
+    pub fn seals(&self, now: impl FnOnce() -> Timestamp) -> bool {
+        let always = !self.schedule.is_empty() && self.schedule.iter().all(|(_, place)| place.is_some());
+        always || self.sealing(now()).is_some()
+    }
+
     /// Whether `kid` is known, and the key to open with: its own, or the decoy.
     pub fn opening(&self, kid: Kid) -> (bool, &Key) {
         // A ring has a handful of keys: a scan is faster than a hash.
@@ -153,5 +159,37 @@ impl Key {
     /// The key derived for `purpose`.
     pub fn purpose(&self, purpose: Purpose) -> &PurposeKey {
         &self.purposes[purpose as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::entropy::SystemEntropy;
+    use crate::keyring::{Order, Timing};
+
+    #[test]
+    fn whether_a_key_seals_is_said_as_it_is_found() {
+        let entropy = SystemEntropy::new();
+        let at = |hours: u32| {
+            Timestamp::from_millis(1_790_000_000_000).expect("in range").plus(Duration::from_secs(3_600) * hours)
+        };
+        let mut ring = KeyRing::init(&entropy, at(0)).expect("random bytes");
+        let first = ring.records()[0].kid();
+        let check = |ring: &KeyRing| {
+            let keys = Keys::new(ring, &entropy).expect("random bytes");
+            let found = |hours| keys.sealing(at(hours)).is_some();
+            assert!((0..9).all(|hours| keys.seals(|| at(hours)) == found(hours)));
+            (0..9).filter(|hours| found(*hours)).count()
+        };
+        assert_eq!(check(&ring), 9);
+        ring.carry_out(Order::Rotate { after: Some(4 * Duration::from_secs(3_600)) }, at(1), Timing::DEFAULT, &entropy)
+            .expect("in time");
+        assert_eq!(check(&ring), 9);
+        let record = ring.records.iter_mut().find(|record| record.kid() != first).expect("there");
+        record.root = None;
+        assert_eq!(check(&ring), 5, "as long as the first one seals");
     }
 }

@@ -5,6 +5,7 @@
 //! journal facts are durable before they are acknowledged, and are there again after a restart.
 
 mod expiry;
+mod filter;
 mod fleet;
 mod fold;
 mod forgetting;
@@ -33,6 +34,7 @@ use crate::revocation::{
 use crate::sessions::Lifetimes;
 use crate::telemetry::FactMetrics;
 use expiry::{RandomKeys, Steps, UntilTheirTime};
+use filter::Filter;
 use fold::Pending;
 use forgetting::Forgetting;
 use index::Index;
@@ -47,6 +49,8 @@ type Hook = Box<dyn Fn(&Fold) + Send + Sync>;
 pub struct CachedFacts {
     sessions: Cache<SessionKey, SessionFacts, RandomKeys>,
     tags: Cache<TagKey, TagFacts, RandomKeys>,
+    /// Asked before either of them: nearly every look-up is for what is not there.
+    filters: (Filter<SessionKey>, Filter<TagKey>),
     /// Up to which start, and for how long that matters. One for each realm at most, and one for all: read on every
     /// request.
     floors: ArcSwap<Vec<(Option<RealmId>, Timestamp, Timestamp)>>,
@@ -125,6 +129,7 @@ impl CachedFacts {
                 .expire_after(expiry())
                 .eviction_listener(move |key, facts, _| of_tags.tag(&key, &facts, -1))
                 .build_with_hasher(RandomKeys),
+            filters: Default::default(),
             floors: ArcSwap::default(),
             pins,
             swept: Swept::default(),
@@ -164,6 +169,8 @@ impl CachedFacts {
         }
         self.sessions.run_pending_tasks();
         self.tags.run_pending_tasks();
+        self.filters.0.renew(self.sessions.entry_count(), |key| self.sessions.contains_key(key));
+        self.filters.1.renew(self.tags.entry_count(), |key| self.tags.contains_key(key));
         self.fold(now);
         self.sweep(now);
         self.index.shrink();
@@ -186,12 +193,14 @@ impl CachedFacts {
 
 impl FactStore for CachedFacts {
     fn session(&self, session: SessionKey) -> Option<SessionFacts> {
-        // Nearly every look-up finds nothing, and `contains_key` does so without book-keeping.
-        if self.sessions.contains_key(&session) { self.sessions.get(&session) } else { None }
+        // `contains_key` finds nothing without book-keeping.
+        let has = self.filters.0.may_have(&session) && self.sessions.contains_key(&session);
+        if has { self.sessions.get(&session) } else { None }
     }
 
     fn tag(&self, tag: TagKey) -> Option<TagFacts> {
-        if self.tags.contains_key(&tag) { self.tags.get(&tag) } else { None }
+        let has = self.filters.1.may_have(&tag) && self.tags.contains_key(&tag);
+        if has { self.tags.get(&tag) } else { None }
     }
 
     fn floor(&self, realm: RealmId) -> Option<Timestamp> {
@@ -237,6 +246,7 @@ impl CachedFacts {
                     self.index.session(&session, &after, 1);
                     after
                 });
+                self.filters.0.note(session);
                 let after = entry.into_value();
                 (Recorded::of_session(&before, &after, Kept::now()), after != before)
             }
@@ -248,6 +258,7 @@ impl CachedFacts {
                     self.index.tag(&tag, &after, 1);
                     after
                 });
+                self.filters.1.note(tag);
                 let after = entry.into_value();
                 (Recorded::of_many(after.raised_over(&before), Kept::now()), after != before)
             }

@@ -1,8 +1,9 @@
 //! A token as text: one spelling only, everything else refused before any cryptography.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
-use base64::alphabet::URL_SAFE;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 
 use super::{BLOCK, HEADER_LEN, MAX_BYTES, NONCE_LEN, OVERHEAD, TAG_LEN, Unopenable, VERSION};
 use crate::keyring::Kid;
@@ -52,10 +53,42 @@ pub(super) fn encode(raw: &[u8]) -> String {
 
 const MIN_CHARS: usize = ((OVERHEAD + BLOCK) * 4).div_ceil(3);
 
-const BASE64URL: GeneralPurpose = GeneralPurpose::new(
-    &URL_SAFE,
-    GeneralPurposeConfig::new()
-        .with_encode_padding(false)
-        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
-        .with_decode_allow_trailing_bits(false),
-);
+/// The one with vector instructions, where the processor has them: it is a sixth of what opening costs otherwise.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+static BASE64URL: LazyLock<base64::engine::Simd> = LazyLock::new(|| base64::engine::Simd::url_safe(STRICT));
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+static BASE64URL: LazyLock<base64::engine::GeneralPurpose> =
+    LazyLock::new(|| base64::engine::GeneralPurpose::new(&base64::alphabet::URL_SAFE, STRICT));
+
+const STRICT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_encode_padding(false)
+    .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+    .with_decode_allow_trailing_bits(false);
+
+#[cfg(test)]
+mod tests {
+    use base64::alphabet::URL_SAFE;
+    use base64::engine::GeneralPurpose;
+
+    use super::*;
+
+    #[test]
+    fn vector_instructions_take_and_refuse_what_plain_ones_do() {
+        let plain = GeneralPurpose::new(&URL_SAFE, STRICT);
+        let raw: Vec<u8> = (0..=255).cycle().take(300).collect();
+        for length in [45, 96, 141] {
+            let text = encode(&raw[..length]).into_bytes();
+            assert_eq!(text, plain.encode(&raw[..length]).into_bytes());
+            for at in 0..text.len() {
+                for byte in 0..=255 {
+                    let mut text = text.clone();
+                    text[at] = byte;
+                    let (mut one, mut other) = ([0; 144], [0; 144]);
+                    let found = BASE64URL.decode_slice(&text, &mut one);
+                    assert_eq!(found, plain.decode_slice(&text, &mut other), "{byte} at {at} of {length}");
+                    assert!(found.is_err() || one == other, "{byte} at {at} of {length}");
+                }
+            }
+        }
+    }
+}

@@ -171,20 +171,26 @@ impl CachedFacts {
     /// What is known about one thing gets its time anew.
     pub(super) fn date_again(&self, about: &About) {
         match about {
-            About::Session(key) => drop(self.sessions.entry(*key).and_compute_with(|known| match known {
-                Some(known) => {
-                    self.index.session(key, known.value(), 1);
-                    Op::Put(known.into_value())
-                }
-                None => Op::Nop,
-            })),
-            About::Tag(key) => drop(self.tags.entry(*key).and_compute_with(|known| match known {
-                Some(known) => {
-                    self.index.tag(key, known.value(), 1);
-                    Op::Put(known.into_value())
-                }
-                None => Op::Nop,
-            })),
+            About::Session(key) => {
+                drop(self.sessions.entry(*key).and_compute_with(|known| match known {
+                    Some(known) => {
+                        self.index.session(key, known.value(), 1);
+                        Op::Put(known.into_value())
+                    }
+                    None => Op::Nop,
+                }));
+                self.filters.0.note(*key);
+            }
+            About::Tag(key) => {
+                drop(self.tags.entry(*key).and_compute_with(|known| match known {
+                    Some(known) => {
+                        self.index.tag(key, known.value(), 1);
+                        Op::Put(known.into_value())
+                    }
+                    None => Op::Nop,
+                }));
+                self.filters.1.note(*key);
+            }
             About::Floor(_) => {}
         }
     }
