@@ -7,7 +7,6 @@
 mod challenge;
 mod csrf;
 mod payload;
-mod read;
 mod text;
 
 pub use challenge::{Challenge, open_challenge, seal_challenge};
@@ -232,11 +231,6 @@ fn open_payload<'s>(
 fn unpadded<'p, T: Deserialize<'p>>(plaintext: &'p [u8]) -> Option<T> {
     // `from_bytes` would ignore whatever stands behind the payload, so: take, and look at the rest.
     let (payload, rest) = postcard::take_from_bytes(plaintext).ok()?;
-    is_padding(rest).then_some(payload)
-}
-
-/// Whether what stands behind a payload fills its last block: less than a block of zeros, else one payload had several
-/// lengths.
-fn is_padding(rest: &[u8]) -> bool {
-    rest.len() < BLOCK && rest.iter().all(|&byte| byte == 0)
+    // Less than a block of zeros: else one payload had several lengths.
+    (rest.len() < BLOCK && rest.iter().all(|&byte| byte == 0)).then_some(payload)
 }
