@@ -116,20 +116,10 @@ fn recognised(
     lack: Option<Lack>,
     session: &Session<'_>,
 ) -> HttpResponse {
-    let freshness = Freshness::of(session, policy.stale_roles);
     let whose = || Some(Whose { session: session.claims.sid, subject: session.claims.subject_tag() });
     let refuse = |decision| refused(service, request, Some(policy), decision, whose());
     let mut response = match lack {
-        None => {
-            service.metrics.decided(Decision::Allowed);
-            let mut response = empty(StatusCode::OK);
-            let known = Known::new(&session.claims, policy, freshness);
-            identity::write(response.headers_mut(), &policy.headers, Identity::Known(known));
-            if let Some(token) = csrf::provided(service, policy, session.claims.sid) {
-                identity::put_csrf(response.headers_mut(), &policy.headers, token);
-            }
-            response
-        }
+        None => allowed(service, policy, session),
         Some(Lack::Subject) => {
             return nobody(service, request, policy, Decision::Anonymous, whose());
         }
@@ -157,6 +147,18 @@ fn recognised(
     };
     if session.renewal_due {
         relay_renewal(service, &policy.realm, session, &mut response);
+    }
+    response
+}
+
+/// A valid session that lacks nothing.
+fn allowed(service: &Service, policy: &Policy, session: &Session<'_>) -> HttpResponse {
+    service.metrics.decided(Decision::Allowed);
+    let mut response = empty(StatusCode::OK);
+    let known = Known::new(&session.claims, policy, Freshness::of(session, policy.stale_roles));
+    identity::write(response.headers_mut(), &policy.headers, Identity::Known(known));
+    if let Some(token) = csrf::provided(service, policy, session.claims.sid) {
+        identity::put_csrf(response.headers_mut(), &policy.headers, token);
     }
     response
 }
