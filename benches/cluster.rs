@@ -138,6 +138,7 @@ impl Replica {
             peers,
             secrets: vec![Secret::from_slice(&SECRET).expect("32 bytes")],
             id,
+            role,
             now: SystemClock.now(),
             entropy,
         };

@@ -206,6 +206,7 @@ impl World {
         let bytes: Rc<[u8]> = bytes.into();
         let receivers = match to {
             To::All => 0..self.replicas.len(),
+            To::Core => 0..self.core.size(),
             To::One(id) => index_of(id)..index_of(id) + 1,
         };
         for at in receivers.filter(|at| *at != from) {
