@@ -50,11 +50,7 @@ impl Facts for CachedFacts {
     }
 
     fn leaves(&self, bucket: u8, beyond: Timestamp) -> Buckets {
-        let mut digests = Box::new([0_u64; 256]);
-        for (leaf, digest) in (0..=u8::MAX).zip(digests.iter_mut()) {
-            let values = self.in_leaf(bucket, leaf, beyond).map(|(about, facts)| value(&about, facts));
-            *digest = values.fold(0, u64::wrapping_add);
-        }
+        let mut digests = self.index.sums().leaves_beyond(bucket, beyond);
         for (about, facts) in self.floors() {
             let (of, leaf) = about.place();
             if of == bucket {
