@@ -71,8 +71,9 @@ impl CachedFacts {
     /// All that is known of one thing.
     fn of(&self, about: &About) -> Vec<Fact> {
         match *about {
-            About::Session(key) => self.session(key).into_iter().flat_map(|known| known.facts(key)).collect(),
-            About::Tag(key) => self.tag(key).into_iter().flat_map(|known| known.facts(key)).collect(),
+            // It is nearly always there, unlike what `session` and `tag` are asked for.
+            About::Session(key) => self.sessions.get(&key).into_iter().flat_map(|known| known.facts(key)).collect(),
+            About::Tag(key) => self.tags.get(&key).into_iter().flat_map(|known| known.facts(key)).collect(),
             About::Floor(_) => self.floors().filter(|(of, _)| of == about).flat_map(|(_, facts)| facts).collect(),
         }
     }
