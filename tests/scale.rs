@@ -9,6 +9,8 @@
 mod late;
 #[path = "scale/page.rs"]
 mod page;
+#[path = "scale/paper.rs"]
+mod paper;
 #[path = "scale/steady.rs"]
 mod steady;
 #[path = "scale/store.rs"]

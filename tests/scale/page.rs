@@ -1,6 +1,9 @@
 //! The tables of the manual's page: made here, and read back from there.
 
+use std::time::Duration;
+
 use super::late::{self, Late};
+use super::paper;
 use super::steady::{Figures, SECOND, Steady};
 use super::world::Links;
 
@@ -26,7 +29,7 @@ const ZONE: Links = Links { takes: (200, 800), lost: 0 };
 
 /// All tables of the page.
 pub fn tables() -> Vec<Table> {
-    vec![by_replicas(), by_conditions(), joins(), comings()]
+    vec![by_replicas(), by_conditions(), joins(), comings(), held()]
 }
 
 impl Table {
@@ -127,6 +130,20 @@ fn comings() -> Table {
     Table { name: "comings", head: COMINGS, whats: 1, lines: lines.into() }
 }
 
+fn held() -> Table {
+    let idle = [10, 30, 120, 720];
+    let lines = [MILLION / 100, MILLION / 10, MILLION, 10 * MILLION].map(|logouts| {
+        line(true, move || {
+            let facts = idle.map(|minutes| paper::held(logouts, Duration::from_secs(60 * minutes)));
+            let mib = facts.map(|facts| count(facts * BYTES_A_FACT) / f64::from(1 << 20));
+            let figures = [count(logouts) / 3_600.0].into_iter();
+            let both = facts.into_iter().zip(mib).flat_map(|(facts, mib)| [count(facts), mib]);
+            Row { what: vec![grouped(logouts)], figures: figures.chain(both).collect() }
+        })
+    });
+    Table { name: "held", head: HELD, whats: 1, lines: lines.into() }
+}
+
 fn line(quick: bool, make: impl Fn() -> Row + Send + 'static) -> (bool, Box<dyn Fn() -> Row + Send>) {
     (quick, Box::new(make))
 }
@@ -184,6 +201,8 @@ fn grouped(number: u64) -> String {
 }
 
 const MILLION: u64 = 1_000_000;
+/// In a fleet; `tests/scale_memory.rs` and the page's section on memory.
+const BYTES_A_FACT: u64 = 500;
 const END: &str = "<!-- scale: end -->";
 const TRAFFIC: &[&str] = &[
     "logouts an hour",
@@ -212,6 +231,18 @@ const SPEED: &[&str] = &[
     "p99",
     "known by all, ms: p50",
     "p99",
+];
+const HELD: &[&str] = &[
+    "logouts an hour",
+    "a second",
+    "idle limit 10 min: facts",
+    "MiB",
+    "30 min: facts",
+    "MiB",
+    "2 h: facts",
+    "MiB",
+    "12 h: facts",
+    "MiB",
 ];
 const JOINS: &[&str] =
     &["facts", "a message takes", "pulled", "seconds", "messages in", "KiB in", "KiB out", "bytes a fact"];
