@@ -55,7 +55,9 @@ impl Steady {
     /// A fleet of which all may answer, and whose word counts.
     pub fn ready(&self) -> World {
         let mut world = World::new(SEED, self.core, self.links);
-        (0..self.replicas).for_each(|_| drop(world.start()));
+        for _ in 0..self.replicas {
+            world.start();
+        }
         world.run(STARTS);
         for at in 0..self.replicas {
             let view = world.replicas[at].node.view(world.time(at));
