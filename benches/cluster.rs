@@ -194,11 +194,10 @@ fn idle(what: &str, replicas: &[Replica]) {
     thread::sleep(Duration::from_secs(SECONDS.into()));
     let each = 1.0 / (f64::from(SECONDS) * replicas.len() as f64);
     println!(
-        "idle, {what}, a replica: {:.1} messages a second, {:.2} % of a core; {:.0} bytes a second on the loopback; {:.1} MiB resident",
+        "idle, {what}, a replica: {:.1} messages a second, {:.2} % of a core; {:.0} bytes a second on the loopback",
         (sent() - before) as f64 * each,
         processor().saturating_sub(used).as_secs_f64() * 100.0 * each,
-        (loopback() - carried) * each,
-        memory() / 1_024.0 / replicas.len() as f64
+        (loopback() - carried) * each
     );
 }
 

@@ -246,4 +246,5 @@ const HELD: &[&str] = &[
 ];
 const JOINS: &[&str] =
     &["facts", "a message takes", "pulled", "seconds", "messages in", "KiB in", "KiB out", "bytes a fact"];
-const COMINGS: &[&str] = &["seconds away", "facts lacked", "seconds", "messages in", "KiB in", "KiB out", "bytes a fact"];
+const COMINGS: &[&str] =
+    &["seconds away", "facts lacked", "seconds", "messages in", "KiB in", "KiB out", "bytes a fact"];

@@ -86,12 +86,7 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    pub fn new(
-        (id, role): (ReplicaId, Role),
-        keys: PeerKeys,
-        entropy: Arc<dyn Entropy>,
-        deliver: Deliver,
-    ) -> Self {
+    pub fn new((id, role): (ReplicaId, Role), keys: PeerKeys, entropy: Arc<dyn Entropy>, deliver: Deliver) -> Self {
         let [sent, received, strangers, dropped] = Default::default();
         Self { id, role, keys, entropy, deliver, sent, received, strangers, dropped }
     }

@@ -88,8 +88,7 @@ impl Sums {
 
     /// What the entries of a leaf are about.
     pub fn leaf(&self, bucket: u8, leaf: u8) -> Vec<About> {
-        let mut abouts: Vec<_> =
-            self.state().leaves[place_of(bucket, leaf)].iter().map(|entry| entry.about).collect();
+        let mut abouts: Vec<_> = self.state().leaves[place_of(bucket, leaf)].iter().map(|entry| entry.about).collect();
         abouts.sort_unstable();
         abouts.dedup();
         abouts
