@@ -1,8 +1,10 @@
 //! What replicas cost each other: endings that all acknowledged, asks, joining, load in both directions, and idling.
 //!
 //! `cargo bench --bench cluster`. All replicas are in one process, over real links on loopback, so that one core does the
-//! work of several: figures are of three replicas on this machine, not of one. `SEALPASS_JOIN=1000000` and
-//! `SEALPASS_LOAD=120` ask for a larger joiner, and for seconds of load. Linux only (it reads /proc).
+//! work of several: figures are of three replicas on this machine, not of one. `SEALPASS_JOIN=1000000`,
+//! `SEALPASS_LOAD=120` and `SEALPASS_EDGES=27` ask for a larger joiner, for seconds of load, and for more edges that
+//! idle. What is on the loopback is all there is in this network namespace: `unshare -rn sh -c 'ip link set lo up; …'`
+//! has nothing else in it. Linux only (it reads /proc).
 
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
@@ -56,8 +58,9 @@ fn main() {
     let many = replicas(5, 10, None);
     endings("five of the core and ten edges, no journals", &many, 300);
     drop(many);
-    let ten = replicas(3, 7, None);
-    idle("three of the core and seven edges", &ten);
+    let edges = number("SEALPASS_EDGES", 7);
+    let many = replicas(3, edges as usize, None);
+    idle(&format!("three of the core and {edges} edges"), &many);
 }
 
 struct Replica {
@@ -138,6 +141,7 @@ impl Replica {
             peers,
             secrets: vec![Secret::from_slice(&SECRET).expect("32 bytes")],
             id,
+            role,
             now: SystemClock.now(),
             entropy,
         };
@@ -186,13 +190,14 @@ fn idle(what: &str, replicas: &[Replica]) {
     const SECONDS: u32 = 5;
     thread::sleep(Duration::from_secs(1));
     let sent = || replicas.iter().map(|replica| replica.link.counts().sent).sum::<u64>();
-    let (before, used) = (sent(), processor());
+    let (before, used, carried) = (sent(), processor(), loopback());
     thread::sleep(Duration::from_secs(SECONDS.into()));
     let each = 1.0 / (f64::from(SECONDS) * replicas.len() as f64);
     println!(
-        "idle, {what}, a replica: {:.1} messages a second, {:.2} % of a core",
+        "idle, {what}, a replica: {:.1} messages a second, {:.2} % of a core; {:.0} bytes a second on the loopback",
         (sent() - before) as f64 * each,
-        processor().saturating_sub(used).as_secs_f64() * 100.0 * each
+        processor().saturating_sub(used).as_secs_f64() * 100.0 * each,
+        (loopback() - carried) * each
     );
 }
 
@@ -301,6 +306,13 @@ fn memory() -> f64 {
     let status = fs::read_to_string("/proc/self/status").expect("Linux");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("in every status");
     line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("a number")
+}
+
+/// Bytes that went over the loopback of our network namespace.
+fn loopback() -> f64 {
+    let devices = fs::read_to_string("/proc/net/dev").expect("Linux");
+    let line = devices.lines().find_map(|line| line.trim().strip_prefix("lo:")).expect("there is one");
+    line.split_whitespace().next().and_then(|text| text.parse().ok()).expect("a number")
 }
 
 /// Processor time of this process, in user space and in the kernel.

@@ -11,7 +11,7 @@ use sealpass::clock::Timestamp;
 use sealpass::cluster::link::memory::{MemoryLink, MemoryNetwork};
 use sealpass::cluster::link::zenoh::{LinkSettings, ZenohLink};
 use sealpass::cluster::link::{Deliver, Link, LinkCounts, LinkError};
-use sealpass::cluster::member::ReplicaId;
+use sealpass::cluster::member::{ReplicaId, Role};
 use sealpass::cluster::node::To;
 use sealpass::entropy::SystemEntropy;
 use sealpass::keyring::file::ClusterSecret;
@@ -64,9 +64,15 @@ fn settings(id: ReplicaId, secrets: &[u8], peers: &[SocketAddr]) -> LinkSettings
         peers: peers.iter().map(ToString::to_string).collect(),
         secrets: secrets.iter().copied().map(secret).collect(),
         id,
+        role: role(id),
         now: now(),
         entropy: Arc::new(SystemEntropy::new()),
     }
+}
+
+/// The third of three is an edge.
+fn role(id: ReplicaId) -> Role {
+    if id == C { Role::Edge } else { Role::Core }
 }
 
 fn open(id: ReplicaId, secrets: &[u8], peers: &[SocketAddr]) -> (ZenohLink, Inbox) {
@@ -148,7 +154,7 @@ fn in_memory() -> InMemory {
     let network = MemoryNetwork::new();
     InMemory([A, B, C].map(|id| {
         let inbox = Inbox::default();
-        let link = network.open(id, &[&secret(1)], Arc::new(SystemEntropy::new()), inbox.deliver());
+        let link = network.open((id, role(id)), &[&secret(1)], Arc::new(SystemEntropy::new()), inbox.deliver());
         (link.expect("a secret"), inbox)
     }))
 }
@@ -170,21 +176,25 @@ fn delivers(three: &dyn Three) {
     let large = vec![0x5a; sealpass::cluster::message::MAX_MESSAGE];
     three.link(0).send(To::One(C), large.clone());
     three.link(0).send(To::One(ReplicaId([9; 16])), b"to nobody".to_vec());
+    three.link(0).send(To::Core, b"to the core".to_vec());
+    three.link(2).send(To::Core, b"of an edge".to_vec());
     three.link(0).send(To::All, b"last".to_vec());
     wait_until("delivery", || {
         let all = [1, 2].iter().all(|at| three.inbox(*at).has(b"to all") && three.inbox(*at).has(b"last"));
-        all && three.inbox(1).has(b"to one") && three.inbox(2).has(&large)
+        let core = [0, 1].iter().all(|at| three.inbox(*at).has(b"of an edge")) && three.inbox(1).has(b"to the core");
+        all && core && three.inbox(1).has(b"to one") && three.inbox(2).has(&large)
     });
     assert!(!three.inbox(2).has(b"to one") && !three.inbox(1).has(&large), "others do not hear it");
     assert_eq!((three.inbox(1).count(b"to all"), three.inbox(1).count(b"to one")), (1, 1), "once");
     assert!(!three.inbox(0).has(b"to all"), "not to the sender");
+    assert!(!three.inbox(2).has(b"to the core"), "an edge is none of the core");
     for at in 0..3 {
         assert!(!three.inbox(at).has(b"to nobody"));
         let counts = three.counts(at);
         assert_eq!((counts.strangers, counts.dropped), (0, 0), "{at}: {counts:?}");
         assert_eq!(counts.received, three.inbox(at).all().len() as u64);
     }
-    assert!(three.counts(0).sent >= 5);
+    assert!(three.counts(0).sent >= 6);
 }
 
 /// The times are printed, and not asserted: they are the machine's as much as ours.

@@ -130,6 +130,8 @@ pub enum Action {
 pub enum To {
     /// To all others.
     All,
+    /// To those of the core.
+    Core,
     /// To one.
     One(ReplicaId),
 }

@@ -38,7 +38,7 @@ struct Sent {
 }
 
 impl Node {
-    /// 1. Every second, or sooner while we know too little, ask all.
+    /// 1. Every second, or sooner while we know too little, ask all whose answer matters.
     pub(super) fn tick_rounds(&mut self, now: Now, actions: &mut Vec<Action>) {
         self.rounds.sent.retain(|sent| since(sent.at, now) <= STALENESS);
         if now.uptime < self.rounds.due && self.rounds.any {
@@ -54,7 +54,9 @@ impl Node {
         let (answered, twice, voteless) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         self.rounds.sent.push_back(Sent { nonce, at: now, beyond, root, answered, twice, voteless });
         self.confirm_ring(now);
-        actions.push(self.send(To::All, &Body::Round { nonce, beyond, root }));
+        // Edges have nothing to say to edges, but for the ring.
+        let to = if self.slot.is_none() && self.rings.digest().is_some() { To::Core } else { To::All };
+        actions.push(self.send(to, &Body::Round { nonce, beyond, root }));
     }
 
     /// 2. Whoever is asked says how it is, and the digests of its buckets if they are not the same.

@@ -60,6 +60,9 @@ pub mod decisions {}
 #[doc = include_str!("replication.md")]
 pub mod replication {}
 
+#[doc = include_str!("scale.md")]
+pub mod scale {}
+
 #[doc = include_str!("doctor.md")]
 pub mod doctor {}
 

@@ -73,7 +73,7 @@ impl World {
         let mut replica = at.0.borrow_mut();
         let moment = replica.moment;
         let Some(process) = &mut replica.process else { return };
-        if to == To::All || to == To::One(process.id) {
+        if matches!(to, To::All | To::Core) || to == To::One(process.id) {
             process.heard.insert(from, moment);
             replica.with(|node, now| ((), node.on_message(now, bytes)));
         }
@@ -121,8 +121,10 @@ impl World {
     }
 
     fn send(&mut self, from: usize, to: To, bytes: &Rc<[u8]>) {
+        let core = self.core.size();
         let goes = |at: usize| match to {
             To::All => at != from,
+            To::Core => at != from && at < core,
             To::One(ReplicaId([place, ..])) => at == usize::from(place),
         };
         for at in (0..self.replicas.len()).filter(|at| goes(*at)) {

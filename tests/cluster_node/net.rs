@@ -259,7 +259,12 @@ impl Net {
         let (_, body) = decode(bytes, NEWEST).expect("what is sent can be read");
         self.log.push((from, to, body.clone()));
         for other in 0..self.replicas.len() {
-            let meant = to == To::All || to == To::One(self.replicas[other].id);
+            let of_core = self.replicas[other].start.role == Role::Core;
+            let meant = match to {
+                To::All => true,
+                To::Core => of_core,
+                To::One(id) => id == self.replicas[other].id,
+            };
             if other != from && meant && !(self.drops)(from, other, &body) {
                 self.on_the_way.push_back((self.time + self.delay, from, other, bytes.to_vec()));
             }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use sealpass::cluster::member::Role;
 use sealpass::cluster::message::Body;
-use sealpass::cluster::node::NotReady;
+use sealpass::cluster::node::{NotReady, To};
 use sealpass::cluster::ports::Facts as _;
 
 use super::net::{Net, Start};
@@ -228,11 +229,25 @@ fn what_a_replica_has_done_away_with_is_merged_for_the_view_and_not_pulled_for_e
 #[test]
 fn an_edge_is_fresh_by_the_same_majority_and_counts_for_nobody() {
     let mut net = settled(3);
-    let edge = net.start(Start { role: sealpass::cluster::member::Role::Edge, complete: false, ..Start::of("e") });
+    let edge = net.start(Start { role: Role::Edge, complete: false, ..Start::of("e") });
     net.run(600);
     assert_eq!(net.view(edge).why, [], "without waiting for its word to count");
     net.crash(1);
     net.crash(2);
     net.run(6_000);
     assert!(!net.view(edge).ready && !net.view(0).ready);
+}
+
+/// A fleet of many edges would have nothing else to do than to hear each other ask.
+#[test]
+fn edges_ask_the_core_alone_unless_they_lack_a_ring() {
+    let edge = || Start { role: Role::Edge, complete: false, ..Start::of("e") };
+    let mut net = settled(3);
+    let (with, without) = (net.start(edge()), net.start(Start { ring: None, ..edge() }));
+    net.drops = Box::new(move |from, to, _| from == without || to == without);
+    net.run(3_000);
+    let asked = |from| net.log.iter().filter(move |(at, _, body)| *at == from && matches!(body, Body::Round { .. }));
+    assert!(asked(with).count() > 0 && asked(with).all(|(_, to, _)| *to == To::Core));
+    assert!(asked(without).count() > 0 && asked(without).all(|(_, to, _)| *to == To::All));
+    assert!(asked(0).all(|(_, to, _)| *to == To::All), "an ending may have come no further than an edge");
 }

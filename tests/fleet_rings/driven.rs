@@ -40,7 +40,7 @@ struct End {
 impl Link for End {
     fn send(&self, to: To, payload: Vec<u8>) {
         let Some(wire) = self.wire.upgrade() else { return };
-        let meant = |id: ReplicaId| id != self.own && (to == To::All || to == To::One(id));
+        let meant = |id: ReplicaId| id != self.own && (matches!(to, To::All | To::Core) || to == To::One(id));
         for (_, way) in wire.0.lock().expect("no panic").iter().filter(|(id, _)| meant(*id)) {
             drop(way.send(payload.clone()));
         }

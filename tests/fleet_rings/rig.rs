@@ -272,7 +272,8 @@ impl Net {
 
     fn send(&self, from: usize, to: To, bytes: &[u8]) {
         let all = (0..self.nodes.len()).filter(|n| *n != from && self.nodes[*n].get().is_some());
-        let meant = |n: &usize| to == To::All || to == To::One(ReplicaId([u8::try_from(*n).expect("few"); 16]));
+        let one = |n: &usize| to == To::One(ReplicaId([u8::try_from(*n).expect("few"); 16]));
+        let meant = |n: &usize| matches!(to, To::All | To::Core) || one(n);
         let mut queue = self.queue.lock().expect("no panic");
         queue.extend(all.filter(meant).filter(|n| self.is_up(*n) && self.is_up(from)).map(|n| (n, bytes.to_vec())));
     }

@@ -198,6 +198,7 @@ fn open_link(parts: &Parts, membership: &Membership, id: ReplicaId, fleet: &Flee
         peers: membership.peers.clone(),
         secrets: parts.dir.cluster_secrets(&membership.accept_secrets)?,
         id,
+        role: membership.role,
         now: parts.clock.now(),
         entropy: Arc::clone(&parts.entropy),
     };

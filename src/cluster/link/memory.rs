@@ -28,13 +28,13 @@ impl MemoryNetwork {
     /// [`LinkError::NoSecret`](super::LinkError::NoSecret) without a secret.
     pub fn open(
         &self,
-        id: super::ReplicaId,
+        who: (super::ReplicaId, super::Role),
         secrets: &[&crate::keyring::file::ClusterSecret],
         entropy: Arc<dyn super::Entropy>,
         deliver: super::Deliver,
     ) -> Result<MemoryLink, super::LinkError> {
         let keys = super::PeerKeys::new(secrets).ok_or(super::LinkError::NoSecret)?;
-        let gate = Arc::new(Gate::new(id, keys, entropy, deliver));
+        let gate = Arc::new(Gate::new(who, keys, entropy, deliver));
         self.lock().push(Arc::downgrade(&gate));
         Ok(MemoryLink { gate, network: self.clone() })
     }
@@ -57,10 +57,7 @@ impl Link for MemoryLink {
         self.gate.count_sent();
         let others: Vec<_> = self.network.lock().iter().filter_map(Weak::upgrade).collect();
         for other in others {
-            let listens = match to {
-                To::All => other.id() != self.gate.id(),
-                To::One(id) => other.id() == id,
-            };
+            let listens = other.id() != self.gate.id() && other.addresses().any(|address| address == to);
             // As over a network, only those of the same deployment listen where it is sent.
             if listens && other.keys().tags().any(|tag| Some(tag) == self.gate.keys().tags().next()) {
                 other.take_in(to, &sealed);

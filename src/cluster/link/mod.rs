@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::member::ReplicaId;
+use super::member::{ReplicaId, Role};
 use super::node::To;
 use crate::entropy::Entropy;
 use seal::PeerKeys;
@@ -75,6 +75,7 @@ pub enum LinkError {
 /// The end of a link in this replica: seals what goes out, opens what comes in, counts both.
 pub(crate) struct Gate {
     id: ReplicaId,
+    role: Role,
     keys: PeerKeys,
     entropy: Arc<dyn Entropy>,
     deliver: Deliver,
@@ -85,9 +86,15 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    pub fn new(id: ReplicaId, keys: PeerKeys, entropy: Arc<dyn Entropy>, deliver: Deliver) -> Self {
+    pub fn new((id, role): (ReplicaId, Role), keys: PeerKeys, entropy: Arc<dyn Entropy>, deliver: Deliver) -> Self {
         let [sent, received, strangers, dropped] = Default::default();
-        Self { id, keys, entropy, deliver, sent, received, strangers, dropped }
+        Self { id, role, keys, entropy, deliver, sent, received, strangers, dropped }
+    }
+
+    /// Where what is meant for this replica is addressed.
+    pub fn addresses(&self) -> impl Iterator<Item = To> {
+        let core = (self.role == Role::Core).then_some(To::Core);
+        [To::All, To::One(self.id)].into_iter().chain(core)
     }
 
     /// Seals `payload`; `None`, counted, if there are no random bytes.

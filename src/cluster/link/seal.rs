@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 0x01 ‖ sender(16) ‖ nonce(24) ‖ ciphertext ‖ tag(16)
-//! additional data: 0x01 ‖ deployment tag(8) ‖ destination: 0x00 for all, 0x01 ‖ id(16) for one ‖ sender(16)
+//! additional data: 0x01 ‖ deployment tag(8) ‖ destination: 0x00 for all, 0x01 ‖ id(16) for one, 0x02 for the core ‖ sender(16)
 //! ```
 //! So what was said to one replica can't be said again to another, and no replica speaks in the name of another life of
 //! itself by accident. A replay opens; the protocol ignores it.
@@ -110,6 +110,7 @@ fn additional_data(tag: DeploymentTag, to: To, sender: ReplicaId) -> Vec<u8> {
             aad.push(1);
             aad.extend_from_slice(&id.0);
         }
+        To::Core => aad.push(2),
     }
     aad.extend_from_slice(&sender.0);
     aad

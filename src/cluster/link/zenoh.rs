@@ -1,6 +1,7 @@
 //! Links by the engine zenoh, in peer mode, over `quic` with certificates of both sides.
 //!
-//! Plain publish and subscribe: each replica subscribes `sealpass/v1/TAG/all` and `sealpass/v1/TAG/to/ID`. All calls
+//! Plain publish and subscribe: each replica subscribes `sealpass/v1/TAG/all` and `sealpass/v1/TAG/to/ID`, and one of
+//! the core `sealpass/v1/TAG/core`, so that zenoh hands what goes there to nobody else. All calls
 //! into zenoh are made on a thread of our own: zenoh refuses to be called from a runtime of one thread, which the
 //! workers of the HTTP server are, and a call may block while a peer takes nothing in.
 //!
@@ -29,7 +30,7 @@ use super::certificate::Certificates;
 use super::seal::{DeploymentTag, PeerKeys};
 use super::{Deliver, Gate, Link, LinkCounts, LinkError};
 use crate::clock::Timestamp;
-use crate::cluster::member::ReplicaId;
+use crate::cluster::member::{ReplicaId, Role};
 use crate::entropy::Entropy;
 use crate::keyring::file::ClusterSecret;
 use names::{Lookup, Names};
@@ -44,6 +45,8 @@ pub struct LinkSettings {
     pub secrets: Vec<ClusterSecret>,
     /// Who we are.
     pub id: ReplicaId,
+    /// Whether what is sent to the core is for us.
+    pub role: Role,
     /// The time, for the certificate.
     pub now: Timestamp,
     /// Where nonces come from.
@@ -88,7 +91,7 @@ impl ZenohLink {
         let address = settings::free(settings.listen)?;
         let config = settings::config(Some(address), &settings.peers, &certificates)?;
         let names = Names::new(&settings.peers, address, certificates, lookup);
-        let gate = Arc::new(Gate::new(settings.id, keys, settings.entropy, deliver));
+        let gate = Arc::new(Gate::new((settings.id, settings.role), keys, settings.entropy, deliver));
         let (state, (queue, outgoing)) = (Arc::new(State::default()), sync_channel(MAX_WAITING));
         let (opened, open) = sync_channel(1);
         let thread = {
@@ -157,7 +160,7 @@ impl std::fmt::Debug for ZenohLink {
 fn open_session(config: zenoh::Config, gate: &Arc<Gate>) -> Result<Session, LinkError> {
     let session = zenoh::open(config).wait().map_err(|_| LinkError::Engine)?;
     for tag in gate.keys().tags() {
-        for to in [To::All, To::One(gate.id())] {
+        for to in gate.addresses() {
             let gate = Arc::clone(gate);
             let subscriber = session.declare_subscriber(key_expression(tag, to)).allowed_origin(Locality::Remote);
             let take_in = move |sample: zenoh::sample::Sample| gate.take_in(to, &sample.payload().to_bytes());
@@ -192,6 +195,7 @@ fn key_expression(tag: DeploymentTag, to: To) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     match to {
         To::All => format!("sealpass/v1/{}/all", hex(&tag)),
+        To::Core => format!("sealpass/v1/{}/core", hex(&tag)),
         To::One(id) => format!("sealpass/v1/{}/to/{}", hex(&tag), hex(&id.0)),
     }
 }

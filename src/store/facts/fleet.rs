@@ -50,11 +50,7 @@ impl Facts for CachedFacts {
     }
 
     fn leaves(&self, bucket: u8, beyond: Timestamp) -> Buckets {
-        let mut digests = Box::new([0_u64; 256]);
-        for (leaf, digest) in (0..=u8::MAX).zip(digests.iter_mut()) {
-            let values = self.in_leaf(bucket, leaf, beyond).map(|(about, facts)| value(&about, facts));
-            *digest = values.fold(0, u64::wrapping_add);
-        }
+        let mut digests = self.index.sums().leaves_beyond(bucket, beyond);
         for (about, facts) in self.floors() {
             let (of, leaf) = about.place();
             if of == bucket {
@@ -75,8 +71,9 @@ impl CachedFacts {
     /// All that is known of one thing.
     fn of(&self, about: &About) -> Vec<Fact> {
         match *about {
-            About::Session(key) => self.session(key).into_iter().flat_map(|known| known.facts(key)).collect(),
-            About::Tag(key) => self.tag(key).into_iter().flat_map(|known| known.facts(key)).collect(),
+            // It is nearly always there, unlike what `session` and `tag` are asked for.
+            About::Session(key) => self.sessions.get(&key).into_iter().flat_map(|known| known.facts(key)).collect(),
+            About::Tag(key) => self.tags.get(&key).into_iter().flat_map(|known| known.facts(key)).collect(),
             About::Floor(_) => self.floors().filter(|(of, _)| of == about).flat_map(|(_, facts)| facts).collect(),
         }
     }

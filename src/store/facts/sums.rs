@@ -12,9 +12,22 @@ pub(super) struct Sums(Mutex<State>);
 
 struct State {
     buckets: Vec<Bucket>,
-    /// What the entries of each leaf are about. For a moment one stands in it twice, while it is replaced.
-    leaves: Vec<Vec<About>>,
+    /// The entries of each leaf. For a moment one stands in it twice, while it is replaced.
+    leaves: Vec<Vec<Entry>>,
 }
+
+/// What an entry is about, and what it adds to digests: whoever joins asks for those of all leaves, and to hash every
+/// entry again would take longer than to send it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    about: About,
+    minute: Minute,
+    value: u64,
+}
+
+/// The minute that an entry is known by, in few bytes: there is one for each fact.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Minute(u32);
 
 #[derive(Clone, Default)]
 struct Bucket {
@@ -41,10 +54,11 @@ impl Sums {
         if *count == 0 {
             of.minutes.remove(&minute);
         }
+        let entry = Entry { about, minute: Minute::of(minute), value };
         let leaf = &mut state.leaves[place_of(bucket, leaf)];
         if by > 0 {
-            leaf.push(about);
-        } else if let Some(at) = leaf.iter().position(|other| *other == about) {
+            leaf.push(entry);
+        } else if let Some(at) = leaf.iter().position(|other| *other == entry) {
             leaf.swap_remove(at);
         }
     }
@@ -61,9 +75,20 @@ impl Sums {
         sums
     }
 
+    /// The same of each leaf of a bucket.
+    pub fn leaves_beyond(&self, bucket: u8, beyond: Timestamp) -> Box<[u64; PARTS]> {
+        let (state, beyond) = (self.state(), Minute::of(beyond));
+        let mut sums = Box::new([0; PARTS]);
+        for (sum, entries) in sums.iter_mut().zip(&state.leaves[place_of(bucket, 0)..]) {
+            let counted = entries.iter().filter(|entry| entry.minute > beyond).map(|entry| entry.value);
+            *sum = counted.fold(0, u64::wrapping_add);
+        }
+        sums
+    }
+
     /// What the entries of a leaf are about.
     pub fn leaf(&self, bucket: u8, leaf: u8) -> Vec<About> {
-        let mut abouts = self.state().leaves[place_of(bucket, leaf)].clone();
+        let mut abouts: Vec<_> = self.state().leaves[place_of(bucket, leaf)].iter().map(|entry| entry.about).collect();
         abouts.sort_unstable();
         abouts.dedup();
         abouts
@@ -77,6 +102,13 @@ impl Sums {
 impl std::fmt::Debug for Sums {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Sums")
+    }
+}
+
+impl Minute {
+    /// Of a time that is a whole minute, or the end of all time.
+    fn of(at: Timestamp) -> Self {
+        Self(u32::try_from(at.as_millis() / 60_000).unwrap_or(u32::MAX))
     }
 }
 

@@ -177,7 +177,7 @@ mod tests {
     use crate::clock::{Clock as _, SystemClock};
     use crate::cluster::link::Link as _;
     use crate::cluster::link::seal::PeerKeys;
-    use crate::cluster::member::ReplicaId;
+    use crate::cluster::member::{ReplicaId, Role};
     use crate::cluster::node::To;
     use crate::entropy::SystemEntropy;
     use crate::keyring::file::ClusterSecret;
@@ -198,6 +198,7 @@ mod tests {
             peers: peers.iter().map(ToString::to_string).collect(),
             secrets: secrets(),
             id: ReplicaId([id; 16]),
+            role: Role::Core,
             now: SystemClock.now(),
             entropy: Arc::new(SystemEntropy::new()),
         };
