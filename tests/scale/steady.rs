@@ -46,7 +46,7 @@ impl Steady {
         let begun = world.now;
         world.forget_traffic();
         self.load(&mut world, MEASURED);
-        let figures = self.figures(&world, begun);
+        let figures = Self::figures(&world, begun);
         world.run(world.now + PATIENCE);
         assert!(world.is_equal(), "all know the same soon after: {self:?}");
         Figures { known: known(&world, begun, begun + MEASURED), ..figures }
@@ -69,8 +69,7 @@ impl Steady {
     /// Logouts and logins at replicas as they come, for so long.
     pub fn load(&self, world: &mut World, micros: Moment) {
         let end = world.now + micros;
-        if self.logouts > 0 {
-            let every = HOUR / self.logouts;
+        if let Some(every) = HOUR.checked_div(self.logouts) {
             loop {
                 let next = world.now + world.random.u64(1..2 * every);
                 if next >= end {
@@ -86,15 +85,19 @@ impl Steady {
         world.run(end);
     }
 
-    fn figures(&self, world: &World, begun: Moment) -> Figures {
+    fn figures(world: &World, begun: Moment) -> Figures {
         let of = |role, which: fn(&super::world::Replica) -> Traffic| {
             let replicas: Vec<_> = world.replicas.iter().filter(|one| one.role == role).collect();
             let mut all = Traffic::default();
-            replicas.iter().for_each(|one| all += which(one));
+            for one in &replicas {
+                all += which(one);
+            }
             each_second(all.all(), replicas.len() as u64)
         };
         let mut all = Traffic::default();
-        world.replicas.iter().for_each(|one| all += one.sent);
+        for one in &world.replicas {
+            all += one.sent;
+        }
         let pushes = world.replicas.iter().flat_map(|one| one.pushes.values()).filter(|(at, _)| *at >= begun);
         let asks = world.replicas.iter().flat_map(|one| one.asks.values()).filter(|(at, _)| *at >= begun);
         let took = |(begun, over): &(Moment, Option<Moment>)| Some((*over)? - begun);

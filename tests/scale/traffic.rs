@@ -47,7 +47,9 @@ impl Traffic {
 
     pub fn all(&self) -> Sum {
         let mut all = Sum::default();
-        self.0.iter().for_each(|sum| all += *sum);
+        for sum in self.0 {
+            all += sum;
+        }
         all
     }
 }
