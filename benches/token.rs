@@ -4,6 +4,7 @@
 //! `cargo bench --bench token` prints tables that were made in one run each; the ratios are what counts.
 
 #[path = "support/rig.rs"]
+#[expect(dead_code, reason = "other benchmarks use the rest")]
 mod rig;
 #[path = "support/stats.rs"]
 mod stats;

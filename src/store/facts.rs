@@ -194,13 +194,12 @@ impl CachedFacts {
 impl FactStore for CachedFacts {
     fn session(&self, session: SessionKey) -> Option<SessionFacts> {
         // `contains_key` finds nothing without book-keeping.
-        let has = self.filters.0.may_have(&session) && self.sessions.contains_key(&session);
-        if has { self.sessions.get(&session) } else { None }
+        (self.filters.0.may_have(&session) && self.sessions.contains_key(&session))
+            .then(|| self.sessions.get(&session))?
     }
 
     fn tag(&self, tag: TagKey) -> Option<TagFacts> {
-        let has = self.filters.1.may_have(&tag) && self.tags.contains_key(&tag);
-        if has { self.tags.get(&tag) } else { None }
+        (self.filters.1.may_have(&tag) && self.tags.contains_key(&tag)).then(|| self.tags.get(&tag))?
     }
 
     fn floor(&self, realm: RealmId) -> Option<Timestamp> {
