@@ -107,7 +107,7 @@ def against_each_other(asked, home, load, contenders):
     figures = {contender.name: {"rate": [], "cpu": []} for contender in contenders}
     for number in range(asked.rounds + 1):
         for contender in contenders:
-            prepare(contender)
+            contender.check()
             how = (home, contender.address, contender.pids, [contender.head], 200, asked.seconds)
             rate, spent = ceiling(load, *how)
             if number > 0:  # the first one warms up
@@ -116,17 +116,11 @@ def against_each_other(asked, home, load, contenders):
     return figures
 
 
-def prepare(contender):
-    """Its session is good, and would not be renewed."""
-    if hasattr(contender, "check") and not contender.name.startswith("nginx"):
-        contender.check()
-
-
 def latencies(asked, load, contenders, ceilings):
     figures = {contender.name: [] for contender in contenders}
     for _ in range(asked.rounds):
         for contender in contenders:
-            prepare(contender)
+            contender.check()
             rate = int(SHARE * median(ceilings[contender.name]["rate"]))
             figures[contender.name].append((rate, *latency(load, contender, rate, asked.seconds)))
     return figures

@@ -8,11 +8,11 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
-import time
 from pathlib import Path
 
-from rig import HERE, LIMIT, Failed, Service, end, environment, wait_until
+from rig import LIMIT, Failed, Service, end, environment, wait_until
 
 CLAIMS = {"subject": "alice.smith", "roles": ["editor", "billing"], "amr": ["pwd"]}
 # Nothing renews while it is measured, or only when a slot of two hours ends; then there is a new login.
@@ -146,6 +146,18 @@ class Program(Contender):
         self.process.stdout.close()
 
 
+class Behind(Contender):
+    """A path of nginx's, with the session that the service issued last."""
+
+    def __init__(self, name, address, path, pids, ours):
+        super().__init__(name)
+        self.address, self.path, self.pids, self.ours = address, path, pids, ours
+
+    @property
+    def cookie(self):
+        return self.ours.cookie
+
+
 class Nginx:
     """nginx with the configuration that `sealpass proxy-config` prints, the bare handler behind it as the application."""
 
@@ -170,13 +182,10 @@ class Nginx:
         wait_until("nginx answers", self.answers)
         self.pids = [self.process.pid, *children(self.process.pid)]
         own = self.pids + app.pids
-        self.guarded = self.contender("nginx, asking sealpass", "/", own + ours.pids, ours)
-        self.open = self.contender("nginx, not asking", "/login", own, ours)
-
-    def contender(self, name, path, pids, ours):
-        made = Contender(name)
-        made.path, made.pids, made.address, made.cookie = path, pids, self.address, ours.cookie
-        return made
+        self.guarded = Behind("nginx, asking sealpass", self.address, "/", own + ours.pids, ours)
+        self.open = Behind("nginx, not asking", self.address, "/login", own, ours)
+        if (status := ask(self.address, "/", "none=0")[0]) != 401:
+            raise Failed(f"nginx answers {status} to who has no session")
 
     def answers(self):
         if self.process.poll() is not None:
@@ -195,8 +204,6 @@ def children(pid):
 
 
 def free_port():
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -227,7 +234,3 @@ def cores():
     if len(allowed) < 2:
         raise Failed("two cores are needed: one for servers, one for the load")
     return allowed[0], allowed[-1]
-
-
-def settle(seconds):
-    time.sleep(seconds)

@@ -21,6 +21,7 @@ def kinds(token):
     some = lambda length: "".join(dice.choices(ALPHABET, k=length))
     junk = [NAME + some(length) for length in [*range(1, 3801, 25), 3801, 4096, 8000]]
     forged = [NAME + unknown_key(token, dice) for _ in range(VARIANTS)]
+    octets = ["".join(chr(dice.choice(OCTETS)) for _ in range(length)) for length in range(1, 3801, 25)]
     several = ["; ".join(NAME + unknown_key(token, dice) for _ in range(4)) for _ in range(VARIANTS)]
     crowd = "; ".join(NAME + some(188) for _ in range(LARGE // 206))
     made = [
@@ -28,7 +29,7 @@ def kinds(token):
         ("a good token, one bit changed", [NAME + changed(token, dice) for _ in range(VARIANTS)]),
         ("four forged cookies", several),
         ("junk of every length", junk),
-        ("junk of every octet", ["".join(chr(dice.choice(OCTETS)) for _ in range(n)) for n in range(1, 3801, 25)]),
+        ("junk of every octet", [NAME + junk for junk in octets]),
         ("64 KiB: one long cookie", [NAME + some(LARGE)]),
         ("64 KiB: cookies of our name", [crowd]),
         ("64 KiB: cookies of others", ["; ".join(f"c{n}={some(90)}" for n in range(LARGE // 100))]),

@@ -39,7 +39,12 @@ fn shortest(peers: &[Peer]) -> bool {
     let next = peers.iter().filter(of).min_by_key(|peer| peer.characters).expect("some are always measured");
     let met = ours < next.characters;
     let name = next.name;
-    println!("{:<40}{ours:>8}  against {} of {name}, the next  goal: {}", "characters, encrypted", next.characters, verdict(met));
+    println!(
+        "{:<40}{ours:>8}  against {} of {name}, the next  goal: {}",
+        "characters, encrypted",
+        next.characters,
+        verdict(met)
+    );
     met
 }
 
@@ -74,7 +79,19 @@ const GOALS: [Goal; 6] = [
     Goal { what: "sealpass open / the limit", of: ours::NAME, to: limit::NAME, on: Open, bound: AtMost(4.5) },
     Goal { what: "sealpass seal / the limit", of: ours::NAME, to: limit::NAME, on: Seal, bound: AtMost(7.0) },
     Goal { what: "PrivateJar open / ours", of: cookies::PRIVATE_JAR, to: ours::NAME, on: Open, bound: AtLeast(2.4) },
-    Goal { what: "actix-session open / ours", of: cookies::ACTIX_SESSION, to: ours::NAME, on: Open, bound: AtLeast(4.0) },
-    Goal { what: "pasetors v4.local open / ours", of: paseto::PASETORS, to: ours::NAME, on: Open, bound: AtLeast(11.0) },
+    Goal {
+        what: "actix-session open / ours",
+        of: cookies::ACTIX_SESSION,
+        to: ours::NAME,
+        on: Open,
+        bound: AtLeast(4.0),
+    },
+    Goal {
+        what: "pasetors v4.local open / ours",
+        of: paseto::PASETORS,
+        to: ours::NAME,
+        on: Open,
+        bound: AtLeast(11.0),
+    },
     Goal { what: "iron-session open / ours", of: iron::NAME, to: ours::NAME, on: Open, bound: AtLeast(300.0) },
 ];

@@ -32,7 +32,11 @@ fn main() -> ExitCode {
         println!("left out: {line}");
     }
     let missed = goals::print(&peers, &figures, options.margin);
-    println!("{}; {} rounds, each of everything in turn; medians, with the least and the greatest", peers::ours::STORE, options.rounds);
+    println!(
+        "{}; {} rounds, each of everything in turn; medians, with the least and the greatest",
+        peers::ours::STORE,
+        options.rounds
+    );
     let incomplete = options.all && !left_out.is_empty();
     if (options.check && missed) || incomplete { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

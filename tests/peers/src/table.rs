@@ -8,7 +8,17 @@ pub fn print(peers: &[Peer], figures: &[Figures]) {
     let limit = &figures[0];
     println!(
         "{:<23}{:>9}{:>9}{:>9}{:>9}{:>12}{:>12}{:>8}{:>6}  {:<8}{:<20}ending",
-        "", "open ns", "x limit", "seal ns", "x limit", "opens/s", "seals/s", "spread", "chars", "secrecy", "key rotation"
+        "",
+        "open ns",
+        "x limit",
+        "seal ns",
+        "x limit",
+        "opens/s",
+        "seals/s",
+        "spread",
+        "chars",
+        "secrecy",
+        "key rotation"
     );
     for (peer, own) in peers.iter().zip(figures) {
         let (open, seal) = (median(&own.open), median(&own.seal));
@@ -32,6 +42,7 @@ pub fn print(peers: &[Peer], figures: &[Figures]) {
 
 fn thousands(number: f64) -> String {
     let digits = format!("{number:.0}");
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).expect("digits")).collect();
+    let groups: Vec<_> =
+        digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).expect("digits")).collect();
     groups.join(",")
 }

@@ -1,12 +1,15 @@
-//! Measuring everything in turn, round by round, so that ratios hold on a machine whose speed drifts.
+//! Measuring everything in turn, round by round, so that ratios hold on a machine whose speed drifts. What counts is CPU
+//! time, so that other programs take nothing but the warmth of caches.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::peers::Peer;
 use crate::stats::median;
 
-/// Does something so many times, and says how long it took.
+/// Does something so many times, and says how much CPU time it took.
 pub type Batch = Box<dyn FnMut(u32) -> Duration>;
 
 /// Nanoseconds, one figure a round.
@@ -18,11 +21,11 @@ pub struct Figures {
 /// What runs in this process. Nothing but `run` allocates, and what it returns is kept from being optimised away.
 pub fn here<T>(mut run: impl FnMut() -> T + 'static) -> Batch {
     Box::new(move |runs| {
-        let begin = Instant::now();
+        let begin = cpu_time();
         for _ in 0..runs {
             drop(black_box(run()));
         }
-        begin.elapsed()
+        cpu_time() - begin
     })
 }
 
@@ -52,16 +55,19 @@ fn nanos(batch: &mut Batch, runs: u32) -> f64 {
 fn enough(batch: &mut Batch) -> u32 {
     let mut runs = 1;
     loop {
-        let begin = Instant::now();
-        batch(runs);
-        if begin.elapsed() >= BATCH / 4 {
+        if batch(runs) >= BATCH / 4 {
             return runs * 4;
         }
         runs *= 2;
     }
 }
 
-/// A line about the spread: the greatest distance of the middle half of the rounds from their median.
+/// Of this thread.
+fn cpu_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("it counts from zero")
+}
+
+/// The spread: the greatest distance of the middle half of the rounds from their median.
 pub fn spread(figures: &[f64]) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
+use actix_http::Request;
 use actix_session::storage::CookieSessionStore;
 use actix_session::{SessionExt as _, SessionMiddleware};
-use actix_http::Request;
 use actix_web::body::{BoxBody, to_bytes};
 use actix_web::cookie::Cookie as ActixCookie;
 use actix_web::cookie::Key as ActixKey;
@@ -42,7 +42,8 @@ pub fn private_jar(sample: &Claims) -> Peer {
 pub fn actix_session(sample: &Claims) -> Peer {
     let system = Rc::new(System::new());
     let app = App::new().wrap(middleware()).app_data(web::Data::new(sample.clone()));
-    let app = app.route("/set", web::get().to(set)).route("/get", web::get().to(get)).route("/tell", web::get().to(tell));
+    let app =
+        app.route("/set", web::get().to(set)).route("/get", web::get().to(get)).route("/tell", web::get().to(tell));
     let with = Rc::new(system.block_on(test::init_service(app)));
     let plain = App::new().route("/get", web::get().to(nothing));
     let plain = Rc::new(system.block_on(test::init_service(plain)));

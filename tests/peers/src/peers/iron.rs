@@ -42,7 +42,7 @@ fn batch(node: &Rc<RefCell<Node>>, what: &'static str) -> Batch {
     let node = Rc::clone(node);
     Box::new(move |runs| {
         let nanos = node.borrow_mut().ask(&format!("{what} {runs}"));
-        Duration::from_nanos(nanos.and_then(|text| text.parse().ok()).expect("node says how long it took"))
+        Duration::from_nanos(nanos.and_then(|text| text.parse().ok()).expect("node says what it took"))
     })
 }
 
