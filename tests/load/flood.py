@@ -33,6 +33,7 @@ def kinds(token):
         ("64 KiB: one long cookie", [NAME + some(LARGE)]),
         ("64 KiB: cookies of our name", [crowd]),
         ("64 KiB: cookies of others", ["; ".join(f"c{n}={some(90)}" for n in range(LARGE // 100))]),
+        ("64 KiB: our name without a value", ["; ".join(NAME[:-1] for _ in range(LARGE // 17))]),
         ("64 KiB: semicolons", [";" * LARGE]),
     ]
     return [(name, *pairs(cookies, NAME + token)) for name, cookies in made]
@@ -45,6 +46,7 @@ def pairs(refused, good):
         width = max(len(cookie), len(good) + PAD)
         bad.append(head("/verify/", padded(cookie, width + PAD)))
         passing.append(head("/verify/", padded(good, width + PAD)))
+        assert len(bad[-1]) == len(passing[-1])
     return bad, passing
 
 

@@ -29,7 +29,10 @@ def ceiling(core, directory, address, pids, heads, status, seconds):
 
 
 def latency(core, contender, rate, seconds):
-    """Milliseconds at p50, p99 and p99.9, asked at a fixed rate: who waits for a slow answer counts as waiting."""
+    """Milliseconds at p50, p99 and p99.9, asked at a fixed rate: who waits for a slow answer counts as waiting.
+
+    None if the load did not keep up with itself, as on a machine that has other things to do.
+    """
     headers = [line for line in contender.head.split("\r\n")[2:] if line]
     command = ["oha", "-z", f"{seconds}s", "-q", str(rate), "-c", str(CONNECTIONS), "--latency-correction"]
     command += ["--no-tui", "--output-format", "json", "--host", "app.example.com"]
@@ -41,7 +44,7 @@ def latency(core, contender, rate, seconds):
         raise Failed(f"{contender.name} answers {codes}")
     reached = said["summary"]["requestsPerSec"]
     if reached < rate * 0.95:
-        raise Failed(f"{contender.name}: {reached:.0f} of {rate} requests a second were sent")
+        return None
     return [said["latencyPercentiles"][name] * 1000 for name in ("p50", "p99", "p99.9")]
 
 

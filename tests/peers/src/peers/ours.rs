@@ -10,7 +10,7 @@ use sealpass::entropy::{SystemEntropy, random};
 use sealpass::keyring::{KeyRing, Keys};
 use sealpass::revocation::{AT_ONCE, Fact, FactStore, SessionKey, TagKey};
 use sealpass::sessions::{Issued, Lifetimes, NewSession, Realm, Session, Sessions};
-use sealpass::token::Scratch;
+use sealpass::token::{Scratch, Token};
 
 use super::{Peer, Protects};
 use crate::claims::Claims;
@@ -34,7 +34,7 @@ pub fn peers() -> ([Peer; 2], Claims) {
     let mut scratch = Scratch::default();
     assert_eq!(seen(&site.verify(&text, &mut scratch)), sample, "{NAME}");
     let renewed = site.renewing(&text);
-    assert_eq!(seen(&site.verify(&renewed(), &mut scratch)), sample, "{NAME}, renewed");
+    assert_eq!(seen(&site.verify(renewed().expose(), &mut scratch)), sample, "{NAME}, renewed");
     let opening = |site: Rc<Site>, text: String| {
         let mut scratch = Scratch::default();
         here(move || site.verify(&text, &mut scratch).renewal_due)
@@ -91,11 +91,11 @@ impl Site {
     }
 
     /// Seals the session of `text` anew, as often as it is called.
-    fn renewing(self: &Rc<Self>, text: &str) -> impl Fn() -> String + 'static {
+    fn renewing(self: &Rc<Self>, text: &str) -> impl Fn() -> Token + 'static {
         let site = Rc::clone(self);
         let scratch: &'static mut Scratch = Box::leak(Box::default()); // as long as what is measured, which is to the end
         let session = self.sessions.verify(&self.realm, &[text.as_bytes()], scratch).expect("ours");
-        move || site.sessions.renew(&site.realm, &session).expect("fits").token.expose().to_owned()
+        move || site.sessions.renew(&site.realm, &session).expect("fits").token
     }
 }
 
