@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use memchr::memmem;
 use smallvec::SmallVec;
 
 use crate::claims::CookieName;
@@ -28,9 +29,11 @@ pub fn values<'h>(lines: impl Iterator<Item = &'h [u8]>, name: &[u8]) -> Values<
 /// The name has to be the same byte for byte. Around name and value only SP and TAB are trimmed, and nothing is decoded
 /// or unquoted: a value in quotes is another value.
 pub fn every_value<'h>(lines: impl Iterator<Item = &'h [u8]>, name: &[u8]) -> impl Iterator<Item = &'h [u8]> {
-    lines.flat_map(pairs).filter_map(move |pair| match trim(trim(pair).strip_prefix(name)?).split_first() {
-        Some((b'=', value)) => Some(trim(value)),
-        _ => None,
+    lines.flat_map(move |line| pairs_with(line, name)).filter_map(move |pair| {
+        match trim(trim(pair).strip_prefix(name)?).split_first() {
+            Some((b'=', value)) => Some(trim(value)),
+            _ => None,
+        }
     })
 }
 
@@ -97,6 +100,22 @@ fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     ends.map(move |end| &line[std::mem::replace(&mut start, end + 1)..end])
 }
 
+/// The pairs in which `name` stands, and all others unless the line is long: nobody has to look at each of 64,000 semicolons.
+fn pairs_with<'h>(line: &'h [u8], name: &[u8]) -> impl Iterator<Item = &'h [u8]> {
+    let finder = (line.len() > LONG).then(|| memmem::Finder::new(name));
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let mut line = rest.take()?;
+        if let Some(finder) = &finder {
+            let hit = finder.find(line)?;
+            line = &line[memchr::memrchr(b';', &line[..hit]).map_or(0, |before| before + 1)..];
+        }
+        let Some(end) = memchr::memchr(b';', line) else { return Some(line) };
+        rest = Some(&line[end + 1..]);
+        Some(&line[..end])
+    })
+}
+
 /// Without the SP and TAB around it, and only those: Unicode space and other controls are part of a name.
 fn trim(bytes: &[u8]) -> &[u8] {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
@@ -108,6 +127,9 @@ fn trim(bytes: &[u8]) -> &[u8] {
 /// The attributes of every anchor. It comes along as well when the link of another site makes a browser refresh; by itself it
 /// opens nothing.
 const ANCHOR: &str = "; Path=/; Secure; HttpOnly; SameSite=None";
+
+/// Octets of a Cookie line from which on looking for the name first is cheaper than looking at every pair.
+const LONG: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
@@ -164,6 +186,30 @@ mod tests {
             (&[b"", b";"], None),
         ] {
             assert_eq!(others(lines).as_deref(), left, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_read_as_a_short_one() {
+        let name = "__Host-sealpass";
+        for short in [
+            "__Host-sealpass=T",
+            "a=1; __Host-sealpass=T; b=2; __Host-sealpass=U;",
+            "; ;\t__Host-sealpass = T ;;__Host-sealpass=",
+            "__Host-sealpass; __Host-sealpassx=1; x__Host-sealpass=2; __Host-sealpass=T",
+            "x=__Host-sealpass=1; __Host-sealpass=__Host-sealpass=T; __Host-__Host-sealpass=3",
+            "a=1; b=2",
+        ] {
+            let found = of(&[short.as_bytes()]);
+            assert_eq!(found.is_empty(), short == "a=1; b=2", "{short}");
+            for filler in [";".to_owned(), "; c=3".to_owned(), format!("; {name}"), format!("; {name}x=;x={name}=1")] {
+                let filler = filler.repeat(2 * LONG / filler.len());
+                for line in
+                    [format!("{short}{filler}"), format!("x{filler};{short}"), format!("{filler};{short}{filler}")]
+                {
+                    assert_eq!(of(&[line.as_bytes()]), found, "{short} and {} octets", filler.len());
+                }
+            }
         }
     }
 

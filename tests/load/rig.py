@@ -74,21 +74,25 @@ def kid(token):
 
 
 class Service:
-    """A running `sealpass serve`."""
+    """A running `sealpass serve`, alone or handed the secret of a fleet; `pinned` goes in front of the command."""
 
-    def __init__(self, binary, home):
+    def __init__(self, binary, home, config=CONFIG, pinned=(), secret=None):
         if not binary.exists():
             raise Failed(f"{binary} is not there; cargo build --release")
         self.binary, self.home, self.log = binary, home, home / "service.log"
-        (home / "sealpass.toml").write_text(CONFIG)
+        (home / "sealpass.toml").write_text(config)
         scopes = ("--scope", "app", "--scope", "admin", "--realm", "*")
         made = self.run("credential", "new", "--name", "load", *scopes)
         self.credential = made.stderr.strip()
         private(home / "credentials.toml", made.stdout)
         private(home / "credential", self.credential)
-        self.run("keys", "init")
+        if secret is None:
+            self.run("keys", "init")
+        else:
+            (home / "keys").mkdir(0o700)
+            private(home / "keys/cluster.secret", secret)
         with self.log.open("w") as log:
-            command = [binary, "serve", "--config", "sealpass.toml"]
+            command = [*pinned, binary, "serve", "--config", "sealpass.toml"]
             self.process = subprocess.Popen(command, cwd=home, env=environment(), stdin=subprocess.DEVNULL, stderr=log)
 
     def __enter__(self):
@@ -227,7 +231,7 @@ class Load:
 
 def private(path, text):
     path.touch(0o600)
-    path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
 def environment():
