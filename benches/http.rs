@@ -61,7 +61,7 @@ fn main() {
     for (at, case) in cases.iter().enumerate().skip(1) {
         match case.like {
             None => line(case.name, &figures[at], &figures[0], "to an accepted one with a small head"),
-            Some(like) => line(case.name, &figures[at], &figures[like], "goal ≤ 1"),
+            Some(accepted) => line(case.name, &figures[at], &figures[accepted], "goal ≤ 1"),
         }
     }
     println!("resident memory of an idle service among {FACTS} facts: {:.1} MiB", f64::from(idle) / 1_024.0);

@@ -32,7 +32,7 @@ pub fn measure(subjects: &mut [Subject<'_>]) -> Vec<Vec<f64>> {
             for _ in 0..batches[at] {
                 (subject.run)();
             }
-            figures[at].push((cpu_time() - begin).as_secs_f64() * 1e9 / f64::from(batches[at]));
+            figures[at].push(cpu_time().saturating_sub(begin).as_secs_f64() * 1e9 / f64::from(batches[at]));
         }
     }
     figures
@@ -46,7 +46,7 @@ fn batch(subject: &mut Subject<'_>) -> u32 {
         for _ in 0..runs {
             (subject.run)();
         }
-        if cpu_time() - begin >= BATCH / 4 {
+        if cpu_time().saturating_sub(begin) >= BATCH / 4 {
             return runs * 4;
         }
         runs *= 2;

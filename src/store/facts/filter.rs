@@ -74,9 +74,13 @@ impl<K: Random> Filter<K> {
         kept.dedup();
         kept.retain(has);
         let bits = Bits::for_keys(kept.len());
-        kept.iter().for_each(|key| bits.mark(key.random()));
+        for key in &kept {
+            bits.mark(key.random());
+        }
         let mut listed = self.listed();
-        listed.iter().for_each(|key| bits.mark(key.random()));
+        for key in listed.iter() {
+            bits.mark(key.random());
+        }
         kept.append(&mut listed);
         kept.shrink_to(2 * kept.len());
         *listed = kept;
@@ -234,7 +238,7 @@ mod tests {
                         let mut own = Vec::new();
                         for turn in 0..4_000 {
                             put(Key(turn / 4)); // others put it as well
-                            let key = Key(thread << 32 | turn % 97);
+                            let key = Key((thread << 32) | (turn % 97));
                             if turn % 3 == 0 {
                                 map.write().expect("no panic").remove(&key);
                                 own.retain(|own| *own != key);
