@@ -55,6 +55,6 @@ fn some<const N: usize>() -> [u8; N] {
 }
 
 const HOUR: Duration = Duration::from_secs(3_600);
-const COUNT: u64 = 20_000;
+const COUNT: u64 = 100_000;
 /// The goal.
 const MOST: u64 = 600;
