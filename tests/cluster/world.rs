@@ -167,10 +167,14 @@ impl World {
     pub fn check_one(&mut self, place: usize) -> Result<(), Broken> {
         let at = self.replicas[place].clone();
         at.0.borrow_mut().moment = self.now;
+        if at.0.borrow().process.is_none() {
+            return Ok(());
+        }
+        // While it sleeps too: others may answer then what it asked before, and it hears that when it wakes.
+        let since = self.majority_met(place);
         if !at.0.borrow().runs() {
             return Ok(());
         }
-        let since = self.majority_met(place);
         let staleness = u64::try_from(STALENESS.as_micros()).expect("in range");
         if self.now > since + staleness && at.0.borrow().is_ready(self.core.majority()) {
             let view = at.0.borrow().view();
