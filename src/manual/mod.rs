@@ -60,6 +60,9 @@ pub mod decisions {}
 #[doc = include_str!("replication.md")]
 pub mod replication {}
 
+#[doc = include_str!("performance.md")]
+pub mod performance {}
+
 #[doc = include_str!("scale.md")]
 pub mod scale {}
 
