@@ -100,14 +100,16 @@ fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     ends.map(move |end| &line[std::mem::replace(&mut start, end + 1)..end])
 }
 
-/// The pairs in which `name` stands, and all others unless the line is long: nobody has to look at each of 64,000 semicolons.
+/// The pairs in which `name` stands in front of a `=`, and all others unless the line is long: nobody has to look at each of
+/// 64,000 semicolons.
 fn pairs_with<'h>(line: &'h [u8], name: &[u8]) -> impl Iterator<Item = &'h [u8]> {
     let finder = (line.len() > LONG).then(|| memmem::Finder::new(name));
     let mut rest = Some(line);
     std::iter::from_fn(move || {
         let mut line = rest.take()?;
         if let Some(finder) = &finder {
-            let hit = finder.find(line)?;
+            let named = |hit: &usize| line[hit + name.len()..].iter().find(|byte| !blank(byte)) == Some(&b'=');
+            let hit = finder.find_iter(line).find(named)?;
             line = &line[memchr::memrchr(b';', &line[..hit]).map_or(0, |before| before + 1)..];
         }
         let Some(end) = memchr::memchr(b';', line) else { return Some(line) };
@@ -118,10 +120,13 @@ fn pairs_with<'h>(line: &'h [u8], name: &[u8]) -> impl Iterator<Item = &'h [u8]>
 
 /// Without the SP and TAB around it, and only those: Unicode space and other controls are part of a name.
 fn trim(bytes: &[u8]) -> &[u8] {
-    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = bytes.iter().position(|byte| !blank(byte)).unwrap_or(bytes.len());
     let end = bytes.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
     &bytes[start..end]
+}
+
+fn blank(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 /// The attributes of every anchor. It comes along as well when the link of another site makes a browser refresh; by itself it
@@ -198,6 +203,7 @@ mod tests {
             "; ;\t__Host-sealpass = T ;;__Host-sealpass=",
             "__Host-sealpass; __Host-sealpassx=1; x__Host-sealpass=2; __Host-sealpass=T",
             "x=__Host-sealpass=1; __Host-sealpass=__Host-sealpass=T; __Host-__Host-sealpass=3",
+            "__Host-sealpass __Host-sealpass=1; __Host-sealpass=T; __Host-sealpass x __Host-sealpass=2",
             "a=1; b=2",
         ] {
             let found = of(&[short.as_bytes()]);

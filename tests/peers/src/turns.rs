@@ -25,7 +25,7 @@ pub fn here<T>(mut run: impl FnMut() -> T + 'static) -> Batch {
         for _ in 0..runs {
             drop(black_box(run()));
         }
-        cpu_time() - begin
+        cpu_time().saturating_sub(begin)
     })
 }
 

@@ -1,4 +1,4 @@
-//! Encrypted cookies: `cookie`'s PrivateJar, and actix-session's cookie store, which puts one behind a middleware.
+//! Encrypted cookies: `cookie`'s `PrivateJar`, and actix-session's cookie store, which puts one behind a middleware.
 
 use std::rc::Rc;
 

@@ -134,7 +134,7 @@ fn facts(realm: RealmId) -> Arc<dyn FactStore> {
     #[cfg(not(feature = "service"))]
     let facts = sealpass::revocation::MemoryFacts::default();
     let now = SystemClock.now();
-    let until = now.plus(Duration::from_secs(3_600));
+    let until = now.plus(Duration::from_hours(1));
     let entropy = SystemEntropy::new();
     for _ in 0..FACTS / 2 {
         let session = SessionKey { realm, sid: SessionId(random(&entropy).expect("random bytes")) };

@@ -58,8 +58,14 @@ pub fn pasetors(sample: &Claims) -> Peer {
             let list = claims.get_claim(name).and_then(Value::as_array).expect("a list");
             list.iter().map(|one| one.as_str().expect("a text").to_owned()).collect()
         };
-        let (roles, amr) = (texts("roles"), texts("amr"));
-        Spelt { sub: text("sub"), roles, amr, jti: text("jti"), iat: text("iat"), exp: text("exp") }
+        Spelt {
+            sub: text("sub"),
+            roles: texts("roles"),
+            amr: texts("amr"),
+            jti: text("jti"),
+            iat: text("iat"),
+            exp: text("exp"),
+        }
     };
     Peer::new(PASETORS, PROTECTS, sample, seal, open, Spelt::claims)
 }
