@@ -108,7 +108,7 @@ fn pairs_with<'h>(line: &'h [u8], name: &[u8]) -> impl Iterator<Item = &'h [u8]>
     std::iter::from_fn(move || {
         let mut line = rest.take()?;
         if let Some(finder) = &finder {
-            let named = |hit: &usize| line[hit + name.len()..].iter().find(|byte| !blank(byte)) == Some(&b'=');
+            let named = |hit: &usize| line[hit + name.len()..].iter().find(|byte| !blank(**byte)) == Some(&b'=');
             let hit = finder.find_iter(line).find(named)?;
             line = &line[memchr::memrchr(b';', &line[..hit]).map_or(0, |before| before + 1)..];
         }
@@ -120,12 +120,12 @@ fn pairs_with<'h>(line: &'h [u8], name: &[u8]) -> impl Iterator<Item = &'h [u8]>
 
 /// Without the SP and TAB around it, and only those: Unicode space and other controls are part of a name.
 fn trim(bytes: &[u8]) -> &[u8] {
-    let start = bytes.iter().position(|byte| !blank(byte)).unwrap_or(bytes.len());
-    let end = bytes.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
+    let start = bytes.iter().position(|byte| !blank(*byte)).unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(|byte| !blank(*byte)).map_or(start, |last| last + 1);
     &bytes[start..end]
 }
 
-fn blank(byte: &u8) -> bool {
+fn blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 

@@ -102,7 +102,7 @@ pub fn anchor(bytes: &[u8]) -> bool {
     let [first, second, third] = &mut scratch;
     let Ok(anchor) = SETUP.sessions.judge_anchor(&SETUP.realm, &[value.as_bytes()], first) else { return false };
     assert_eq!(anchor.claims().is_bound(), anchor.key().is_some(), "a mark without a key, or a key without a mark");
-    let refreshed = SETUP.sessions.refresh(&SETUP.realm, &anchor, Duration::from_mins(10));
+    let refreshed = SETUP.sessions.refresh(&SETUP.realm, &anchor, Duration::from_secs(600));
     let Ok(issued) = refreshed else { return anchor.key().is_none() };
     let next = issued.anchor.expect("it is bound");
     let next = SETUP.sessions.judge_anchor(&SETUP.realm, &[next.token.expose().as_bytes()], second);
