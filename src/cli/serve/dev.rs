@@ -66,6 +66,8 @@ pub fn try_next(running: &Running, keys: &Path) -> String {
 
   # Whoever kept the cookie has nothing: the second command now answers 401.
 
+  For operators: http://{control}/console takes the credential that stands in {dir}/dev.credential.
+
 "
     )
 }
