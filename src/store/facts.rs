@@ -291,18 +291,6 @@ impl CachedFacts {
     fn name(&self, realm: RealmId) -> &str {
         self.budgets.get(&realm).map_or("(not configured)", |budget| budget.realm.as_str())
     }
-
-    fn measure(&self) {
-        for realm in self.index.all() {
-            let (name, counts) = (self.name(realm), self.index.of(realm, index::Counts::by_kind));
-            for (kind, count) in counts {
-                self.metrics.held(name, kind, count);
-            }
-        }
-        for (realm, ..) in self.floors.load().iter() {
-            self.metrics.held(realm.map_or("(all)", |realm| self.name(realm)), "floor", 1);
-        }
-    }
 }
 
 impl Default for Budget {

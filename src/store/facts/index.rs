@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::CachedFacts;
 use super::sums::Sums;
 use crate::claims::{RealmId, Tag};
 use crate::revocation::digest::About;
@@ -114,6 +115,21 @@ impl Index {
 
     fn realms(&self) -> MutexGuard<'_, HashMap<RealmId, Counts>> {
         self.realms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CachedFacts {
+    /// Tells the metrics what is held.
+    pub(super) fn measure(&self) {
+        for realm in self.index.all() {
+            let (name, counts) = (self.name(realm), self.index.of(realm, Counts::by_kind));
+            for (kind, count) in counts {
+                self.metrics.held(name, kind, count);
+            }
+        }
+        for (realm, ..) in self.floors.load().iter() {
+            self.metrics.held(realm.map_or("(all)", |realm| self.name(realm)), "floor", 1);
+        }
     }
 }
 
