@@ -229,11 +229,15 @@ fn follow(
     let settle = move || {
         while let Some(fleet) = fleet.upgrade() {
             let view = fleet.view();
-            if view.complete && view.settled && started.get().is_some() && durable(facts.settled()) {
-                return settled.store(true, Ordering::Release);
-            }
             drop(fleet);
-            thread::sleep(LOOK);
+            let mut pause = LOOK;
+            if view.complete && view.settled && started.get().is_some() {
+                if durable(facts.settled()) {
+                    return settled.store(true, Ordering::Release);
+                }
+                pause = AGAIN;
+            }
+            thread::sleep(pause);
         }
     };
     thread::Builder::new().name("settling".to_owned()).spawn(settle).map(drop).map_err(no_thread)
@@ -256,3 +260,5 @@ fn no_thread(error: std::io::Error) -> Failure {
 const RELEASE: &str = env!("CARGO_PKG_VERSION");
 /// How often it is looked whether the journal can be whole. The replica is not ready before, so: often.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long a journal that can't be written is left alone: each look is an attempt to write it.
+const AGAIN: Duration = Duration::from_secs(1);
