@@ -57,8 +57,7 @@ export async function open(rig, profile) {
 async function site(rig, request, response) {
   const { method, headers, url } = request;
   response.setHeader('content-type', 'text/html; charset=utf-8');
-  if (headers.host !== 'app.site.test') return response.end(`<!doctype html><a href="${APP}/linked">a link</a>`);
-  if (url === '/favicon.ico') return response.writeHead(404).end();
+  if (headers.host !== 'app.site.test') return response.end(`${HEAD}<a href="${APP}/linked">a link</a>`);
   const replica = rig.replicas[rig.at];
   if (url.startsWith('/login')) {
     const persistent = url.endsWith('?keep');
@@ -66,7 +65,7 @@ async function site(rig, request, response) {
     const { body } = await replica.call('/v1/sessions', { subject: 'alice', persistent, replaces });
     response.setHeader('set-cookie', body.set_cookies);
     for (const [name, value] of Object.entries(body.headers)) response.setHeader(name, value);
-    return response.end('<!doctype html>welcome');
+    return response.end(`${HEAD}welcome`);
   }
   if (url.startsWith('/dbsc/') || url === '/logout') {
     const answer = rig.down ? { status: rig.down, headers: {}, body: '' } : await ask(replica.public, url, { method, headers: of(headers) });
@@ -77,7 +76,7 @@ async function site(rig, request, response) {
   const { status, headers: told } = await ask(replica.public, '/policy/page/', { headers: { cookie: headers.cookie } });
   rig.seen.push({ url, status, at: rig.at, sent: headers });
   if (told['set-cookie']) response.setHeader('set-cookie', told['set-cookie']);
-  response.writeHead(status).end(`<!doctype html>${told['x-session-subject'] || `denied: ${status}`}`);
+  response.writeHead(status).end(`${HEAD}${told['x-session-subject'] || `denied: ${status}`}`);
 }
 
 /** What is passed on of a request: all that `/dbsc/` and `/logout` are decided by. */
@@ -85,6 +84,9 @@ function of(headers) {
   const names = ['cookie', 'origin', 'sec-fetch-site', 'sec-secure-session-id', 'secure-session-response'];
   return Object.fromEntries(names.map((name) => [name, headers[name]]));
 }
+
+/** A page has no icon to ask for: that would come when the browser likes, and refresh what a test has just taken the cookie from. */
+const HEAD = '<!doctype html><link rel="icon" href="data:,">';
 
 const PASSED = ['content-type', 'set-cookie', 'clear-site-data', 'secure-session-challenge'];
 
