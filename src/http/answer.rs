@@ -1,7 +1,7 @@
 //! Answers that all paths share: their headers, what happens to a request's body, problem details.
 
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SET_COOKIE, TRANSFER_ENCODING, UPGRADE,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE, TRANSFER_ENCODING, UPGRADE,
 };
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -158,8 +158,7 @@ impl From<Problem> for HttpResponse {
 
 /// Closes the connection behind the answer if the request announces a body or another protocol. The body is not read,
 /// and what follows must never be taken for a request.
-pub fn close_if_more_follows(request: &HttpRequest, response: &mut HttpResponse) {
-    let headers = request.headers();
+pub fn close_if_more_follows(headers: &HeaderMap, response: &mut HttpResponse) {
     let length = headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
     if length || headers.contains_key(TRANSFER_ENCODING) || headers.contains_key(UPGRADE) {
         response.head_mut().set_connection_type(ConnectionType::Close);

@@ -1,7 +1,6 @@
 //! Whether a state-changing request from a browser was meant: against cross-site request forgery.
 
-use actix_web::HttpRequest;
-use actix_web::http::header::{HeaderName, ORIGIN, REFERER};
+use actix_web::http::header::{HeaderMap, HeaderName, ORIGIN, REFERER};
 use url::Url;
 
 use crate::config::RealmSite;
@@ -10,8 +9,8 @@ use crate::config::RealmSite;
 ///
 /// `Sec-Fetch-Site: same-origin` is the browser's own word (W3C Fetch Metadata). Else the Origin header, and only without
 /// one the Referer, has to be a configured origin. A request with none of them is refused: programs send one on purpose.
-pub fn is_meant(request: &HttpRequest, site: &RealmSite) -> bool {
-    let text = |name: &HeaderName| match request.headers().get_all(name).collect::<Vec<_>>().as_slice() {
+pub fn is_meant(headers: &HeaderMap, site: &RealmSite) -> bool {
+    let text = |name: &HeaderName| match headers.get_all(name).collect::<Vec<_>>().as_slice() {
         [] => Some(None),
         [one] => one.to_str().ok().map(Some),
         _ => None, // said twice: whoever says what the first one is

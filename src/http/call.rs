@@ -47,7 +47,7 @@ pub async fn call_if<T: DeserializeOwned>(
     then: impl AsyncFnOnce(&Grant, T) -> Result<HttpResponse, Problem>,
 ) -> HttpResponse {
     let unread = |mut response: HttpResponse| {
-        close_if_more_follows(request, &mut response);
+        close_if_more_follows(request.headers(), &mut response);
         response
     };
     let grant = match authenticate(service, request) {

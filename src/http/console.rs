@@ -25,7 +25,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
 async fn serve(service: web::Data<Service>, request: HttpRequest) -> HttpResponse {
     let file = FILES.iter().find(|(path, ..)| service.console && *path == request.path());
     let mut response = file.map_or_else(|| problems::unknown_path().into(), |(_, kind, text)| answer(kind, text));
-    close_if_more_follows(&request, &mut response);
+    close_if_more_follows(request.headers(), &mut response);
     response
 }
 

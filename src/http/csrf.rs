@@ -3,11 +3,11 @@
 //! Not asked for it are a request whose method changes nothing, if a trusted proxy says so, and a client with a bearer
 //! token, which no browser sends by itself.
 
-use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
 
 use super::Service;
 use super::forwarded::{Forwarded, Method};
+use super::head::Head;
 use super::presented::Presented;
 use crate::claims::SessionId;
 use crate::config::{Csrf, Policy, RealmSite};
@@ -27,7 +27,7 @@ pub enum CsrfLack {
 /// Whether the request shows what it has to for the session `sid`.
 pub fn check(
     service: &Service,
-    request: &HttpRequest,
+    request: Head<'_>,
     site: &RealmSite,
     presented: &Presented<'_>,
     sid: SessionId,
@@ -64,7 +64,7 @@ pub fn token(service: &Service, site: &RealmSite, sid: SessionId) -> Option<Stri
 ///
 /// The request's own method never counts: behind nginx's `auth_request` it is GET whatever the client sent, and nothing
 /// in a request tells that proxy from one that hands the client's method on.
-fn changes_nothing(service: &Service, request: &HttpRequest) -> bool {
+fn changes_nothing(service: &Service, request: Head<'_>) -> bool {
     let said = Forwarded::of(service, request).map(|proxy| proxy.method());
     matches!(said, Some(Method::Said(b"GET" | b"HEAD" | b"OPTIONS")))
 }

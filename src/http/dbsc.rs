@@ -51,7 +51,7 @@ pub async fn answer(service: &Service, request: &HttpRequest, realm: &str, step:
     let asked = Asked { service, request, site, terms };
     let done = match step {
         _ if !service.is_ready() => Err(Denial::NotNow("not_ready")),
-        _ if !browser::is_meant(request, site) => Err(Denial::Refused("origin")),
+        _ if !browser::is_meant(request.headers(), site) => Err(Denial::Refused("origin")),
         Step::Registration => registration::register(asked).await,
         Step::Refresh => refresh::refresh(asked),
     };

@@ -35,7 +35,7 @@ pub async fn dispatch(service: &Service, request: &HttpRequest, body: web::Paylo
         _ => Ok(empty(StatusCode::NOT_FOUND)),
     };
     let mut response = answered.unwrap_or_else(HttpResponse::from);
-    close_if_more_follows(request, &mut response);
+    close_if_more_follows(request.headers(), &mut response);
     response
 }
 
@@ -70,7 +70,7 @@ struct Replay {
 async fn helper(service: &Service, request: &HttpRequest, body: web::Payload) -> Result<HttpResponse, Problem> {
     let policy = service.site.policy("default").ok_or_else(problems::unknown_path)?;
     let site = &*policy.realm;
-    if !browser::is_meant(request, site) {
+    if !browser::is_meant(request.headers(), site) {
         return Ok(empty(StatusCode::FORBIDDEN));
     }
     let (limit, patience) = (usize::try_from(MAX_BODY).unwrap_or(usize::MAX), Patience::usual(service));
@@ -79,7 +79,7 @@ async fn helper(service: &Service, request: &HttpRequest, body: web::Payload) ->
             let asked: Issue = read(request, body, limit).await?;
             let mut answer = control::issue_in(service, patience, By::Dev, site, &asked).await?;
             // As an application does at login: whatever session the visitor came with is over.
-            for value in Presented::of(request, site).values() {
+            for value in Presented::of(request.headers(), site).values() {
                 answer = answer.and(end(service, By::Dev, site, value));
             }
             patience.settled(service, Ok(answer)).await
@@ -118,7 +118,7 @@ async fn helper(service: &Service, request: &HttpRequest, body: web::Payload) ->
 /// What verify would answer a browser that came with this token.
 fn replayed(service: &Service, request: &HttpRequest, policy: &Policy, token: &str) -> HttpResponse {
     let presented = Presented::Cookie(std::iter::once(token.as_bytes()).collect());
-    let answer = decide(service, request, policy, &Added::default(), &presented);
+    let answer = decide(service, request.into(), policy, &Added::default(), &presented);
     let text = |value: &actix_web::http::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers: Vec<_> =
         answer.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();

@@ -38,7 +38,7 @@ async fn answer(request: HttpRequest, body: web::Payload) -> HttpResponse {
     }
     let Ok(Ok(Ok(body))) = time::timeout(PATIENCE, body.to_bytes_limited(MAX_BODY)).await else {
         let mut response = HttpResponse::new(StatusCode::PAYLOAD_TOO_LARGE);
-        close_if_more_follows(&request, &mut response);
+        close_if_more_follows(request.headers(), &mut response);
         return response;
     };
     let mut response = HttpResponse::Ok();

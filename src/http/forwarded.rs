@@ -3,18 +3,17 @@
 //! It counts if the peer of the TCP connection is in `trusted_proxies`. What is said twice, or in two ways that differ, is not
 //! known: a client may have added its own beside the proxy's.
 
-use actix_web::HttpRequest;
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
 use url::{Origin, Url};
 
 use super::Service;
-use super::running::OverUnix;
+use super::head::Head;
 use crate::config::RealmSite;
 
 /// What a trusted proxy says.
 pub struct Forwarded<'r> {
-    request: &'r HttpRequest,
+    request: Head<'r>,
 }
 
 /// A method, as far as it is known.
@@ -43,10 +42,11 @@ pub struct Unclear;
 
 impl<'r> Forwarded<'r> {
     /// `None` if the peer is nobody whose word counts.
-    pub fn of(service: &Service, request: &'r HttpRequest) -> Option<Self> {
-        let trusted = match request.conn_data::<OverUnix>() {
-            Some(OverUnix) => service.site.trusts_unix(),
-            None => request.peer_addr().is_some_and(|peer| service.site.trusts_proxy(peer.ip())),
+    pub fn of(service: &Service, request: Head<'r>) -> Option<Self> {
+        let trusted = if request.is_over_unix() {
+            service.site.trusts_unix()
+        } else {
+            request.peer().is_some_and(|peer| service.site.trusts_proxy(peer))
         };
         trusted.then_some(Self { request })
     }

@@ -36,7 +36,7 @@ async fn report(service: web::Data<Service>, request: HttpRequest) -> HttpRespon
         Ok(Err(problem)) => problem.into(),
         Err(response) => response,
     };
-    close_if_more_follows(&request, &mut response);
+    close_if_more_follows(request.headers(), &mut response);
     response
 }
 

@@ -1,17 +1,17 @@
 //! The redirecting mode: a browser that opens a page without a session is sent to the login page, and told where it was going.
 
-use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{Accept, Header as _, HeaderName, HeaderValue, Quality, REFERER};
+use actix_web::http::header::{Accept, HeaderName, HeaderValue, Quality, REFERER};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use super::Service;
 use super::forwarded::{Forwarded, one, page_of_ours};
+use super::head::Head;
 use crate::config::Policy;
 
 /// Where a browser is sent instead of 401, and by which status; `None` for whatever is no browser that opens a page.
-pub fn redirect(service: &Service, request: &HttpRequest, policy: &Policy) -> Option<(StatusCode, HeaderValue)> {
+pub fn redirect(service: &Service, request: Head<'_>, policy: &Policy) -> Option<(StatusCode, HeaderValue)> {
     let login = policy.login.as_ref()?;
     let said = Forwarded::of(service, request)?;
     let method = said.method_or_own()?;
@@ -44,7 +44,7 @@ pub fn redirect(service: &Service, request: &HttpRequest, policy: &Policy) -> Op
 
 /// Whether a browser asks for a page to show (W3C Fetch Metadata), and not a script or a page for a part of itself. A browser
 /// that does not say so, as over plain HTTP, asks for HTML.
-fn opens_a_page(request: &HttpRequest) -> bool {
+fn opens_a_page(request: Head<'_>) -> bool {
     let headers = request.headers();
     match (one(headers, &SEC_FETCH_MODE), one(headers, &SEC_FETCH_DEST)) {
         (Ok(None), Ok(None)) => accepts_html(request),
@@ -53,14 +53,14 @@ fn opens_a_page(request: &HttpRequest) -> bool {
     }
 }
 
-fn accepts_html(request: &HttpRequest) -> bool {
+fn accepts_html(request: Head<'_>) -> bool {
     let named = |accept: Accept| {
         accept.iter().any(|kind| kind.item.essence_str() == "text/html" && kind.quality > Quality::ZERO)
     };
-    Accept::parse(request).is_ok_and(named)
+    request.typed().is_some_and(named)
 }
 
-fn referer(request: &HttpRequest, policy: &Policy) -> Option<Url> {
+fn referer(request: Head<'_>, policy: &Policy) -> Option<Url> {
     let written = one(request.headers(), &REFERER).ok().flatten()?;
     page_of_ours(&policy.realm, written)
 }

@@ -20,6 +20,7 @@ mod dev;
 mod echo;
 mod explained;
 mod forwarded;
+mod head;
 mod identity;
 mod keys;
 mod login;

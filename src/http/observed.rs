@@ -7,19 +7,20 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _, HttpRequest, web};
+use actix_web::{Error, HttpMessage as _, web};
 use tracing::{Instrument as _, Level};
 
 use super::answer::ProblemKind;
 use super::credentials::Grant;
 use super::forwarded::Forwarded;
+use super::head::Head;
 use super::{Service, traced};
 use crate::telemetry::{Decided, Noted, RequestId, note};
 
 /// Around every call of the control API: it has an id, in each line of the log and in the answer, and is counted.
 pub async fn call(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
     let (begun, service) = (Instant::now(), request.app_data::<web::Data<Service>>().cloned());
-    let said = service.as_ref().and_then(|service| said(service, request.request()));
+    let said = service.as_ref().and_then(|service| said(service, request.request().into()));
     let id = said.unwrap_or_else(RequestId::make);
     let span = tracing::error_span!("request", request_id = id.as_str());
     let trace = service.as_ref().and_then(|service| traced::of_call(service, request.request()));
@@ -65,10 +66,10 @@ fn keep(service: &Service, id: &RequestId, path: &str, answer: &ServiceResponse)
 
 /// The id of a request on the public listener, if there is anything to write it to: a request that leaves no line costs
 /// nothing. One that no proxy named gets an id for the log alone; what the audit trail has is the proxy's.
-pub fn id(service: &Service, request: &HttpRequest) -> Option<RequestId> {
+pub fn id(service: &Service, request: Head<'_>) -> Option<RequestId> {
     let logged = tracing::enabled!(Level::DEBUG);
     // What ends or changes a session is kept by its id; what was refused is looked up when it is.
-    let kept = CHANGING.contains(&request.path());
+    let kept = CHANGING.contains(&request.uri().path());
     if !logged && !kept && !service.audit.is_on() {
         return None;
     }
@@ -76,12 +77,12 @@ pub fn id(service: &Service, request: &HttpRequest) -> Option<RequestId> {
 }
 
 /// Whether a trusted proxy gave the request a name.
-pub fn is_named(service: &Service, request: &HttpRequest) -> bool {
+pub fn is_named(service: &Service, request: Head<'_>) -> bool {
     request.headers().contains_key(&X_REQUEST_ID) && Forwarded::of(service, request).is_some()
 }
 
 /// What a trusted proxy calls the request, if it says so once.
-pub fn said(service: &Service, request: &HttpRequest) -> Option<RequestId> {
+pub fn said(service: &Service, request: Head<'_>) -> Option<RequestId> {
     let mut lines = request.headers().get_all(&X_REQUEST_ID);
     let (line, None) = (lines.next()?, lines.next()) else { return None };
     Forwarded::of(service, request)?;

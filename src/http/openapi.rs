@@ -30,7 +30,7 @@ pub async fn serve(service: web::Data<Service>, request: HttpRequest) -> HttpRes
         Ok(_) => json_text(&DOCUMENT),
         Err(response) => response,
     };
-    close_if_more_follows(&request, &mut response);
+    close_if_more_follows(request.headers(), &mut response);
     response
 }
 

@@ -2,9 +2,8 @@
 
 use std::cell::RefCell;
 
-use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderValue};
+use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue};
 
 use super::cookie::{Values, every_value, values};
 use super::{Service, browser};
@@ -21,9 +20,9 @@ pub enum Presented<'r> {
 }
 
 impl<'r> Presented<'r> {
-    pub fn of(request: &'r HttpRequest, site: &RealmSite) -> Self {
-        let cookies = cookies(request, site);
-        let mut bearers = request.headers().get_all(AUTHORIZATION).filter_map(|line| bearer(line.as_bytes()));
+    pub fn of(headers: &'r HeaderMap, site: &RealmSite) -> Self {
+        let cookies = cookies(headers, site);
+        let mut bearers = headers.get_all(AUTHORIZATION).filter_map(|line| bearer(line.as_bytes()));
         match (bearers.next().filter(|_| site.bearer), bearers.next()) {
             (None, _) => Self::Cookie(cookies),
             (Some(token), None) if cookies.is_empty() => Self::Bearer(token),
@@ -32,12 +31,12 @@ impl<'r> Presented<'r> {
     }
 
     /// Refuses what a browser was tricked into, and what contradicts itself.
-    pub fn meant(self, request: &HttpRequest, site: &RealmSite) -> Result<Self, StatusCode> {
+    pub fn meant(self, headers: &HeaderMap, site: &RealmSite) -> Result<Self, StatusCode> {
         match self {
             Self::Both => Err(StatusCode::BAD_REQUEST),
             // Browsers never send this header by themselves, so no other site can make them.
             Self::Bearer(_) => Ok(self),
-            Self::Cookie(_) if browser::is_meant(request, site) => Ok(self),
+            Self::Cookie(_) if browser::is_meant(headers, site) => Ok(self),
             Self::Cookie(_) => {
                 tracing::debug!("403: neither Sec-Fetch-Site: same-origin nor an Origin that is in public_origins");
                 Err(StatusCode::FORBIDDEN)
@@ -74,29 +73,29 @@ impl<'r> Presented<'r> {
 }
 
 /// The values of the realm's cookie, as many as may count.
-pub fn cookies<'r>(request: &'r HttpRequest, site: &RealmSite) -> Values<'r> {
-    values(cookie_lines(request, site), site.realm.cookie().as_str().as_bytes())
+pub fn cookies<'r>(headers: &'r HeaderMap, site: &RealmSite) -> Values<'r> {
+    values(cookie_lines(headers, site), site.realm.cookie().as_str().as_bytes())
 }
 
 /// The values of the realm's anchors, from which devices refresh sessions that are bound to them; as many as may count.
-pub fn anchors<'r>(request: &'r HttpRequest, site: &RealmSite) -> Values<'r> {
-    values(cookie_lines(request, site), site.realm.anchor_cookie().as_str().as_bytes())
+pub fn anchors<'r>(headers: &'r HeaderMap, site: &RealmSite) -> Values<'r> {
+    values(cookie_lines(headers, site), site.realm.anchor_cookie().as_str().as_bytes())
 }
 
 /// All of them: to end sessions.
-pub fn every_anchor<'r>(request: &'r HttpRequest, site: &RealmSite) -> Vec<&'r [u8]> {
-    every_value(cookie_lines(request, site), site.realm.anchor_cookie().as_str().as_bytes()).collect()
+pub fn every_anchor<'r>(headers: &'r HeaderMap, site: &RealmSite) -> Vec<&'r [u8]> {
+    every_value(cookie_lines(headers, site), site.realm.anchor_cookie().as_str().as_bytes()).collect()
 }
 
 /// All of the realm's cookies.
-pub fn every_cookie<'r>(request: &'r HttpRequest, site: &RealmSite) -> impl Iterator<Item = &'r [u8]> {
-    every_value(cookie_lines(request, site), site.realm.cookie().as_str().as_bytes())
+pub fn every_cookie<'r>(headers: &'r HeaderMap, site: &RealmSite) -> impl Iterator<Item = &'r [u8]> {
+    every_value(cookie_lines(headers, site), site.realm.cookie().as_str().as_bytes())
 }
 
 /// None of them where only a bearer token counts.
-fn cookie_lines<'r>(request: &'r HttpRequest, site: &RealmSite) -> impl Iterator<Item = &'r [u8]> {
+fn cookie_lines<'r>(headers: &'r HeaderMap, site: &RealmSite) -> impl Iterator<Item = &'r [u8]> {
     let counts = site.from_cookie;
-    request.headers().get_all(COOKIE).map(HeaderValue::as_bytes).filter(move |_| counts)
+    headers.get_all(COOKIE).map(HeaderValue::as_bytes).filter(move |_| counts)
 }
 
 /// The token of a Bearer header (RFC 6750, section 2.1); the scheme's case does not matter (RFC 9110, section 11.1).

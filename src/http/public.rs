@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 use super::answer::{MAX_BODY, announces_over, close_if_more_follows, close_if_stopping, empty, text};
 #[cfg(feature = "dbsc")]
 use super::dbsc;
+use super::head::Head;
 use super::readiness::in_public;
 use super::verify::{resolve, verify};
 use super::visitor::{log_out, renew};
@@ -47,7 +48,7 @@ async fn spanned(
     told: (&'static str, &'static str),
 ) -> HttpResponse {
     let named = async {
-        if let Some(id) = observed::said(&service, &request) {
+        if let Some(id) = observed::said(&service, (&request).into()) {
             note(&[Noted::Request(&id)]);
         }
         noted(service, request.clone(), body).await
@@ -59,7 +60,7 @@ async fn spanned(
 
 /// Under the request's id.
 async fn noted(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
-    match observed::id(&service, &request) {
+    match observed::id(&service, (&request).into()) {
         None => answer(service, request, body).await,
         Some(id) => {
             let span = tracing::error_span!("request", request_id = id.as_str());
@@ -70,19 +71,11 @@ async fn noted(service: web::Data<Service>, request: HttpRequest, body: web::Pay
 
 /// What takes longer than verify is boxed: else room for it would be made for each request.
 async fn answer(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
-    let path = request.uri().path();
-    let timed = |verify: &dyn Fn() -> HttpResponse| {
-        let begun = Instant::now();
-        let response = verify();
-        service.metrics.verify.observe(begun.elapsed());
-        response
-    };
-    let mut response = match route(path) {
-        Route::Verify(policy, exact) => timed(&|| verify(&service, &request, policy, exact)),
-        Route::Resolve if matches!(*request.method(), Method::GET | Method::HEAD) => {
-            timed(&|| resolve(&service, &request))
-        }
-        Route::Resolve => not_allowed("GET, HEAD"),
+    if let Some(response) = decided(&service, Head::from(&request)) {
+        return response;
+    }
+    let mut response = match route(request.uri().path()) {
+        Route::Verify(..) | Route::Resolve => not_allowed("GET, HEAD"),
         Route::Renew | Route::Logout if *request.method() != Method::POST => not_allowed("POST"),
         Route::Renew | Route::Logout if announces_over(&request, MAX_BODY) => empty(StatusCode::PAYLOAD_TOO_LARGE),
         Route::Renew => renew(&service, &request),
@@ -96,9 +89,23 @@ async fn answer(service: web::Data<Service>, request: HttpRequest, body: web::Pa
         Route::Other if service.dev => return Box::pin(dev::dispatch(&service, &request, body)).await,
         Route::Other => empty(StatusCode::NOT_FOUND),
     };
-    close_if_more_follows(&request, &mut response);
+    close_if_more_follows(request.headers(), &mut response);
     close_if_stopping(&service, &mut response);
     response
+}
+
+/// Who is calling, if that is what the request asks: it waits for nothing. `None` for everything else.
+pub fn decided(service: &Service, request: Head<'_>) -> Option<HttpResponse> {
+    let begun = Instant::now();
+    let mut response = match route(request.uri().path()) {
+        Route::Verify(policy, exact) => verify(service, request, policy, exact),
+        Route::Resolve if matches!(*request.method(), Method::GET | Method::HEAD) => resolve(service, request),
+        _ => return None,
+    };
+    service.metrics.verify.observe(begun.elapsed());
+    close_if_more_follows(request.headers(), &mut response);
+    close_if_stopping(service, &mut response);
+    Some(response)
 }
 
 /// Whether to ask here, for load balancers; and in a word why not, or by what it answers.

@@ -12,7 +12,7 @@ use crate::telemetry::{Told, Trace};
 /// Begins the span of a request of the public listener, if it is traced. Only trusted proxies say which trace it is of, and
 /// that it is traced: anybody else could fill the collector.
 pub fn of_public(service: &Service, request: &HttpRequest) -> Option<Trace> {
-    begin(service, request, |request| Forwarded::of(service, request).is_some())
+    begin(service, request, |request| Forwarded::of(service, request.into()).is_some())
 }
 
 /// The same for the control listener, where whoever calls says so: an application, or an operator.

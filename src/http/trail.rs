@@ -1,7 +1,6 @@
 //! What the listeners tell the audit trail, and keep of refusals and changes for whoever asks by the id of a request.
 
-use actix_web::HttpRequest;
-
+use super::head::Head;
 use super::{Service, observed};
 use crate::claims::{SessionId, Tag};
 use crate::config::{Policy, RealmSite};
@@ -57,7 +56,7 @@ pub fn explained(service: &Service, by: By<'_>, site: &RealmSite, explanation: &
 /// was, if that can be told and anybody could ask for it.
 pub fn refused(
     service: &Service,
-    request: &HttpRequest,
+    request: Head<'_>,
     by: By<'_>,
     site: &RealmSite,
     values: &[&[u8]],
@@ -90,7 +89,7 @@ pub fn refused(
 /// A request was not let through. It is kept if a trusted proxy gave it an id, by which somebody may ask why.
 pub fn kept(
     service: &Service,
-    request: &HttpRequest,
+    request: Head<'_>,
     by: By<'_>,
     policy: Option<&Policy>,
     decision: Decision,

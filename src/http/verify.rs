@@ -5,11 +5,12 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{COOKIE, HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
 
 use super::answer::{empty, put_cookie};
 use super::csrf::{self, CsrfLack};
 use super::demands::{Added, Lack, judge};
+use super::head::Head;
 use super::identity::{self, Freshness, Identity, Known};
 use super::login::redirect;
 use super::preflight::is_preflight;
@@ -22,7 +23,7 @@ use crate::sessions::{Refusal, Session};
 use crate::telemetry::{By, Decision, Kind, Noted, note};
 
 /// The answer to a reverse proxy that asks with a policy. `exact`: the query is the proxy's own, and adds demands.
-pub fn verify(service: &Service, request: &HttpRequest, policy: &str, exact: bool) -> HttpResponse {
+pub fn verify(service: &Service, request: Head<'_>, policy: &str, exact: bool) -> HttpResponse {
     let asked = policy;
     let policy = service.site.policy(asked);
     let presets = policy.map_or(Preset::ALL, |policy| &policy.headers);
@@ -56,13 +57,13 @@ pub fn verify(service: &Service, request: &HttpRequest, policy: &str, exact: boo
         },
         _ => Added::default(),
     };
-    decide(service, request, policy, &added, &Presented::of(request, &policy.realm))
+    decide(service, request, policy, &added, &Presented::of(request.headers(), &policy.realm))
 }
 
 /// The answer to what was presented on a route with this policy.
 pub fn decide(
     service: &Service,
-    request: &HttpRequest,
+    request: Head<'_>,
     policy: &Policy,
     added: &Added<'_>,
     presented: &Presented<'_>,
@@ -98,7 +99,7 @@ pub fn decide(
 
 /// Puts the cookies of the request into the answer, but for those of our realms. Without one that is left there is no such
 /// header, and the proxy takes out the client's: Traefik because the answer has none, Envoy because it is told to.
-fn pass_cookies(service: &Service, request: &HttpRequest, response: &mut HttpResponse) {
+fn pass_cookies(service: &Service, request: Head<'_>, response: &mut HttpResponse) {
     let names = service.site.realms().flat_map(|site| [site.realm.cookie(), site.realm.anchor_cookie()]);
     let ours: Vec<_> = names.map(CookieName::as_str).collect();
     let lines = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
@@ -111,7 +112,7 @@ fn pass_cookies(service: &Service, request: &HttpRequest, response: &mut HttpRes
 /// A valid session, and what it lacks of what the route demands.
 fn recognised(
     service: &Service,
-    request: &HttpRequest,
+    request: Head<'_>,
     policy: &Policy,
     lack: Option<Lack>,
     session: &Session<'_>,
@@ -182,7 +183,7 @@ fn relay_renewal(service: &Service, site: &RealmSite, session: &Session<'_>, res
 /// The answer to everybody without a session that counts, whatever the reason: mostly 401.
 fn nobody(
     service: &Service,
-    request: &HttpRequest,
+    request: Head<'_>,
     policy: &Policy,
     decision: Decision,
     whose: Option<Whose>,
@@ -231,7 +232,7 @@ fn tell(lack: CsrfLack) {
     tracing::debug!("403 for want of a CSRF token: {lack}");
 }
 
-fn forbidden(service: &Service, request: &HttpRequest, policy: Option<&Policy>, whose: Option<Whose>) -> HttpResponse {
+fn forbidden(service: &Service, request: Head<'_>, policy: Option<&Policy>, whose: Option<Whose>) -> HttpResponse {
     refused(service, request, policy, Decision::Forbidden, whose);
     denied(StatusCode::FORBIDDEN, policy.map_or(Preset::ALL, |policy| &policy.headers))
 }
@@ -239,7 +240,7 @@ fn forbidden(service: &Service, request: &HttpRequest, policy: Option<&Policy>, 
 /// Counts a decision that was no yes, and keeps it for whoever asks why.
 fn refused(
     service: &Service,
-    request: &HttpRequest,
+    request: Head<'_>,
     policy: Option<&Policy>,
     decision: Decision,
     whose: Option<Whose>,
@@ -256,7 +257,7 @@ fn denied(status: StatusCode, presets: &[Preset]) -> HttpResponse {
 }
 
 /// As Authgear's resolver: always 200, and the headers tell; 503 when it can't tell.
-pub fn resolve(service: &Service, request: &HttpRequest) -> HttpResponse {
+pub fn resolve(service: &Service, request: Head<'_>) -> HttpResponse {
     let Some(policy) = service.site.policy("default").filter(|_| service.may_verify()) else {
         refused(service, request, None, Decision::NotReady, None);
         return empty(StatusCode::SERVICE_UNAVAILABLE);
@@ -264,7 +265,7 @@ pub fn resolve(service: &Service, request: &HttpRequest) -> HttpResponse {
     let site = &policy.realm;
     with_scratch(|scratch| {
         let mut response = empty(StatusCode::OK);
-        let presented = Presented::of(request, site);
+        let presented = Presented::of(request.headers(), site);
         match presented.judge(service, site, scratch) {
             Ok(session) => {
                 let session = presented.renewable(session);

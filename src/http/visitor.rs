@@ -23,7 +23,7 @@ pub fn renew(service: &Service, request: &HttpRequest) -> HttpResponse {
     let Some(site) = addressed(service, request).into_iter().next() else {
         return empty(StatusCode::UNAUTHORIZED);
     };
-    let presented = match Presented::of(request, site).meant(request, site) {
+    let presented = match Presented::of(request.headers(), site).meant(request.headers(), site) {
         Ok(presented) => presented,
         Err(status) => return empty(status),
     };
@@ -32,8 +32,8 @@ pub fn renew(service: &Service, request: &HttpRequest) -> HttpResponse {
             Ok(session) => session,
             Err(refusal) => {
                 tracing::debug!(reason = refusal.code(), "not renewed");
-                let whose = trail::refused(service, request, By::Renew, site, presented.values(), refusal, scratch);
-                trail::kept(service, request, By::Renew, None, Decision::Refused(refusal), whose);
+                let whose = trail::refused(service, request.into(), By::Renew, site, presented.values(), refusal, scratch);
+                trail::kept(service, request.into(), By::Renew, None, Decision::Refused(refusal), whose);
                 return empty(StatusCode::UNAUTHORIZED);
             }
         };
@@ -72,7 +72,7 @@ pub async fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
     // All or nothing: what was not meant for one realm ends nothing in another.
     let mut meant = Vec::with_capacity(sites.len());
     for site in sites {
-        match Presented::of(request, site).meant(request, site) {
+        match Presented::of(request.headers(), site).meant(request.headers(), site) {
             Ok(presented) => meant.push((site, presented)),
             Err(status) => return empty(status),
         }
@@ -80,7 +80,7 @@ pub async fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
     for (site, presented) in meant {
         // Every one, not only as many as may count: junk in front keeps no session alive.
         let values = match &presented {
-            Presented::Cookie(_) => every_cookie(request, site).collect(),
+            Presented::Cookie(_) => every_cookie(request.headers(), site).collect(),
             other => Values::from_slice(other.values()),
         };
         for value in &values {
@@ -88,11 +88,11 @@ pub async fn log_out(service: &Service, request: &HttpRequest) -> HttpResponse {
         }
         if let Presented::Cookie(_) = &presented {
             // The cookie of a bound session may be gone for the moment, and its anchor is there.
-            for value in &every_anchor(request, site) {
+            for value in &every_anchor(request.headers(), site) {
                 ended = ended.and(end_by_anchor(service, By::Logout, site, value));
             }
             put_cookie(&mut response, cookie::clear(site));
-            if site.dbsc.is_some() || !anchors(request, site).is_empty() {
+            if site.dbsc.is_some() || !anchors(request.headers(), site).is_empty() {
                 put_cookie(&mut response, cookie::clear_anchor(site));
             }
         }
@@ -140,7 +140,7 @@ fn addressed<'s>(service: &'s Service, request: &HttpRequest) -> Vec<&'s RealmSi
     let sites = service.site.realms().map(|site| &**site);
     let mut sites: Vec<_> = sites
         .filter(|site| {
-            (bearer && site.bearer) || !cookies(request, site).is_empty() || !anchors(request, site).is_empty()
+            (bearer && site.bearer) || !cookies(request.headers(), site).is_empty() || !anchors(request.headers(), site).is_empty()
         })
         .collect();
     if sites.iter().any(|site| is_own(service, request, site)) {
@@ -156,8 +156,8 @@ fn is_own(service: &Service, request: &HttpRequest, site: &RealmSite) -> bool {
     let anchor = |value: &&[u8]| {
         with_scratch(|scratch| service.sessions.recognise_anchor(&site.realm, value, scratch).is_some())
     };
-    bearers.filter_map(|line| bearer(line.as_bytes())).chain(every_cookie(request, site)).any(own)
-        || every_anchor(request, site).iter().any(anchor)
+    bearers.filter_map(|line| bearer(line.as_bytes())).chain(every_cookie(request.headers(), site)).any(own)
+        || every_anchor(request.headers(), site).iter().any(anchor)
 }
 
 static CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");

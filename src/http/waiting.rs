@@ -52,7 +52,7 @@ async fn not_yet(request: HttpRequest) -> HttpResponse {
         "/healthz" => empty(StatusCode::OK),
         _ => text(StatusCode::SERVICE_UNAVAILABLE, in_public("no-ring")),
     };
-    close_if_more_follows(&request, &mut response);
+    close_if_more_follows(request.headers(), &mut response);
     response
 }
 

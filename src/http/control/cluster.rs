@@ -15,6 +15,6 @@ pub async fn report(service: web::Data<Service>, request: HttpRequest) -> HttpRe
         Ok(_) => problems::scope(Scope::Admin).into(),
         Err(response) => response,
     };
-    close_if_more_follows(&request, &mut response);
+    close_if_more_follows(request.headers(), &mut response);
     response
 }

@@ -63,7 +63,7 @@ async fn metrics(service: web::Data<Service>, request: HttpRequest) -> HttpRespo
         }
         Err(response) => response,
     };
-    close_if_more_follows(&request, &mut response);
+    close_if_more_follows(request.headers(), &mut response);
     response
 }
 
@@ -81,7 +81,7 @@ async fn note(service: &Service) {
 
 async fn unknown(request: HttpRequest) -> HttpResponse {
     let mut response = HttpResponse::from(problems::unknown_path());
-    close_if_more_follows(&request, &mut response);
+    close_if_more_follows(request.headers(), &mut response);
     response
 }
 

@@ -14,7 +14,7 @@ use crate::telemetry::{By, Kind};
 pub fn refresh(asked: Asked<'_>) -> Result<HttpResponse, Denial> {
     let Asked { service, request, site, .. } = asked;
     let id = asked.one(&SESSION_ID)?.and_then(|value| named(value.as_bytes())).ok_or(Denial::Refused("no_id"))?;
-    let values = anchors(request, site);
+    let values = anchors(request.headers(), site);
     let judged = with_scratch(|scratch| match service.sessions.judge_anchor(&site.realm, &values, scratch) {
         Ok(anchor) => Ok(of_anchor(asked, &anchor, &id)),
         Err(refusal) => Err(refusal),
