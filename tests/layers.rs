@@ -73,6 +73,8 @@ const RULES: &[Rule] = &[
         why: "the core knows no HTTP, no runtime and no operating system",
         names: &[
             "actix_web",
+            "actix_http",
+            "actix_service",
             "tokio",
             "moka",
             "redb",
@@ -113,7 +115,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         why: "HTTP is in http/",
-        names: &["actix_web"],
+        names: &["actix_web", "actix_http", "actix_service"],
         where_to: Only(&["http/", "cli/serve.rs", "cli/demo_fleet/"]),
     },
     Rule {

@@ -1,7 +1,8 @@
-//! The head of a request, as it is looked at to decide.
+//! The head of a request, as it is looked at to decide: whichever of the two kinds of requests it came as.
 
 use std::net::IpAddr;
 
+use actix_http::Request;
 use actix_web::HttpRequest;
 use actix_web::dev::RequestHead;
 use actix_web::http::header::{Header, HeaderMap};
@@ -12,6 +13,8 @@ use super::running::OverUnix;
 /// The head of a request, and where it came from.
 #[derive(Clone, Copy)]
 pub enum Head<'r> {
+    /// That was parsed, and handed to nobody yet.
+    Parsed(&'r Request),
     /// That an application of actix-web was handed.
     Routed(&'r HttpRequest),
 }
@@ -32,6 +35,7 @@ impl<'r> Head<'r> {
     /// What one of the typed headers says; `None` if it is not there, or can't be read.
     pub fn typed<H: Header>(self) -> Option<H> {
         match self {
+            Self::Parsed(request) => H::parse(request),
             Self::Routed(request) => H::parse(request),
         }
         .ok()
@@ -40,6 +44,7 @@ impl<'r> Head<'r> {
     /// Whether the connection came through a Unix socket.
     pub fn is_over_unix(self) -> bool {
         match self {
+            Self::Parsed(request) => request.conn_data::<OverUnix>(),
             Self::Routed(request) => request.conn_data::<OverUnix>(),
         }
         .is_some()
@@ -52,6 +57,7 @@ impl<'r> Head<'r> {
 
     fn inner(self) -> &'r RequestHead {
         match self {
+            Self::Parsed(request) => request.head(),
             Self::Routed(request) => request.head(),
         }
     }

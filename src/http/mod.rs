@@ -17,6 +17,7 @@ mod csrf;
 mod dbsc;
 mod demands;
 mod dev;
+mod direct;
 mod echo;
 mod explained;
 mod forwarded;
@@ -46,6 +47,7 @@ pub use credentials::{
     CredentialFile, CredentialTerms, CredentialWatch, Credentials, CredentialsError, Grant, NewCredential, Scope,
 };
 pub use demands::{Added as QueryDemands, NotUnderstood};
+pub use direct::public_service;
 pub use echo::echo;
 pub use explained::{Explained, ExplainedRequest};
 pub use identity::names as identity_headers;

@@ -16,8 +16,9 @@ use actix_web::{App, HttpServer, web};
 use tokio::time::Instant;
 
 use super::answer::close_if_stopping;
+use super::direct::public_service;
 use super::sockets::{Kind, Sockets};
-use super::{Service, control, observed, public};
+use super::{Service, control, observed};
 use crate::config::Listener;
 
 /// The listeners, bound; they answer while one of the methods is awaited, and are gone when it is dropped.
@@ -80,7 +81,7 @@ pub fn start(service: Arc<Service>, sockets: Sockets) -> io::Result<Running> {
     let [public_socket, control_socket] = sockets.again()?;
     let open = Open::default();
     let shared = Arc::clone(&service);
-    let for_public = HttpServer::new(move || App::new().configure(public::routes(&shared)));
+    let for_public = HttpServer::new(move || public_service(&shared));
     let for_control = HttpServer::new(move || {
         let of_answers = Arc::clone(&service);
         let app = App::new().app_data(web::Data::from(Arc::clone(&service))).configure(control::routes);
