@@ -30,7 +30,8 @@ pub fn values<'h>(lines: impl Iterator<Item = &'h [u8]>, name: &[u8]) -> Values<
 /// or unquoted: a value in quotes is another value.
 pub fn every_value<'h>(lines: impl Iterator<Item = &'h [u8]>, name: &[u8]) -> impl Iterator<Item = &'h [u8]> {
     lines.flat_map(move |line| pairs_with(line, name)).filter_map(move |pair| {
-        match trim(trim(pair).strip_prefix(name)?).split_first() {
+        // Most pairs are others': nothing behind the name is looked at before it is ours.
+        match trim(trim_start(pair).strip_prefix(name)?).split_first() {
             Some((b'=', value)) => Some(trim(value)),
             _ => None,
         }
@@ -120,9 +121,23 @@ fn pairs_with<'h>(line: &'h [u8], name: &[u8]) -> impl Iterator<Item = &'h [u8]>
 
 /// Without the SP and TAB around it, and only those: Unicode space and other controls are part of a name.
 fn trim(bytes: &[u8]) -> &[u8] {
-    let start = bytes.iter().position(|byte| !blank(*byte)).unwrap_or(bytes.len());
-    let end = bytes.iter().rposition(|byte| !blank(*byte)).map_or(start, |last| last + 1);
-    &bytes[start..end]
+    let mut bytes = trim_start(bytes);
+    while let [rest @ .., last] = bytes
+        && blank(*last)
+    {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// The same in front of it.
+fn trim_start(mut bytes: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = bytes
+        && blank(*first)
+    {
+        bytes = rest;
+    }
+    bytes
 }
 
 fn blank(byte: u8) -> bool {
