@@ -13,14 +13,15 @@ use std::hint::black_box;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
+use actix_web::dev::{AppConfig, Service as _, ServiceFactory as _};
 use actix_web::http::header::COOKIE;
 use actix_web::rt::System;
-use actix_web::{App, test};
+use actix_web::test;
 use pollster::block_on;
 use rig::Login;
 use sealpass::config::Settings;
 use sealpass::entropy::SystemEntropy;
-use sealpass::http::public_routes;
+use sealpass::http::public_service;
 use sealpass::keyring::Keys;
 use sealpass::seal::Purpose;
 use sealpass::token::{self, Binding, Scratch};
@@ -137,7 +138,7 @@ fn request(scenario: &str) {
     };
     let cookie = format!("theme=dark; __Host-sealpass={presented}; lang=en");
     System::new().block_on(async {
-        let app = test::init_service(App::new().configure(public_routes(&Arc::new(service)))).await;
+        let app = public_service(&Arc::new(service)).new_service(AppConfig::default()).await.expect("it starts");
         let request = || {
             test::TestRequest::get()
                 .uri("/verify/")
@@ -147,11 +148,11 @@ fn request(scenario: &str) {
                 .insert_header((COOKIE, &*cookie))
                 .to_request()
         };
-        let accepted = test::call_service(&app, request()).await.status().is_success();
+        let accepted = app.call(request()).await.expect("it answers").status().is_success();
         assert_eq!(accepted, scenario == "accepted");
         // Made beforehand, so that they are not counted.
         let mut requests: Vec<_> = (0..RUNS).map(|_| request()).collect();
-        measured(|| block_on(actix_web::dev::Service::call(&app, requests.pop().expect("one a run"))));
+        measured(|| block_on(app.call(requests.pop().expect("one a run"))));
     });
 }
 

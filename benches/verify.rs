@@ -15,8 +15,8 @@ mod turns;
 
 use std::sync::Arc;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{Service, ServiceResponse};
+use actix_web::body::BoxBody;
+use actix_web::dev::{AppConfig, Response, Service, ServiceFactory as _};
 use actix_web::http::header::COOKIE;
 use actix_web::rt::System;
 use actix_web::test::{TestRequest, init_service};
@@ -24,7 +24,7 @@ use actix_web::{App, Error};
 use pollster::block_on;
 use rig::Login;
 use sealpass::config::Settings;
-use sealpass::http::public_routes;
+use sealpass::http::public_service;
 use stats::{median, ratio};
 use turns::{Subject, measure};
 
@@ -38,7 +38,8 @@ fn main() {
     let (small, typical, large) = (issue(&Login::small()), issue(&Login::typical()), issue(&Login::large()));
     let changed = rig::changed(typical.expose(), 100);
     let unknown = rig::changed(typical.expose(), 3);
-    let ours = system.block_on(init_service(App::new().configure(public_routes(&Arc::new(service)))));
+    let ours = public_service(&Arc::new(service)).new_service(AppConfig::default());
+    let ours = system.block_on(ours).expect("it starts");
     let bare = system.block_on(init_service(App::new().configure(handler::routes)));
     let request = |token: &str| {
         let request = TestRequest::get().uri("/verify/").insert_header(("x-real-ip", "192.0.2.1"));
@@ -79,14 +80,17 @@ fn main() {
     }
 }
 
-fn status<R, B: MessageBody>(app: &impl Service<R, Response = ServiceResponse<B>, Error = Error>, request: R) -> u16 {
-    block_on(app.call(request)).expect("it answers").status().as_u16()
+fn status<R, A>(app: &impl Service<R, Response = A, Error = Error>, request: R) -> u16
+where
+    Response<BoxBody>: From<A>,
+{
+    Response::from(block_on(app.call(request)).expect("it answers")).status().as_u16()
 }
 
 /// How often answering allocates; the request was made before.
-fn allocations<R, B: MessageBody>(
-    app: &impl Service<R, Response = ServiceResponse<B>, Error = Error>,
-    request: R,
-) -> u64 {
-    allocation_counter::measure(|| drop(block_on(app.call(request)))).count_total
+fn allocations<R, A>(app: &impl Service<R, Response = A, Error = Error>, request: R) -> u64
+where
+    Response<BoxBody>: From<A>,
+{
+    allocation_counter::measure(|| drop(Response::from(block_on(app.call(request)).expect("it answers")))).count_total
 }

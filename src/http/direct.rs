@@ -21,7 +21,8 @@ use super::{Service, observed};
 /// What the public listener answers, for a server of actix-web.
 pub fn public_service(
     service: &Arc<Service>,
-) -> impl ServiceFactory<Request, Config = AppConfig, Response = Response<BoxBody>, Error = Error, InitError = ()> + use<> {
+) -> impl ServiceFactory<Request, Config = AppConfig, Response = Response<BoxBody>, Error = Error, InitError = ()> + use<>
+{
     Factory { service: Arc::clone(service), app: App::new().configure(routes(service)).into_factory() }
 }
 

@@ -3,9 +3,9 @@
 //! Answers are 200, 401, 403 and 503, whatever the method, the path behind the policy's name and the body; and 302 or 303
 //! where a policy has a login page.
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{COOKIE, HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE};
-use actix_web::HttpResponse;
 
 use super::answer::{empty, put_cookie};
 use super::csrf::{self, CsrfLack};
@@ -238,13 +238,7 @@ fn forbidden(service: &Service, request: Head<'_>, policy: Option<&Policy>, whos
 }
 
 /// Counts a decision that was no yes, and keeps it for whoever asks why.
-fn refused(
-    service: &Service,
-    request: Head<'_>,
-    policy: Option<&Policy>,
-    decision: Decision,
-    whose: Option<Whose>,
-) {
+fn refused(service: &Service, request: Head<'_>, policy: Option<&Policy>, decision: Decision, whose: Option<Whose>) {
     service.metrics.decided(decision);
     trail::kept(service, request, By::Verify, policy, decision, whose);
 }

@@ -32,7 +32,8 @@ pub fn renew(service: &Service, request: &HttpRequest) -> HttpResponse {
             Ok(session) => session,
             Err(refusal) => {
                 tracing::debug!(reason = refusal.code(), "not renewed");
-                let whose = trail::refused(service, request.into(), By::Renew, site, presented.values(), refusal, scratch);
+                let whose =
+                    trail::refused(service, request.into(), By::Renew, site, presented.values(), refusal, scratch);
                 trail::kept(service, request.into(), By::Renew, None, Decision::Refused(refusal), whose);
                 return empty(StatusCode::UNAUTHORIZED);
             }
@@ -140,7 +141,9 @@ fn addressed<'s>(service: &'s Service, request: &HttpRequest) -> Vec<&'s RealmSi
     let sites = service.site.realms().map(|site| &**site);
     let mut sites: Vec<_> = sites
         .filter(|site| {
-            (bearer && site.bearer) || !cookies(request.headers(), site).is_empty() || !anchors(request.headers(), site).is_empty()
+            (bearer && site.bearer)
+                || !cookies(request.headers(), site).is_empty()
+                || !anchors(request.headers(), site).is_empty()
         })
         .collect();
     if sites.iter().any(|site| is_own(service, request, site)) {

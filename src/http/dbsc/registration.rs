@@ -53,10 +53,12 @@ fn with_anchor<T>(
     then: impl FnOnce(&Anchor<'_>) -> Result<T, Denial>,
 ) -> Result<T, Denial> {
     let Asked { service, request, site, .. } = asked;
-    with_scratch(|scratch| match service.sessions.judge_anchor(&site.realm, &anchors(request.headers(), site), scratch) {
-        Ok(anchor) if anchor.claims().sid == sid => then(&anchor),
-        Ok(_) => Err(Denial::Refused("other_session")),
-        Err(refusal) => Err(Denial::Refused(refusal.code())),
+    with_scratch(|scratch| {
+        match service.sessions.judge_anchor(&site.realm, &anchors(request.headers(), site), scratch) {
+            Ok(anchor) if anchor.claims().sid == sid => then(&anchor),
+            Ok(_) => Err(Denial::Refused("other_session")),
+            Err(refusal) => Err(Denial::Refused(refusal.code())),
+        }
     })
 }
 
