@@ -184,7 +184,10 @@ fn double(block: [u8; 16]) -> [u8; 16] {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::entropy::Stock;
 
     /// Gives the same byte for ever: the broken generator that hedging is for.
     struct Stuck;
@@ -212,11 +215,13 @@ mod tests {
     #[test]
     fn a_stuck_generator_repeats_no_nonce_for_other_content() {
         let key = PurposeKey::derive(&Secret::from_slice(&[1; 32]).expect("32 bytes"), Purpose::Session);
-        let nonce = |aad: &[u8], text: &[u8]| key.nonce(&Stuck, aad, text).expect("never fails");
-        assert_eq!(nonce(b"a", b"text"), nonce(b"a", b"text"));
-        assert_ne!(nonce(b"a", b"text"), nonce(b"a", b"other"));
-        assert_ne!(nonce(b"a", b"text"), nonce(b"b", b"text"));
-        assert_ne!(nonce(b"at", b"ext"), nonce(b"a", b"text"), "where aad ends is part of it");
+        for source in [&Stuck as &dyn Entropy, &Stock::new(Arc::new(Stuck))] {
+            let nonce = |aad: &[u8], text: &[u8]| key.nonce(source, aad, text).expect("never fails");
+            assert_eq!(nonce(b"a", b"text"), nonce(b"a", b"text"));
+            assert_ne!(nonce(b"a", b"text"), nonce(b"a", b"other"));
+            assert_ne!(nonce(b"a", b"text"), nonce(b"b", b"text"));
+            assert_ne!(nonce(b"at", b"ext"), nonce(b"a", b"text"), "where aad ends is part of it");
+        }
     }
 
     #[test]

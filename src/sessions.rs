@@ -39,7 +39,7 @@ use arc_swap::ArcSwap;
 
 use crate::claims::Tag;
 use crate::clock::{Clock, Timestamp};
-use crate::entropy::Entropy;
+use crate::entropy::{Entropy, Stock};
 use crate::keyring::Keys;
 use crate::revocation::{FactStore, Learned, Longest, Retention, TagKey};
 
@@ -49,12 +49,15 @@ pub struct Sessions {
     facts: Arc<dyn FactStore>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    /// For nonces, and for nothing else: see [`Stock`].
+    nonces: Stock,
 }
 
 impl Sessions {
     /// Puts the parts together.
     pub fn new(keys: Keys, facts: Arc<dyn FactStore>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { keys: ArcSwap::from_pointee(keys), facts, clock, entropy }
+        let nonces = Stock::new(Arc::clone(&entropy));
+        Self { keys: ArcSwap::from_pointee(keys), facts, clock, entropy, nonces }
     }
 
     /// The present, by this service's clock.
@@ -98,5 +101,79 @@ fn retention(keys: &Keys, realm: &Realm) -> Retention {
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sessions").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::claims::{CookieName, RealmName, SessionId};
+    use crate::clock::SystemClock;
+    use crate::entropy::{EntropyError, SystemEntropy};
+    use crate::keyring::KeyRing;
+    use crate::revocation::MemoryFacts;
+    use crate::token::{Scratch, SealError};
+
+    /// The system's generator, which notes how much it was asked for, and fails if told to.
+    #[derive(Default)]
+    struct Asked {
+        lengths: Mutex<Vec<usize>>,
+        fails: AtomicBool,
+    }
+
+    impl Entropy for Asked {
+        fn fill(&self, out: &mut [u8]) -> Result<(), EntropyError> {
+            if self.fails.load(Ordering::SeqCst) {
+                return Err(EntropyError);
+            }
+            self.lengths.lock().expect("no panic").push(out.len());
+            SystemEntropy::new().fill(out)
+        }
+    }
+
+    fn sessions() -> (Arc<Asked>, Sessions, Realm) {
+        let source = Arc::<Asked>::default();
+        let ring = KeyRing::init(&*source, SystemClock.now()).expect("random bytes");
+        let keys = Keys::new(&ring, &*source).expect("random bytes");
+        source.lengths.lock().expect("no panic").clear();
+        let entropy = Arc::clone(&source) as Arc<dyn Entropy>;
+        let sessions = Sessions::new(keys, Arc::<MemoryFacts>::default(), Arc::new(SystemClock), entropy);
+        let cookie = CookieName::new("__Host-sealpass").expect("a name");
+        let name = RealmName::new(RealmName::DEFAULT).expect("a name");
+        (source, sessions, Realm::new(name, cookie, Lifetimes::DEFAULT))
+    }
+
+    #[test]
+    fn nonces_alone_come_from_the_stock() {
+        let (source, sessions, realm) = sessions();
+        for _ in 0..5 {
+            sessions.issue(&realm, &NewSession::default()).expect("fits");
+            sessions.csrf_token(&realm, SessionId([7; 16])).expect("a key");
+            sessions.challenge(&realm, SessionId([7; 16])).expect("a key");
+        }
+        let lengths = source.lengths.lock().expect("no panic");
+        assert_eq!(lengths.iter().filter(|&&length| length == 16).count(), 5, "each id is asked for: {lengths:?}");
+        assert_eq!(lengths.len(), 6, "and the nonces of all fifteen tokens at once: {lengths:?}");
+    }
+
+    #[test]
+    fn nothing_is_sealed_without_random_bytes() {
+        let (source, sessions, realm) = sessions();
+        let text = sessions.issue(&realm, &NewSession::default()).expect("fits").token;
+        let mut scratch = Scratch::default();
+        let session = sessions.verify(&realm, &[text.expose().as_bytes()], &mut scratch).expect("ours");
+        source.fails.store(true, Ordering::SeqCst);
+        let failed = |result: Result<Issued, ChangeError>| {
+            matches!(result, Err(ChangeError::Issue(IssueError::Seal(SealError::Entropy(EntropyError)))))
+        };
+        let sealed = (0..1_000).take_while(|_| !failed(sessions.renew(&realm, &session))).count();
+        assert!(sealed < 1_000, "what is in stock ends");
+        assert!(failed(sessions.renew(&realm, &session)), "and then nothing is sealed");
+        assert!(sessions.issue(&realm, &NewSession::default()).is_err(), "nor is any id made");
+        source.fails.store(false, Ordering::SeqCst);
+        sessions.renew(&realm, &session).expect("it works again");
     }
 }

@@ -167,7 +167,7 @@ impl Sessions {
     pub fn challenge(&self, realm: &Realm, sid: SessionId) -> Result<Token, SealError> {
         let now = self.now();
         let challenge = Challenge { sid, expires: now.plus(CHALLENGE_LIFE) };
-        seal_challenge(&self.keys.load(), realm.challenge(), challenge, now, &*self.entropy)
+        seal_challenge(&self.keys.load(), realm.challenge(), challenge, now, &self.nonces)
     }
 
     /// The challenge that `text` is. Whether it is one of this session is for whoever has both.
@@ -267,7 +267,7 @@ impl Sessions {
     }
 
     fn seal_anchor(&self, keys: &Keys, realm: &Realm, claims: &Claims<'_>) -> Result<IssuedAnchor, SealError> {
-        let token = seal(keys, realm.anchor(), claims, &*self.entropy)?;
+        let token = seal(keys, realm.anchor(), claims, &self.nonces)?;
         realm.check_anchor(token.expose().len(), claims.persistent)?;
         Ok(IssuedAnchor { token, idle_expires: claims.dies(), persistent: claims.persistent })
     }

@@ -25,7 +25,7 @@ impl Sessions {
     /// # Errors
     /// [`SealError`] if no key is active or there are no random bytes.
     pub fn csrf_token(&self, realm: &Realm, sid: SessionId) -> Result<Token, SealError> {
-        seal_csrf(&self.keys.load(), realm.csrf(), sid, self.now(), &*self.entropy)
+        seal_csrf(&self.keys.load(), realm.csrf(), sid, self.now(), &self.nonces)
     }
 
     /// Whether `text` is a CSRF token of the session `sid`. That the session is good is judged by [`Sessions::verify`].

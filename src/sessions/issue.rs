@@ -201,7 +201,7 @@ impl Sessions {
         claims: &Claims<'_>,
         now: Timestamp,
     ) -> Result<Issued, SealError> {
-        let token = seal(keys, realm.session(), claims, &*self.entropy)?;
+        let token = seal(keys, realm.session(), claims, &self.nonces)?;
         realm.check_cookie(token.expose().len(), claims.persistent)?;
         Ok(Issued {
             sid: claims.sid,
