@@ -4,10 +4,12 @@
 //! [`check_text`], which name the limit. How claims look in bytes is in [`crate::token`].
 
 mod bound;
+mod names;
 
 pub(crate) use bound::MARK_LEN;
 pub(crate) use bound::are_readable;
 pub use bound::{MARK, Mark, PUBLIC_KEY, PublicKey, Registration};
+pub use names::Names;
 
 use std::fmt;
 use std::time::Duration;
@@ -48,11 +50,11 @@ pub struct Claims<'a> {
     /// How long the token lives unless it is renewed, in whole seconds.
     pub idle: Duration,
     /// Authentication methods, as RFC 8176 names them.
-    pub amr: Vec<&'a str>,
+    pub amr: Names<'a>,
     /// Authentication assurance level, 1 to 3 (NIST SP 800-63B); 0 if the application gave none.
     pub aal: u8,
     /// What the user may do, in the application's words.
-    pub roles: Vec<&'a str>,
+    pub roles: Names<'a>,
     /// The application's own data, keys ascending and unique.
     pub data: Vec<(&'a str, &'a str)>,
     /// Whether the cookie outlives the browser.

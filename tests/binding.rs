@@ -1,7 +1,7 @@
 //! A token opens for what it was sealed for and for nothing else: every purpose, cookie name and realm against every
 //! other.
 
-use sealpass::claims::{Claims, CookieName, RealmName, SessionId, Tags};
+use sealpass::claims::{Claims, CookieName, Names, RealmName, SessionId, Tags};
 use sealpass::clock::Timestamp;
 use sealpass::entropy::SystemEntropy;
 use sealpass::keyring::{KeyRing, Keys};
@@ -95,9 +95,9 @@ fn claims(now: Timestamp) -> Claims<'static> {
         sealed: now,
         expires: now.plus(Duration::from_secs(60)),
         idle: Duration::from_secs(60),
-        amr: Vec::new(),
+        amr: Names::default(),
         aal: 0,
-        roles: Vec::new(),
+        roles: Names::default(),
         data: Vec::new(),
         persistent: false,
         tags: Tags::from_bytes(b"12345678").expect("one tag"),

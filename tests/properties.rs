@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use sealpass::claims::{Claims, CookieName, RealmId, RealmName, Registration, SessionId, Tags};
+use sealpass::claims::{Claims, CookieName, Names, RealmId, RealmName, Registration, SessionId, Tags};
 use sealpass::clock::{Clock, ManualClock, Timestamp};
 use sealpass::entropy::SystemEntropy;
 use sealpass::http::cookie_values;
@@ -384,9 +384,9 @@ fn claims(sid: SessionId, started: Timestamp, claims_at: Timestamp, tags: &[u8])
         sealed: started,
         expires: Timestamp::MAX,
         idle: std::time::Duration::from_secs(1),
-        amr: Vec::new(),
+        amr: Names::default(),
         aal: 0,
-        roles: Vec::new(),
+        roles: Names::default(),
         data: Vec::new(),
         persistent: false,
         tags: Tags::from_bytes(tags).expect("whole tags"),

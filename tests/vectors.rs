@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use sealpass::claims::{Claims, CookieName, Extension, RealmName, SessionId, Tags};
+use sealpass::claims::{Claims, CookieName, Extension, Names, RealmName, SessionId, Tags};
 use sealpass::clock::{ManualClock, Timestamp};
 use sealpass::entropy::{Entropy, EntropyError};
 use sealpass::keyring::{KeyRing, Keys, Kid};
@@ -179,7 +179,7 @@ fn cases() -> Vec<Case> {
 }
 
 fn accepted() -> Vec<Case> {
-    let unicode = Claims { subject: Some("山田 müller 🦭"), roles: vec!["a,b", "größe"], ..typical() };
+    let unicode = Claims { subject: Some("山田 müller 🦭"), roles: ["a,b", "größe"].into(), ..typical() };
     let data = Claims { data: vec![("email", "a@example.com"), ("theme", "dark\u{2028}")], ..typical() };
     let handles = Claims { tags: tags(&[7; 40]), ..typical() };
     let ext = Claims { ext: vec![Extension { tag: 900, critical: false, data: b"later" }], ..typical() };
@@ -190,7 +190,8 @@ fn accepted() -> Vec<Case> {
         ..typical()
     };
     let renewed = Claims { sealed: at(NOW + 1_200_000), ..typical() };
-    let resealed = Claims { claims_at: at(NOW + 60_000), sealed: at(NOW + 60_000), roles: vec![], ..typical() };
+    let resealed =
+        Claims { claims_at: at(NOW + 60_000), sealed: at(NOW + 60_000), roles: Names::default(), ..typical() };
     let earlier = Claims { authenticated: at(NOW - 86_400_000), ..typical() };
     let repeated = [(900, "first"), (7, ""), (900, "second")];
     let repeated = repeated.map(|(tag, data)| Extension { tag, critical: false, data: data.as_bytes() });
@@ -205,7 +206,7 @@ fn accepted() -> Vec<Case> {
     let beyond = Claims {
         subject: Some("\r\n"),
         aal: u8::MAX,
-        roles: vec![""],
+        roles: [""].into(),
         data: vec![("b", "1"), ("a", "2"), ("a", "3")],
         ..typical()
     };
@@ -516,9 +517,9 @@ fn typical<'a>() -> Claims<'a> {
         sealed: at(NOW),
         expires: at(NOW).plus(Duration::from_secs(12 * 3_600)),
         idle: Duration::from_secs(1_800),
-        amr: vec!["pwd"],
+        amr: ["pwd"].into(),
         aal: 1,
-        roles: vec!["editor", "billing"],
+        roles: ["editor", "billing"].into(),
         data: Vec::new(),
         persistent: false,
         tags: tags(b"subject1"),
@@ -527,7 +528,14 @@ fn typical<'a>() -> Claims<'a> {
 }
 
 fn anonymous<'a>() -> Claims<'a> {
-    Claims { subject: None, roles: vec![], amr: vec![], aal: 0, tags: tags(b"nobody 1"), ..typical() }
+    Claims {
+        subject: None,
+        roles: Names::default(),
+        amr: Names::default(),
+        aal: 0,
+        tags: tags(b"nobody 1"),
+        ..typical()
+    }
 }
 
 fn worked_example() -> String {
@@ -748,9 +756,9 @@ fn json(claims: &Claims<'_>) -> String {
         "sealed": claims.sealed.as_millis(),
         "expires": claims.expires.as_millis(),
         "idle": claims.idle.as_secs(),
-        "amr": claims.amr.as_slice(),
+        "amr": claims.amr[..],
         "aal": claims.aal,
-        "roles": claims.roles.as_slice(),
+        "roles": claims.roles[..],
         "data": claims.data,
         "persistent": claims.persistent,
         "tags": hex(claims.tags.as_bytes()),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::unpadded;
-use crate::claims::{Claims, Extension, SessionId, Tags, are_readable};
+use crate::claims::{Claims, Extension, Names, SessionId, Tags, are_readable};
 use crate::clock::Timestamp;
 
 /// Append-only: a variant, once released, keeps its place and its fields for ever. postcard does not evolve a struct
@@ -30,10 +30,10 @@ struct V1<'a> {
     lifetime: u64,
     idle_seconds: u32,
     #[serde(borrow)]
-    amr: Vec<&'a str>,
+    amr: Names<'a>,
     aal: u8,
     #[serde(borrow)]
-    roles: Vec<&'a str>,
+    roles: Names<'a>,
     #[serde(borrow)]
     data: Vec<(&'a str, &'a str)>,
     persistent: bool,

@@ -28,13 +28,13 @@ fn new_claims_are_sealed_into_both_tokens_and_refuse_both_of_before() {
         assert_eq!((one.verdict(jar), one.verdict_on_anchor(jar)), (SUPERSEDED, SUPERSEDED));
     }
     one.with_session(&next, |session| {
-        assert_eq!((session.claims.roles, session.claims.idle), (vec!["editor"], TERMS.life));
+        assert_eq!((&session.claims.roles[..], session.claims.idle), (&["editor"][..], TERMS.life));
     })
     .expect("it is good");
     one.clock.advance(TERMS.life);
     let next = one.refresh(&next).expect("its device asks");
     assert_eq!(one.device_of(&next), Ok((Some(device(1)), false)));
-    one.with_session(&next, |session| assert_eq!(session.claims.roles, ["editor"])).expect("it is good");
+    one.with_session(&next, |session| assert_eq!(session.claims.roles[..], ["editor"])).expect("it is good");
 }
 
 #[test]
