@@ -145,7 +145,8 @@ impl Sessions {
             several if several.len() > MAX_CANDIDATES => return Err(Refusal::TooMany),
             several => self.newest(&keys, kind, several, now, scratch)?,
         };
-        let (claims, Good { stale, ending }) = self.judge(&keys, kind, value, now, scratch)?;
+        let claims = open(&keys, kind.1, value, scratch)?;
+        let Good { stale, ending } = self.judge(kind.0, &claims, now)?;
         // What is bound to a device, that one alone renews.
         let renewal_due = !ending && slot(&claims, now) > slot(&claims, claims.sealed) && !claims.is_bound();
         Ok(Session { claims, renewal_due, stale, ending, key: None, at: now })
@@ -160,7 +161,7 @@ impl Sessions {
     fn newest<'c>(
         &self,
         keys: &Keys,
-        kind: Kind<'_>,
+        (realm, binding): Kind<'_>,
         candidates: &[&'c [u8]],
         now: Timestamp,
         scratch: &mut Scratch,
@@ -168,15 +169,13 @@ impl Sessions {
         let mut best: Option<(Rank, &'c [u8])> = None;
         let mut passed_over = Refusal::Missing;
         for value in candidates {
-            match self.judge(keys, kind, value, now, scratch) {
-                Ok((claims, _)) => {
-                    let rank = Rank::of(&claims);
-                    match &best {
-                        Some((known, _)) if known.subject != rank.subject => return Err(Refusal::SubjectsDiffer),
-                        Some((known, _)) if known.newness >= rank.newness => {}
-                        _ => best = Some((rank, value)),
-                    }
-                }
+            let opened = open(keys, binding, value, scratch).map_err(Refusal::from);
+            match opened.and_then(|claims| self.judge(realm, &claims, now).map(|_| Rank::of(&claims))) {
+                Ok(rank) => match &best {
+                    Some((known, _)) if known.subject != rank.subject => return Err(Refusal::SubjectsDiffer),
+                    Some((known, _)) if known.newness >= rank.newness => {}
+                    _ => best = Some((rank, value)),
+                },
                 Err(refusal) if refusal.is_over() => return Err(refusal),
                 Err(refusal) => passed_over = refusal,
             }
@@ -184,16 +183,8 @@ impl Sessions {
         best.map(|(_, value)| value).ok_or(passed_over)
     }
 
-    /// One value: authentic, in time, not ended.
-    fn judge<'s>(
-        &self,
-        keys: &Keys,
-        (realm, binding): Kind<'_>,
-        value: &[u8],
-        now: Timestamp,
-        scratch: &'s mut Scratch,
-    ) -> Result<(Claims<'s>, Good), Refusal> {
-        let claims = open(keys, binding, value, scratch)?;
+    /// One token that is authentic: in time, not ended.
+    fn judge(&self, realm: &Realm, claims: &Claims<'_>, now: Timestamp) -> Result<Good, Refusal> {
         if claims.sealed > now.plus(SEALED_AHEAD) {
             return Err(Refusal::SealedAhead);
         }
@@ -203,10 +194,7 @@ impl Sessions {
         if now >= claims.sealed.plus(claims.idle) {
             return Err(Refusal::ExpiredIdle);
         }
-        match self.standing(realm, &claims, now) {
-            Ok(good) => Ok((claims, good)),
-            Err(ending) => Err(Refusal::Ended(ending)),
-        }
+        self.standing(realm, claims, now).map_err(Refusal::Ended)
     }
 
     /// What the facts say: one look-up for the realm, one for the session and one for each tag.
