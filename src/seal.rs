@@ -43,7 +43,7 @@ impl Cipher {
     /// Encrypts `buffer` in place and returns the tag. `aad` is authenticated and not encrypted.
     pub fn seal_in_place(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut [u8]) -> [u8; TAG_LEN] {
         let (key, nonce) = self.derive(nonce);
-        let tag = key
+        let tag = for_gcm(&key)
             .seal_in_place_separate_tag(nonce, Aad::from(aad), buffer)
             .expect("AES-GCM refuses only messages of 64 GiB and more");
         std::array::from_fn(|i| tag.as_ref()[i])
@@ -61,13 +61,13 @@ impl Cipher {
         buffer: &'b mut [u8],
     ) -> Result<&'b mut [u8], BadTag> {
         let (key, nonce) = self.derive(nonce);
-        key.open_in_place(nonce, Aad::from(aad), buffer).map_err(|_| BadTag)
+        for_gcm(&key).open_in_place(nonce, Aad::from(aad), buffer).map_err(|_| BadTag)
     }
 
     /// The key `Kx` and nonce `Nx` of one message: `Kx = AES(K, M1 ^ K1) ‖ AES(K, M2 ^ K1)`, with
     /// `M1, M2 = 00 01 58 00 | 00 02 58 00 ‖ nonce[..12]` and `Nx = nonce[12..]`.
-    fn derive(&self, nonce: &[u8; NONCE_LEN]) -> (LessSafeKey, Nonce) {
-        let (for_key, for_gcm) = nonce.split_first_chunk::<12>().expect("24 bytes");
+    fn derive(&self, nonce: &[u8; NONCE_LEN]) -> (Zeroizing<[u8; 32]>, Nonce) {
+        let (for_key, rest) = nonce.split_first_chunk::<12>().expect("24 bytes");
         let mut blocks: [aes::Block; 2] = [Array([0, 1, 0x58, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Array([0; 16])];
         blocks[0].0[4..].copy_from_slice(for_key);
         blocks[1] = blocks[0];
@@ -84,10 +84,13 @@ impl Cipher {
         for block in &mut blocks {
             block.0.zeroize();
         }
-        let key = UnboundKey::new(&AES_256_GCM, &*key).expect("32 bytes are a key of AES-256");
-        let for_gcm = Nonce::try_assume_unique_for_key(for_gcm).expect("12 bytes");
-        (LessSafeKey::new(key), for_gcm)
+        (key, Nonce::try_assume_unique_for_key(rest).expect("12 bytes"))
     }
+}
+
+/// The key made ready. A function of its own, so that its half a kilobyte is not moved about.
+fn for_gcm(key: &[u8; 32]) -> LessSafeKey {
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("32 bytes are a key of AES-256"))
 }
 
 impl Drop for Cipher {
