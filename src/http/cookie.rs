@@ -29,22 +29,13 @@ pub fn values<'h>(lines: impl Iterator<Item = &'h [u8]>, name: &[u8]) -> Values<
 /// The name has to be the same byte for byte. Around name and value only SP and TAB are trimmed, and nothing is decoded
 /// or unquoted: a value in quotes is another value.
 pub fn every_value<'h>(lines: impl Iterator<Item = &'h [u8]>, name: &[u8]) -> impl Iterator<Item = &'h [u8]> {
-    lines.flat_map(move |line| pairs_with(line, name)).filter_map(move |pair| {
-        // Most pairs are others': nothing behind the name is looked at before it is ours.
-        match trim(trim_start(pair).strip_prefix(name)?).split_first() {
-            Some((b'=', value)) => Some(trim(value)),
-            _ => None,
-        }
-    })
+    lines.flat_map(move |line| pairs_with(line, name)).filter_map(move |pair| value_of(pair, name))
 }
 
 /// The cookies of a request but those called by one of `names`, as one line: what of it an application may see. Which pairs
 /// go is decided as in [`every_value`]; the others stay byte for byte. `None` if nothing is left.
 pub fn of_others<'h>(lines: impl Iterator<Item = &'h [u8]>, names: &[&str]) -> Option<Vec<u8>> {
-    let ours = |pair: &[u8]| {
-        let behind = |name: &&str| trim(pair).strip_prefix(name.as_bytes()).map(trim);
-        names.iter().filter_map(behind).any(|rest| rest.starts_with(b"="))
-    };
+    let ours = |pair: &[u8]| names.iter().any(|name| value_of(pair, name.as_bytes()).is_some());
     let mut line = Vec::new();
     for pair in lines.flat_map(pairs).filter(|pair| !ours(pair)).map(trim).filter(|pair| !pair.is_empty()) {
         if !line.is_empty() {
@@ -92,6 +83,14 @@ fn line(name: &CookieName, token: &str, life: Option<Duration>, attributes: &str
     }
     written.push_str(attributes);
     written
+}
+
+/// The value of a pair that is called `name`. Most are others': nothing behind the name is looked at before it is ours.
+fn value_of<'h>(pair: &'h [u8], name: &[u8]) -> Option<&'h [u8]> {
+    match trim(trim_start(pair).strip_prefix(name)?).split_first() {
+        Some((b'=', value)) => Some(trim(value)),
+        _ => None,
+    }
 }
 
 /// What stands between the semicolons.
@@ -177,6 +176,7 @@ mod tests {
             b"=",
             b"x=\0",
             b"__Host-sealpass",
+            b"__Host-sealpass \t",
             b"__Host-sealpassx=1",
             b"x__Host-sealpass=1",
         ] {
