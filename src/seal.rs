@@ -42,8 +42,9 @@ impl Cipher {
 
     /// Encrypts `buffer` in place and returns the tag. `aad` is authenticated and not encrypted.
     pub fn seal_in_place(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut [u8]) -> [u8; TAG_LEN] {
-        let (key, nonce) = self.derive(nonce);
-        let tag = for_gcm(&key)
+        let mut key = Zeroizing::new([0; 32]);
+        let nonce = self.derive(nonce, &mut key);
+        let tag = gcm_key(&key)
             .seal_in_place_separate_tag(nonce, Aad::from(aad), buffer)
             .expect("AES-GCM refuses only messages of 64 GiB and more");
         std::array::from_fn(|i| tag.as_ref()[i])
@@ -60,13 +61,14 @@ impl Cipher {
         aad: &[u8],
         buffer: &'b mut [u8],
     ) -> Result<&'b mut [u8], BadTag> {
-        let (key, nonce) = self.derive(nonce);
-        for_gcm(&key).open_in_place(nonce, Aad::from(aad), buffer).map_err(|_| BadTag)
+        let mut key = Zeroizing::new([0; 32]);
+        let nonce = self.derive(nonce, &mut key);
+        gcm_key(&key).open_in_place(nonce, Aad::from(aad), buffer).map_err(|_| BadTag)
     }
 
-    /// The key `Kx` and nonce `Nx` of one message: `Kx = AES(K, M1 ^ K1) ‖ AES(K, M2 ^ K1)`, with
+    /// The nonce `Nx` of one message, and into `key` its key `Kx`, which is moved nowhere from there: `Kx = AES(K, M1 ^ K1) ‖ AES(K, M2 ^ K1)`, with
     /// `M1, M2 = 00 01 58 00 | 00 02 58 00 ‖ nonce[..12]` and `Nx = nonce[12..]`.
-    fn derive(&self, nonce: &[u8; NONCE_LEN]) -> (Zeroizing<[u8; 32]>, Nonce) {
+    fn derive(&self, nonce: &[u8; NONCE_LEN], key: &mut [u8; 32]) -> Nonce {
         let (for_key, rest) = nonce.split_first_chunk::<12>().expect("24 bytes");
         let mut blocks: [aes::Block; 2] = [Array([0, 1, 0x58, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Array([0; 16])];
         blocks[0].0[4..].copy_from_slice(for_key);
@@ -78,19 +80,13 @@ impl Cipher {
             }
         }
         self.aes.encrypt_blocks(&mut blocks);
-        let mut key = Zeroizing::new([0; 32]);
         key[..16].copy_from_slice(&blocks[0]);
         key[16..].copy_from_slice(&blocks[1]);
         for block in &mut blocks {
             block.0.zeroize();
         }
-        (key, Nonce::try_assume_unique_for_key(rest).expect("12 bytes"))
+        Nonce::try_assume_unique_for_key(rest).expect("12 bytes")
     }
-}
-
-/// The key made ready. A function of its own, so that its half a kilobyte is not moved about.
-fn for_gcm(key: &[u8; 32]) -> LessSafeKey {
-    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("32 bytes are a key of AES-256"))
 }
 
 impl Drop for Cipher {
@@ -103,6 +99,11 @@ impl fmt::Debug for Cipher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Cipher(redacted)")
     }
+}
+
+/// The key made ready. A function of its own, so that its half a kilobyte is not moved about.
+fn gcm_key(key: &[u8; 32]) -> LessSafeKey {
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("32 bytes are a key of AES-256"))
 }
 
 /// What a ring key is used for. A token of one purpose never opens as another.

@@ -1,4 +1,5 @@
 //! Lists of names, such as roles. The few that most sessions have stand in place, so that reading a token allocates nothing.
+//! No `SmallVec`: the core would need it for this alone, and reading one reserves what a length in front promises.
 
 use std::fmt;
 use std::ops::Deref;
@@ -7,10 +8,10 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Names in their order. To whoever reads them they are a slice.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Names<'a>(Held<'a>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Held<'a> {
     /// The first `len` of `names`.
     Few {
@@ -24,13 +25,17 @@ impl<'a> Names<'a> {
     /// Appends `name`.
     pub fn push(&mut self, name: &'a str) {
         match &mut self.0 {
-            Held::Few { len, names } => match names.get_mut(*len) {
-                Some(room) => {
+            Held::Few { len, names } => {
+                if let Some(room) = names.get_mut(*len) {
                     *room = name;
                     *len += 1;
+                } else {
+                    let mut all = Vec::with_capacity(4 * FEW);
+                    all.extend_from_slice(names);
+                    all.push(name);
+                    self.0 = Held::Many(all);
                 }
-                None => self.0 = Held::Many([&names[..], &[name]].concat()),
-            },
+            }
             Held::Many(names) => names.push(name),
         }
     }
@@ -64,6 +69,21 @@ impl<'a> FromIterator<&'a str> for Names<'a> {
 impl<'a, const N: usize> From<[&'a str; N]> for Names<'a> {
     fn from(names: [&'a str; N]) -> Self {
         names.into_iter().collect()
+    }
+}
+
+impl<'n, 'a> IntoIterator for &'n Names<'a> {
+    type Item = &'n &'a str;
+    type IntoIter = std::slice::Iter<'n, &'a str>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
     }
 }
 
@@ -124,6 +144,7 @@ mod tests {
             assert_eq!(written, postcard::to_stdvec(given).expect("a list"), "the bytes of any list");
             let read: Names<'_> = postcard::from_bytes(&written).expect("a list");
             assert!(read == names && read[..] == *given);
+            assert_eq!(format!("{read:?}"), format!("{given:?}"));
             assert!(postcard::from_bytes::<Names<'_>>(&written[..written.len() - 1]).is_err());
         }
     }
