@@ -48,16 +48,17 @@ impl Entropy for SystemEntropy {
 
 /// Random bytes fetched many at once, so that not every nonce takes a system call, which costs as much as sealing does.
 ///
-/// Each byte is handed out once, and overwritten as it leaves. For nonces alone, which are hedged with what they seal: a machine
-/// that is cloned, or a process that forks, has the same bytes in stock twice, and would make the same id or key of them.
-pub struct Stock {
+/// Each byte is handed out once, and overwritten as it leaves. For nonces alone, which are hedged with what they seal: a
+/// machine that is cloned, or a process that forks, has the same bytes in stock twice, and would make the same id or key of
+/// them.
+pub(crate) struct Stock {
     source: Arc<dyn Entropy>,
     held: Mutex<Held>,
 }
 
 impl Stock {
     /// An empty one. It is filled from `source` when it is first asked.
-    pub fn new(source: Arc<dyn Entropy>) -> Self {
+    pub(crate) fn new(source: Arc<dyn Entropy>) -> Self {
         Self { source, held: Mutex::new(Held { bytes: Zeroizing::new([0; STOCKED]), left: 0 }) }
     }
 }
@@ -76,6 +77,16 @@ impl fmt::Debug for Stock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Stock(redacted)")
     }
+}
+
+/// `N` random bytes.
+///
+/// # Errors
+/// [`EntropyError`] if the source fails.
+pub fn random<const N: usize>(entropy: &dyn Entropy) -> Result<[u8; N], EntropyError> {
+    let mut bytes = [0; N];
+    entropy.fill(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What is in stock: the first `left` bytes were not handed out yet.
@@ -100,16 +111,6 @@ impl Held {
     }
 }
 
-/// `N` random bytes.
-///
-/// # Errors
-/// [`EntropyError`] if the source fails.
-pub fn random<const N: usize>(entropy: &dyn Entropy) -> Result<[u8; N], EntropyError> {
-    let mut bytes = [0; N];
-    entropy.fill(&mut bytes)?;
-    Ok(bytes)
-}
-
 /// Bytes fetched at once: enough for 40 nonces. More would make a nonce hardly cheaper.
 const STOCKED: usize = 960;
 
@@ -120,6 +121,8 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    const BROKEN: u8 = 0xee;
 
     /// Gives each number once, as 8 bytes, unless it is told to fail; then it leaves bytes behind that are not random.
     #[derive(Default)]
@@ -146,8 +149,6 @@ mod tests {
             Ok(())
         }
     }
-
-    const BROKEN: u8 = 0xee;
 
     fn stock() -> (Arc<Numbers>, Stock) {
         let source = Arc::<Numbers>::default();

@@ -170,7 +170,7 @@ mod tests {
             matches!(result, Err(ChangeError::Issue(IssueError::Seal(SealError::Entropy(EntropyError)))))
         };
         let sealed = (0..1_000).take_while(|_| !failed(sessions.renew(&realm, &session))).count();
-        assert!(sealed < 1_000, "what is in stock ends");
+        assert!(sealed <= 40, "what is in stock ends: {sealed}");
         assert!(failed(sessions.renew(&realm, &session)), "and then nothing is sealed");
         assert!(sessions.issue(&realm, &NewSession::default()).is_err(), "nor is any id made");
         source.fails.store(false, Ordering::SeqCst);
