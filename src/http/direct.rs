@@ -1,8 +1,8 @@
-//! How the public listener answers: verify at once, from the head that was parsed; everything else, and what is logged or traced
-//! under a name of its own, by an application of actix-web.
+//! How the public listener answers: verify at once, from the head that was parsed; everything else, and everything while
+//! traces are on, by an application of actix-web.
 //!
-//! Verify needs nothing of what an application does for a request (routing, extractors, data of its own, futures in boxes), and would
-//! spend more on it than on opening a token.
+//! Verify needs nothing of what an application does for a request (routing, extractors, data of its own, futures in boxes),
+//! and would spend as much on it as on deriving a token's key.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{AppConfig, Response, Service as Answers, ServiceFactory, ServiceResponse, forward_ready};
 use actix_web::{App, Error};
 
+use super::Service;
 use super::head::Head;
 use super::public::{decided, routes};
-use super::{Service, observed};
 
 /// What the public listener answers, for a server of actix-web.
 pub fn public_service(
@@ -41,13 +41,14 @@ struct Direct<A> {
 /// An answer: there already, or to come from the application.
 enum Answer<F> {
     Now(Option<Response<BoxBody>>),
-    Later(Pin<Box<F>>),
+    Later(F),
 }
 
 impl<A> ServiceFactory<Request> for Factory<A>
 where
     A: ServiceFactory<Request, Config = AppConfig, Response = ServiceResponse, Error = Error, InitError = ()>,
     A::Future: 'static,
+    <A::Service as Answers<Request>>::Future: Unpin,
 {
     type Response = Response<BoxBody>;
     type Error = Error;
@@ -65,6 +66,7 @@ where
 impl<A> Answers<Request> for Direct<A>
 where
     A: Answers<Request, Response = ServiceResponse, Error = Error>,
+    A::Future: Unpin,
 {
     type Response = Response<BoxBody>;
     type Error = Error;
@@ -73,22 +75,21 @@ where
     forward_ready!(app);
 
     fn call(&self, request: Request) -> Self::Future {
-        let head = Head::Parsed(&request);
-        let named = self.service.traces.is_on() || observed::id(&self.service, head).is_some();
-        match if named { None } else { decided(&self.service, head) } {
+        let traced = self.service.traces.is_on();
+        match if traced { None } else { decided(&self.service, Head::Parsed(&request)) } {
             Some(response) => Answer::Now(Some(response.into())),
-            None => Answer::Later(Box::pin(self.app.call(request))),
+            None => Answer::Later(self.app.call(request)),
         }
     }
 }
 
-impl<F: Future<Output = Result<ServiceResponse, Error>>> Future for Answer<F> {
+impl<F: Future<Output = Result<ServiceResponse, Error>> + Unpin> Future for Answer<F> {
     type Output = Result<Response<BoxBody>, Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut *self {
             Self::Now(response) => Poll::Ready(Ok(response.take().expect("a future that is ready is not asked again"))),
-            Self::Later(answering) => Poll::Ready(ready!(answering.as_mut().poll(context)).map(Into::into)),
+            Self::Later(answering) => Poll::Ready(ready!(Pin::new(answering).poll(context)).map(Into::into)),
         }
     }
 }

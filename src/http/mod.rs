@@ -51,7 +51,6 @@ pub use direct::public_service;
 pub use echo::echo;
 pub use explained::{Explained, ExplainedRequest};
 pub use identity::names as identity_headers;
-pub use public::routes as public_routes;
 pub use readiness::Readiness;
 pub use running::{Running, start};
 pub use sockets::{Inherited, SocketError, Sockets};

@@ -22,7 +22,7 @@ use super::{Service, dev, observed, traced};
 use crate::telemetry::{Noted, Trace, note};
 
 /// What the public listener answers, for an application of actix-web.
-pub fn routes(service: &Arc<Service>) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
+pub(super) fn routes(service: &Arc<Service>) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
     let service = web::Data::from(Arc::clone(service));
     move |app| {
         app.app_data(service).default_service(web::to(dispatch));
@@ -48,7 +48,7 @@ async fn spanned(
     told: (&'static str, &'static str),
 ) -> HttpResponse {
     let named = async {
-        if let Some(id) = observed::said(&service, (&request).into()) {
+        if let Some(id) = observed::said(&service, Head::from(&request)) {
             note(&[Noted::Request(&id)]);
         }
         noted(service, request.clone(), body).await
@@ -60,7 +60,10 @@ async fn spanned(
 
 /// Under the request's id.
 async fn noted(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
-    match observed::id(&service, (&request).into()) {
+    if let Some(response) = decided(&service, Head::from(&request)) {
+        return response;
+    }
+    match observed::id(&service, Head::from(&request)) {
         None => answer(service, request, body).await,
         Some(id) => {
             let span = tracing::error_span!("request", request_id = id.as_str());
@@ -71,10 +74,8 @@ async fn noted(service: web::Data<Service>, request: HttpRequest, body: web::Pay
 
 /// What takes longer than verify is boxed: else room for it would be made for each request.
 async fn answer(service: web::Data<Service>, request: HttpRequest, body: web::Payload) -> HttpResponse {
-    if let Some(response) = decided(&service, Head::from(&request)) {
-        return response;
-    }
     let mut response = match route(request.uri().path()) {
+        // Verify was answered before; what is left is a method that `/resolve` does not take.
         Route::Verify(..) | Route::Resolve => not_allowed("GET, HEAD"),
         Route::Renew | Route::Logout if *request.method() != Method::POST => not_allowed("POST"),
         Route::Renew | Route::Logout if announces_over(&request, MAX_BODY) => empty(StatusCode::PAYLOAD_TOO_LARGE),
@@ -98,14 +99,27 @@ async fn answer(service: web::Data<Service>, request: HttpRequest, body: web::Pa
 pub fn decided(service: &Service, request: Head<'_>) -> Option<HttpResponse> {
     let begun = Instant::now();
     let mut response = match route(request.uri().path()) {
-        Route::Verify(policy, exact) => verify(service, request, policy, exact),
-        Route::Resolve if matches!(*request.method(), Method::GET | Method::HEAD) => resolve(service, request),
+        Route::Verify(policy, exact) => named(service, request, || verify(service, request, policy, exact)),
+        Route::Resolve if matches!(*request.method(), Method::GET | Method::HEAD) => {
+            named(service, request, || resolve(service, request))
+        }
         _ => return None,
     };
     service.metrics.verify.observe(begun.elapsed());
     close_if_more_follows(request.headers(), &mut response);
     close_if_stopping(service, &mut response);
     Some(response)
+}
+
+/// Runs `answer` under the request's id.
+fn named<T>(service: &Service, request: Head<'_>, answer: impl FnOnce() -> T) -> T {
+    match observed::id(service, request) {
+        None => answer(),
+        Some(id) => {
+            let span = tracing::error_span!("request", request_id = id.as_str());
+            id.while_running(|| span.in_scope(answer))
+        }
+    }
 }
 
 /// Whether to ask here, for load balancers; and in a word why not, or by what it answers.
