@@ -49,6 +49,7 @@ fn general(listen: Option<SocketAddr>, peers: &[String]) -> Vec<(&'static str, V
         // One that takes nothing in for this many µs is cut off, since all others wait for it meanwhile.
         ("transport/link/tx/queue/congestion_control/block/wait_before_close", json!(1_000_000)),
         ("transport/link/rx/max_message_size", json!(MAX_RECEIVED)),
+        ("transport/link/tx/batch_size", json!(BATCH)),
         ("transport/link/protocols", json!(["quic"])),
     ]
 }
@@ -82,6 +83,9 @@ fn endpoint(peer: &str) -> Result<String, LinkError> {
 
 /// Larger than any message, so that a peer can't make us hold more.
 const MAX_RECEIVED: usize = 2 << 20;
+/// What is sent at a time, in bytes: zenoh takes a buffer of this size for each message that comes, however short, and
+/// most are far shorter. Longer ones are sent in pieces. Two replicas use the smaller of theirs.
+const BATCH: usize = 16 << 10;
 const MAX_SHOWN: usize = 100;
 
 #[cfg(test)]
