@@ -17,7 +17,7 @@ mod settings;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -56,7 +56,7 @@ pub struct LinkSettings {
 /// A link to all replicas that hold the cluster secret.
 pub struct ZenohLink {
     gate: Arc<Gate>,
-    queue: SyncSender<Outgoing>,
+    queue: Sender<Outgoing>,
     state: Arc<State>,
     address: SocketAddr,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -70,7 +70,7 @@ enum Outgoing {
 
 #[derive(Default)]
 struct State {
-    /// Bytes that wait in the queue.
+    /// What waits in the queue, by [`weight`].
     waiting: AtomicUsize,
     closing: AtomicBool,
 }
@@ -92,7 +92,7 @@ impl ZenohLink {
         let config = settings::config(Some(address), &settings.peers, &certificates)?;
         let names = Names::new(&settings.peers, address, certificates, lookup);
         let gate = Arc::new(Gate::new((settings.id, settings.role), keys, settings.entropy, deliver));
-        let (state, (queue, outgoing)) = (Arc::new(State::default()), sync_channel(MAX_WAITING));
+        let (state, (queue, outgoing)) = (Arc::new(State::default()), channel());
         let (opened, open) = sync_channel(1);
         let thread = {
             let (gate, state) = (Arc::clone(&gate), Arc::clone(&state));
@@ -125,7 +125,7 @@ impl ZenohLink {
     /// what is sent later too.
     pub fn close(&self) {
         self.state.closing.store(true, Ordering::SeqCst);
-        drop(self.queue.try_send(Outgoing::Close)); // a full queue keeps the thread awake anyway
+        drop(self.queue.send(Outgoing::Close));
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             drop(thread.join());
@@ -135,11 +135,11 @@ impl ZenohLink {
 
 impl Link for ZenohLink {
     fn send(&self, to: To, payload: Vec<u8>) {
-        let length = payload.len();
-        let waiting = self.state.waiting.fetch_add(length, Ordering::SeqCst) + length;
+        let weight = weight(&payload);
+        let waiting = self.state.waiting.fetch_add(weight, Ordering::SeqCst) + weight;
         let closing = self.state.closing.load(Ordering::SeqCst);
-        if closing || waiting > MAX_WAITING_BYTES || self.queue.try_send(Outgoing::Message(to, payload)).is_err() {
-            self.state.waiting.fetch_sub(length, Ordering::SeqCst);
+        if closing || waiting > MAX_WAITING || self.queue.send(Outgoing::Message(to, payload)).is_err() {
+            self.state.waiting.fetch_sub(weight, Ordering::SeqCst);
             self.gate.count_dropped();
         }
     }
@@ -176,7 +176,7 @@ fn send_all(session: &Session, gate: &Gate, state: &State, outgoing: &Receiver<O
         if state.closing.load(Ordering::SeqCst) {
             return;
         }
-        state.waiting.fetch_sub(payload.len(), Ordering::SeqCst);
+        state.waiting.fetch_sub(weight(&payload), Ordering::SeqCst);
         let Some(sealed) = gate.seal(to, &payload) else { continue };
         let Some(tag) = gate.keys().tags().next() else { return };
         let put = session
@@ -191,6 +191,12 @@ fn send_all(session: &Session, gate: &Gate, state: &State, outgoing: &Receiver<O
     }
 }
 
+/// How much of the queue a message takes: its bytes, and not too few, so that there are never very many. The queue itself
+/// has no bound, since one with a bound holds the memory for all that may come.
+fn weight(payload: &[u8]) -> usize {
+    payload.len().max(LEAST_WEIGHT)
+}
+
 fn key_expression(tag: DeploymentTag, to: To) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     match to {
@@ -200,6 +206,6 @@ fn key_expression(tag: DeploymentTag, to: To) -> String {
     }
 }
 
-/// Messages that wait to be sent, at most: some seconds of a busy fleet.
-const MAX_WAITING: usize = 4_096;
-const MAX_WAITING_BYTES: usize = 16 << 20;
+/// What waits to be sent, at most: 16 MiB, and 4,096 messages, which are some seconds of a busy fleet.
+const MAX_WAITING: usize = 16 << 20;
+const LEAST_WEIGHT: usize = MAX_WAITING / 4_096;
