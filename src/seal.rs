@@ -66,8 +66,9 @@ impl Cipher {
         gcm_key(&key).open_in_place(nonce, Aad::from(aad), buffer).map_err(|_| BadTag)
     }
 
-    /// The nonce `Nx` of one message, and into `key` its key `Kx`, which is moved nowhere from there: `Kx = AES(K, M1 ^ K1) ‖ AES(K, M2 ^ K1)`, with
-    /// `M1, M2 = 00 01 58 00 | 00 02 58 00 ‖ nonce[..12]` and `Nx = nonce[12..]`.
+    /// The nonce `Nx` of one message, and into `key` its key `Kx`, which is moved nowhere from there:
+    /// `Kx = AES(K, M1 ^ K1) ‖ AES(K, M2 ^ K1)` and `Nx = nonce[12..]`, with
+    /// `M1, M2 = 00 01 58 00 | 00 02 58 00 ‖ nonce[..12]`.
     fn derive(&self, nonce: &[u8; NONCE_LEN], key: &mut [u8; 32]) -> Nonce {
         let (for_key, rest) = nonce.split_first_chunk::<12>().expect("24 bytes");
         let mut blocks: [aes::Block; 2] = [Array([0, 1, 0x58, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Array([0; 16])];
